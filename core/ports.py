@@ -1,0 +1,188 @@
+"""The protocols between the parts. Each has one implementation per file, chosen in `core.build`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from core.types import (
+    Answer,
+    Chunk,
+    Document,
+    DocumentChange,
+    Event,
+    GenerationRequest,
+    Hit,
+    Message,
+    ParsedDocument,
+    Passage,
+    Question,
+    Retrieval,
+    Scope,
+    Turn,
+)
+
+Vectors = npt.NDArray[np.float32]
+"""Shape (n, dimension), rows of unit length."""
+
+CountTokens = Callable[[str], int]
+Progress = Callable[[DocumentChange, int, int], None]
+"""Called with what happened to a file, how many files are done, and how many there are."""
+
+
+class Embedder(Protocol):
+    """Text to vectors. Blocking: callers on an event loop go through a thread."""
+
+    @property
+    def identity(self) -> str:
+        """Model, precision and dimension, e.g. `all-MiniLM-L6-v2/fp32/384`; the index stores it."""
+        ...
+
+    @property
+    def dimension(self) -> int: ...
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of the texts, in their order. Raises `EmbeddingFailed`."""
+        ...
+
+    def count_tokens(self, text: str) -> int: ...
+
+
+class VectorIndex(Protocol):
+    """Dense search. Blocking. The access filter is part of the query."""
+
+    def upsert(self, namespace: str, readers: frozenset[str], chunks: Sequence[Chunk], vectors: Vectors) -> None: ...
+
+    def delete(self, namespace: str, chunk_ids: Sequence[str]) -> None: ...
+
+    def search(self, vector: Vectors, scope: Scope, limit: int) -> list[Hit]:
+        """The nearest chunks, best first, by cosine similarity; `vector` has shape (1, dimension)."""
+        ...
+
+    def similarities(self, vector: Vectors, scope: Scope, chunk_ids: Sequence[str]) -> dict[str, float]:
+        """Cosine similarity of the given chunks; those that are not indexed are left out."""
+        ...
+
+    def existing(self, namespace: str, chunk_ids: Sequence[str]) -> set[str]:
+        """Which of these chunks are indexed already."""
+        ...
+
+    def count(self) -> int: ...
+
+    def close(self) -> None: ...
+
+
+class LexicalIndex(Protocol):
+    """Word search over chunks. Blocking. The access filter is part of the query."""
+
+    def search(self, query: str, scope: Scope, limit: int) -> list[Hit]:
+        """The best chunks by BM25, best first. `query` is raw user text and is never parsed as syntax."""
+        ...
+
+
+class Retriever(Protocol):
+    """A standalone query to passages."""
+
+    async def retrieve(self, query: str, scope: Scope, limit: int | None = None) -> Retrieval: ...
+
+
+class Reranker(Protocol):
+    """Scores (query, text) pairs; larger is better. Blocking."""
+
+    def scores(self, query: str, texts: Sequence[str]) -> list[float]: ...
+
+
+class Generator(Protocol):
+    """Passages to an answer with `[n]` marks, as a stream of text pieces."""
+
+    @property
+    def name(self) -> str:
+        """Which one, with its model: `extractive`, `chat:lore-slm`, …"""
+        ...
+
+    def stream(self, request: GenerationRequest) -> AsyncIterator[str]:
+        """Raises `GenerationUnavailable` before the first piece, `GenerationInterrupted` after it."""
+        ...
+
+    async def healthy(self) -> bool: ...
+
+
+class Rewriter(Protocol):
+    """A follow-up question and its history to one query that stands alone."""
+
+    async def standalone(self, question: str, history: Sequence[Turn]) -> str: ...
+
+
+class Asker(Protocol):
+    """What every channel talks to."""
+
+    def stream(self, question: Question) -> AsyncIterator[Event]:
+        """Ends with `Finished`, whatever happens; raises only when cancelled."""
+        ...
+
+    async def ask(self, question: Question) -> Answer: ...
+
+
+class Documents(Protocol):
+    """What admins do with documents, in this process or through the one that owns the data folder."""
+
+    async def add_paths(
+        self, paths: Sequence[Path], namespace: str, progress: Progress | None = None, prune: bool = True
+    ) -> list[DocumentChange]:
+        """Bring files and folders into the index.
+
+        Unchanged files are skipped; with `prune`, documents of a given folder whose file is gone are removed.
+        Raises `InvalidRequest` for a path that does not exist. A file that cannot be read fails alone.
+        """
+        ...
+
+    async def add_file(self, name: str, path: Path, namespace: str) -> DocumentChange:
+        """Bring one received file (an upload, spooled at `path`) into the index under `name`."""
+        ...
+
+    async def list(
+        self, namespace: str | None = None, limit: int = 1000, offset: int = 0
+    ) -> tuple[list[Document], int]:
+        """A page of documents by title, and how many there are in all."""
+        ...
+
+    async def get(self, document_id: str) -> Document:
+        """Raises `NotFound`. A unique prefix of the id, of at least 6 characters, is enough."""
+        ...
+
+    async def passages(self, document_id: str) -> list[Passage]: ...
+
+    async def remove(self, document_id: str) -> Document: ...
+
+    async def reindex(self, progress: Progress | None = None) -> list[DocumentChange]:
+        """Split and embed every stored document anew with the present settings."""
+        ...
+
+
+@runtime_checkable
+class Parser(Protocol):
+    """One file format. Blocking, pure: bytes in, blocks out."""
+
+    media_types: Iterable[str]
+
+    def parse(self, data: bytes, name: str) -> ParsedDocument:
+        """Raises `UnreadableDocument` with a sentence for the person who uploaded it."""
+        ...
+
+
+class Channel(Protocol):
+    """A running adapter: Slack, Discord, the gateway."""
+
+    async def serve(self) -> None:
+        """Run until cancelled."""
+        ...
+
+
+class Route(Protocol):
+    """The router's rule: what to do with a message."""
+
+    def __call__(self, message: Message) -> Question | None: ...

@@ -1,0 +1,269 @@
+"""All settings: `lorekeeper.toml`, then the environment (`LOREKEEPER_…` with `__` between levels), which wins.
+
+Built once, by `load()`. Secrets are `SecretStr`, so that printing settings never prints them. An unknown key is an
+error that names the nearest known one, because a setting that is silently ignored costs an evening.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from core.errors import InvalidSettings
+
+ENV_PREFIX = "LOREKEEPER_"
+# Read by the command itself before there are settings, so they are no settings.
+ENV_BESIDE_SETTINGS = frozenset({"LOREKEEPER_CONFIG"})
+PLATFORM_NAMES = {
+    "SLACK_BOT_TOKEN": ("slack", "bot_token"),
+    "SLACK_APP_TOKEN": ("slack", "app_token"),
+    "SLACK_SIGNING_SECRET": ("slack", "signing_secret"),
+    "DISCORD_TOKEN": ("discord", "token"),
+}
+
+Folder = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser())]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class Server(Section):
+    """The HTTP gateway and the web chat."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Other than loopback, anybody who reaches it may ask.")
+    port: int = Field(8080, ge=0, le=65535)
+    max_upload_mb: int = Field(100, ge=1, description="Largest accepted file, in MB.")
+    request_seconds: float = Field(120.0, gt=0, description="Longest time one question may take, in seconds.")
+
+
+class Database(Section):
+    """The record of documents and conversations."""
+
+    url: SecretStr = Field(
+        SecretStr(""), description="Empty: SQLite in the data folder. Postgres: postgresql+psycopg://user:password@host/name"
+    )
+
+
+class Chroma(Section):
+    """The dense index."""
+
+    url: str = Field("", description="Empty: embedded, in the data folder. A server: http://host:8000")
+    token: SecretStr = Field(SecretStr(""), description="Bearer token of the Chroma server, if it asks for one.")
+
+
+class Embedding(Section):
+    """The model that turns text into vectors. Changing it needs `lorekeeper documents reindex`."""
+
+    model: str = Field(
+        "all-MiniLM-L6-v2", description="A sentence-transformers model: the built-in name, a folder, or a hub name."
+    )
+    precision: Literal["fp32", "int8"] = Field("fp32", description="int8 is about twice as fast on a CPU.")
+    threads: int = Field(0, ge=0, description="CPU threads; 0 means one for each core.")
+    url: str = Field("", description="An OpenAI-compatible endpoint (https://host/v1) to use instead of a local model.")
+    api_key: SecretStr = SecretStr("")
+    timeout_seconds: float = Field(30.0, gt=0)
+
+
+class Split(Section):
+    """How documents are cut. Changing it needs `lorekeeper documents reindex`."""
+
+    max_tokens: int = Field(220, ge=32, le=8192, description="Longest chunk, in tokens of the embedding model.")
+    overlap_tokens: int = Field(30, ge=0, description="Tokens repeated between neighbouring chunks.")
+
+
+class Retrieval(Section):
+    """How passages are found."""
+
+    candidates: int = Field(50, ge=5, le=1000, description="Chunks taken from each index before fusion.")
+    passages: int = Field(8, ge=1, le=50, description="Passages given to the answer.")
+    lexical_weight: float = Field(0.4, ge=0, le=1, description="Share of word search in the score; the rest is dense.")
+    reranker: str = Field("", description="A cross-encoder (folder or hub name) that reorders the passages. Empty: none.")
+    min_confidence: float = Field(
+        -1.0, ge=-1, le=1, description="Below it, no answer. -1: the threshold fitted on the evaluation data."
+    )
+
+
+class Generation(Section):
+    """Who writes the answer."""
+
+    mode: Literal["auto", "chat", "extractive"] = Field(
+        "auto", description="auto: the model at base_url while it is up, else sentences quoted from the documents."
+    )
+    base_url: str = Field("", description="An OpenAI-compatible server such as vLLM: http://127.0.0.1:8000/v1")
+    model: str = Field("", description="Name of the model there. Empty: the first one it lists.")
+    api_key: SecretStr = SecretStr("")
+    context_tokens: int = Field(4096, ge=512, description="The model's window; passages beyond it are left out.")
+    max_tokens: int = Field(512, ge=16, description="Longest answer, in tokens.")
+    temperature: float = Field(0.0, ge=0, le=2)
+    connect_seconds: float = Field(3.0, gt=0)
+    first_token_seconds: float = Field(20.0, gt=0)
+    total_seconds: float = Field(90.0, gt=0)
+    retries: int = Field(2, ge=0, le=10, description="Tries after the first, only before the first token.")
+
+
+class Namespace(Section):
+    """One body of documents with its own rules."""
+
+    title: str = ""
+    instructions: str = Field("", description="Added to the system prompt of this namespace.")
+    model: str = Field("", description="Model or adapter to answer with, if another than generation.model.")
+    contact: str = Field("", description="Whom to ask when the documents do not know, shown with a no-answer.")
+
+
+class Slack(Section):
+    """Slack. Off without tokens."""
+
+    bot_token: SecretStr = SecretStr("")
+    app_token: SecretStr = SecretStr("")
+    signing_secret: SecretStr = SecretStr("")
+    api_url: str = "https://slack.com/api/"
+
+
+class Discord(Section):
+    """Discord. Off without a token."""
+
+    token: SecretStr = SecretStr("")
+    api_url: str = "https://discord.com/api/v10"
+    gateway_url: str = ""
+
+
+class Log(Section):
+    """What is written to standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+def _user_folder(variable: str, fallback: str) -> Path:
+    base = os.environ.get(variable, "")
+    return (Path(base) if base.startswith("/") else Path.home() / fallback) / "lorekeeper"
+
+
+class Settings(BaseSettings):
+    """Everything that can be set. One object, made at start and passed down."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=True
+    )
+
+    data_dir: Folder = Field(
+        default_factory=lambda: _user_folder("XDG_DATA_HOME", ".local/share"),
+        description="Database, index and stored files.",
+    )
+    cache_dir: Folder = Field(
+        default_factory=lambda: _user_folder("XDG_CACHE_HOME", ".cache"),
+        description="Exported models; may be deleted at any time.",
+    )
+    server: Server = Server()
+    database: Database = Database()
+    chroma: Chroma = Chroma()
+    embedding: Embedding = Embedding()
+    split: Split = Split()
+    retrieval: Retrieval = Retrieval()
+    generation: Generation = Generation()
+    slack: Slack = Slack()
+    discord: Discord = Discord()
+    log: Log = Log()
+    namespaces: dict[str, Namespace] = Field(default_factory=dict)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (env_settings, init_settings)
+
+    @property
+    def database_url(self) -> str:
+        return self.database.url.get_secret_value() or f"sqlite:///{self.data_dir / 'lorekeeper.db'}"
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether some part of the record lives in the data folder, so that one process has to own it."""
+        return not self.chroma.url or self.database_url.startswith("sqlite")
+
+
+def config_file(environ: Mapping[str, str] = os.environ) -> Path | None:
+    """The settings file in force: LOREKEEPER_CONFIG, ./lorekeeper.toml, or the user's own; None without any."""
+    named = environ.get("LOREKEEPER_CONFIG")
+    if named:
+        path = Path(named).expanduser()
+        if not path.is_file():
+            raise InvalidSettings(f"LOREKEEPER_CONFIG names {path}, which is not a file.")
+        return path
+    candidates = (Path("lorekeeper.toml"), _user_folder("XDG_CONFIG_HOME", ".config") / "lorekeeper.toml")
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def load(environ: Mapping[str, str] = os.environ) -> Settings:
+    """Read file and environment. Raises `InvalidSettings` with one line for each mistake."""
+    path = config_file(environ)
+    values = _read_toml(path) if path else {}
+    _refuse_unknown_variables(environ)
+    for variable, (section, key) in PLATFORM_NAMES.items():
+        if environ.get(variable) and f"{ENV_PREFIX}{section}__{key}".upper() not in environ:
+            values.setdefault(section, {})[key] = environ[variable]
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise InvalidSettings(_explain(error, path)) from None
+
+
+def _read_toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidSettings(f"{path} cannot be read: {error}") from error
+
+
+def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
+    known = dict(_known_keys())
+    for variable in environ:
+        if not variable.startswith(ENV_PREFIX) or variable in ENV_BESIDE_SETTINGS:
+            continue
+        key = variable.removeprefix(ENV_PREFIX).lower().replace("__", ".")
+        if key not in known and not key.startswith("namespaces"):
+            raise InvalidSettings(f"The environment variable {variable} is no setting.{_suggest(key, known, as_variable=True)}")
+
+
+def _known_keys() -> Iterable[tuple[str, Any]]:
+    for name, field in Settings.model_fields.items():
+        yield name, field
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            for inner, inner_field in field.annotation.model_fields.items():
+                yield f"{name}.{inner}", inner_field
+
+
+def _suggest(key: str, known: Iterable[str], as_variable: bool = False) -> str:
+    close = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
+    if not close:
+        return ""
+    name = ENV_PREFIX + close[0].upper().replace(".", "__") if as_variable else close[0]
+    return f" Did you mean {name}?"
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    known = [key for key, _ in _known_keys()]
+    lines = []
+    for problem in error.errors(include_url=False, include_input=False):
+        key = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            namespace_keys = [f"{key.rpartition('.')[0]}.{name}" for name in Namespace.model_fields]
+            pool = namespace_keys if key.startswith("namespaces.") else known
+            lines.append(f"{key} is no setting.{_suggest(key, pool)}")
+        else:
+            lines.append(f"{key}: {problem['msg']}")
+    where = f"{path} or the environment" if path else "The environment"
+    return f"{where} has settings that cannot be used:\n" + "\n".join(f"  {line}" for line in lines)

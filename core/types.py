@@ -1,0 +1,336 @@
+"""Every value that travels between the parts: frozen, slotted, and without imports of ours.
+
+Text, page and score units: text is Unicode as read from the document; pages count from 1; scores are
+unit-free and comparable only within one query unless the field says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Literal
+
+DEFAULT_NAMESPACE = "default"
+
+
+class Outcome(StrEnum):
+    """How a question ended. Every question ends in exactly one of these."""
+
+    ANSWERED = "answered"
+    """The text answers from the documents, and every claim in it is cited."""
+    NO_EVIDENCE = "no_evidence"
+    """The documents do not answer this; `Answer.nearest` names the closest ones."""
+    EMPTY_INDEX = "empty_index"
+    """There is nothing searchable in this namespace (yet)."""
+    INVALID_QUESTION = "invalid_question"
+    """The text is not a question that can be looked up: empty, only symbols, or far too long."""
+    FAILED = "failed"
+    """Something of ours broke; the text carries a reference id and the log the cause."""
+
+
+class DocumentStatus(StrEnum):
+    """Where a document is on its way into the index."""
+
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    READY = "ready"
+    FAILED = "failed"
+
+
+class BlockKind(StrEnum):
+    """What a parser saw a block to be; the splitter keeps tables and code whole where it can."""
+
+    TEXT = "text"
+    HEADING = "heading"
+    LIST = "list"
+    TABLE = "table"
+    CODE = "code"
+
+
+# ── documents on their way in ────────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One piece of a parsed document, in reading order. `level` (1-6) is set for headings only."""
+
+    text: str
+    kind: BlockKind = BlockKind.TEXT
+    level: int = 0
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ParsedDocument:
+    """What a parser returns. `losses` says in plain words what could not be read."""
+
+    title: str
+    blocks: tuple[Block, ...]
+    pages: int | None = None
+    losses: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """The text under one heading (or of one page without headings): what a model gets to read."""
+
+    id: str
+    text: str
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """The unit that is embedded, searched and cited.
+
+    `id` is derived from document, place and text, so indexing it twice changes nothing.
+    `headings` is the path from the outermost heading inwards, without the document's title.
+    """
+
+    id: str
+    document_id: str
+    section_id: str
+    ordinal: int
+    text: str
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A document as its admin sees it. `source` says where it came from: `file:///…` or `upload:NAME`."""
+
+    id: str
+    namespace: str
+    title: str
+    source: str
+    status: DocumentStatus
+    media_type: str
+    sha256: str
+    size_bytes: int
+    updated_at: datetime
+    pages: int | None = None
+    chunks: int = 0
+    readers: frozenset[str] = frozenset()
+    """Who may read it; empty means everybody who may ask in the namespace."""
+    losses: tuple[str, ...] = ()
+    error: str | None = None
+    url: str | None = None
+
+
+class ChangeKind(StrEnum):
+    """What adding one file did."""
+
+    ADDED = "added"
+    REPLACED = "replaced"
+    UNCHANGED = "unchanged"
+    REMOVED = "removed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentChange:
+    """The result for one file of an ingest run, in the order the files finish."""
+
+    kind: ChangeKind
+    name: str
+    document: Document | None = None
+    message: str | None = None
+    """For a person: why it failed, or what was lost."""
+
+
+# ── a question on its way through ────────────────────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One earlier message of a conversation."""
+
+    role: Literal["user", "assistant"]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a channel adapter makes of a platform's event, before anything is decided about it."""
+
+    id: str
+    channel: str
+    """The adapter's name: slack, discord, web, terminal, …"""
+    conversation: str
+    """The platform's id of the place (channel or direct message), never its name."""
+    author: str
+    text: str
+    thread: str | None = None
+    addressed: bool = False
+    """Mentioned by name, sent privately, or asked by command."""
+    from_bot: bool = False
+    namespace: str | None = None
+    """Set only where the platform says it (an API call, a command's option)."""
+    readers: frozenset[str] = frozenset()
+    history: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What may be searched: one namespace, with the eyes of these readers (principal ids)."""
+
+    namespace: str = DEFAULT_NAMESPACE
+    readers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A message that the router decided to answer."""
+
+    id: str
+    text: str
+    scope: Scope = Scope()
+    history: tuple[Turn, ...] = ()
+    thread: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One row of one index: larger scores are better; cosine for dense, BM25 for lexical."""
+
+    chunk_id: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A chunk that was found, with all that a citation needs."""
+
+    chunk_id: str
+    document_id: str
+    title: str
+    text: str
+    context: str
+    """The parent section's text around the chunk; equals `text` when the section is the chunk."""
+    score: float
+    headings: tuple[str, ...] = ()
+    page: int | None = None
+    url: str | None = None
+    dense: float | None = None
+    """Cosine similarity of question and chunk, when the dense index returned it."""
+    lexical: float | None = None
+    """BM25 of question and chunk, when the lexical index returned it."""
+
+    @property
+    def locator(self) -> str:
+        """Where in the document: `page 12`, `Benefits › Vacation`, or both; empty when neither is known."""
+        path = " › ".join(self.headings)
+        page = f"page {self.page}" if self.page is not None else ""
+        return ", ".join(part for part in (page, path) if part)
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """What retrieval knows about how well it did; abstention is decided on these and nothing else."""
+
+    top_dense: float = 0.0
+    """Cosine similarity of the best chunk, -1 to 1."""
+    margin: float = 0.0
+    """Cosine of the best chunk minus the mean of the other candidates."""
+    coverage: float = 0.0
+    """Share (0 to 1, weighted by rarity) of the question's content words found in the best passages."""
+    agreement: float = 0.0
+    """Share (0 to 1) of the final top passages that both indexes returned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """The passages for a query, best first, and the signals."""
+
+    query: str
+    passages: tuple[Passage, ...]
+    signals: Signals = Signals()
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """Everything a generator may use. Passages are numbered from 1 in the order given."""
+
+    question: str
+    standalone: str
+    passages: tuple[Passage, ...]
+    history: tuple[Turn, ...] = ()
+    instructions: str = ""
+    """The namespace's own additions to the system prompt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """One numbered source of an answer."""
+
+    number: int
+    title: str
+    locator: str
+    quote: str
+    document_id: str
+    url: str | None = None
+    chunk_id: str = ""
+    page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How a question ended, as every channel renders it."""
+
+    id: str
+    outcome: Outcome
+    text: str
+    citations: tuple[Citation, ...] = ()
+    nearest: tuple[Citation, ...] = ()
+    """With `no_evidence`: the closest passages, so that a person can look for themselves."""
+    namespace: str = DEFAULT_NAMESPACE
+    thread: str | None = None
+    standalone: str = ""
+    """The query that was looked up, after the history was folded in."""
+    generator: str = ""
+    notice: str | None = None
+    """For a person, when the answer was made in a lesser way than configured."""
+    why: Receipt | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """Why an answer is what it is: shown by `ask --why`, never to other people than the asker."""
+
+    signals: Signals
+    confidence: float
+    threshold: float
+    passages: tuple[Passage, ...]
+    milliseconds: Mapping[str, float] = field(default_factory=dict)
+    """Time by stage."""
+
+
+# ── what a channel sees while an answer is made ──────────────────────────────────────────────────
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """A stage began: searching, reading, writing."""
+
+    stage: str
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The next piece of a streamed answer; the final text in `Finished` replaces all of them."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The last event of every question."""
+
+    answer: Answer
+
+
+Event = Status | Token | Finished
