@@ -17,7 +17,7 @@ from core.types import (
     Event,
     GenerationRequest,
     Hit,
-    Message,
+
     ParsedDocument,
     Passage,
     Question,
@@ -33,7 +33,6 @@ CountTokens = Callable[[str], int]
 Progress = Callable[[DocumentChange, int, int], None]
 """Called with what happened to a file, how many files are done, and how many there are."""
 
-
 class Embedder(Protocol):
     """Text to vectors. Blocking: callers on an event loop go through a thread."""
 
@@ -46,11 +45,14 @@ class Embedder(Protocol):
     def dimension(self) -> int: ...
 
     def embed(self, texts: Sequence[str]) -> Vectors:
-        """Vectors of the texts, in their order. Raises `EmbeddingFailed`."""
+        """Vectors of passages, in their order. Raises `EmbeddingFailed`."""
+        ...
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        """Vectors of questions; some models want another prefix for them. Raises `EmbeddingFailed`."""
         ...
 
     def count_tokens(self, text: str) -> int: ...
-
 
 class VectorIndex(Protocol):
     """Dense search. Blocking. The access filter is part of the query."""
@@ -67,14 +69,21 @@ class VectorIndex(Protocol):
         """Cosine similarity of the given chunks; those that are not indexed are left out."""
         ...
 
-    def existing(self, namespace: str, chunk_ids: Sequence[str]) -> set[str]:
-        """Which of these chunks are indexed already."""
+    def existing(self, namespace: str, readers: frozenset[str], chunk_ids: Sequence[str]) -> set[str]:
+        """Which of these chunks are indexed already, for the same readers."""
         ...
 
     def count(self) -> int: ...
 
-    def close(self) -> None: ...
+    def drop_others(self) -> None:
+        """Delete what other embedding models left behind; called after a re-index."""
+        ...
 
+    def ping(self) -> None:
+        """Raises `StorageFailed` when the index does not answer."""
+        ...
+
+    def close(self) -> None: ...
 
 class LexicalIndex(Protocol):
     """Word search over chunks. Blocking. The access filter is part of the query."""
@@ -83,18 +92,15 @@ class LexicalIndex(Protocol):
         """The best chunks by BM25, best first. `query` is raw user text and is never parsed as syntax."""
         ...
 
-
 class Retriever(Protocol):
     """A standalone query to passages."""
 
     async def retrieve(self, query: str, scope: Scope, limit: int | None = None) -> Retrieval: ...
 
-
 class Reranker(Protocol):
     """Scores (query, text) pairs; larger is better. Blocking."""
 
     def scores(self, query: str, texts: Sequence[str]) -> list[float]: ...
-
 
 class Generator(Protocol):
     """Passages to an answer with `[n]` marks, as a stream of text pieces."""
@@ -110,12 +116,10 @@ class Generator(Protocol):
 
     async def healthy(self) -> bool: ...
 
-
 class Rewriter(Protocol):
     """A follow-up question and its history to one query that stands alone."""
 
     async def standalone(self, question: str, history: Sequence[Turn]) -> str: ...
-
 
 class Asker(Protocol):
     """What every channel talks to."""
@@ -125,7 +129,6 @@ class Asker(Protocol):
         ...
 
     async def ask(self, question: Question) -> Answer: ...
-
 
 class Documents(Protocol):
     """What admins do with documents, in this process or through the one that owns the data folder."""
@@ -144,7 +147,7 @@ class Documents(Protocol):
         """Bring one received file (an upload, spooled at `path`) into the index under `name`."""
         ...
 
-    async def list(
+    async def page(
         self, namespace: str | None = None, limit: int = 1000, offset: int = 0
     ) -> tuple[list[Document], int]:
         """A page of documents by title, and how many there are in all."""
@@ -162,7 +165,6 @@ class Documents(Protocol):
         """Split and embed every stored document anew with the present settings."""
         ...
 
-
 @runtime_checkable
 class Parser(Protocol):
     """One file format. Blocking, pure: bytes in, blocks out."""
@@ -173,7 +175,6 @@ class Parser(Protocol):
         """Raises `UnreadableDocument` with a sentence for the person who uploaded it."""
         ...
 
-
 class Channel(Protocol):
     """A running adapter: Slack, Discord, the gateway."""
 
@@ -181,8 +182,3 @@ class Channel(Protocol):
         """Run until cancelled."""
         ...
 
-
-class Route(Protocol):
-    """The router's rule: what to do with a message."""
-
-    def __call__(self, message: Message) -> Question | None: ...

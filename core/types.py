@@ -70,6 +70,8 @@ class ParsedDocument:
     blocks: tuple[Block, ...]
     pages: int | None = None
     losses: tuple[str, ...] = ()
+    media_type: str = ""
+    """Told from the content, e.g. `application/pdf`."""
 
 
 @dataclass(frozen=True, slots=True)

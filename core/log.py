@@ -1,0 +1,39 @@
+"""Structured logs on standard error. Message text is never logged: events carry ids, counts and causes."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import sys
+
+import structlog
+
+from core.settings import Log
+
+
+def configure(settings: Log) -> None:
+    """Set up logging for this process; called once, by each entry point."""
+    level = getattr(logging, settings.level.upper())
+    renderer: structlog.typing.Processor = (
+        structlog.processors.JSONRenderer()
+        if settings.format == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=max(level, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s")
+
+
+def reference() -> str:
+    """A short id that a person can quote and an operator can find in the log."""
+    return secrets.token_hex(4)

@@ -1,0 +1,224 @@
+"""From question to answer, top to bottom; the only place where an error becomes an outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from core import wording
+from core.abstention import confidence
+from core.citations import ground, quote_for
+from core.errors import GenerationInterrupted, LorekeeperError
+from core.generation.auto import Choice, Chooser
+from core.guard import clean_question, refuse_question
+from core.log import reference
+from core.ports import Retriever, Rewriter
+from core.settings import Namespace
+from core.store.conversations import Conversations
+from core.store.documents import DocumentStore
+from core.types import (
+    Answer,
+    Citation,
+    DocumentStatus,
+    Event,
+    Finished,
+    GenerationRequest,
+    Outcome,
+    Passage,
+    Question,
+    Receipt,
+    Retrieval,
+    Status,
+    Token,
+    Turn,
+)
+
+NEAREST_SHOWN = 3
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Responder:
+    """Implements `core.ports.Asker`."""
+
+    retriever: Retriever
+    chooser: Chooser
+    rewriter: Rewriter
+    store: DocumentStore
+    conversations: Conversations
+    threshold: float
+    namespaces: Mapping[str, Namespace] = field(default_factory=dict)
+
+    async def ask(self, question: Question) -> Answer:
+        async for event in self.stream(question):
+            if isinstance(event, Finished):
+                return event.answer
+        raise AssertionError("a stream ends with Finished")
+
+    async def stream(self, question: Question) -> AsyncIterator[Event]:
+        try:
+            async for event in self._respond(question):
+                if isinstance(event, Finished):
+                    await self._remember(question, event.answer)
+                    _log_outcome(event.answer)
+                yield event
+        except LorekeeperError as error:
+            yield Finished(_failed(question, error.message, error))
+        except Exception as error:  # noqa: BLE001 - nobody gets a traceback in chat
+            yield Finished(_failed(question, wording.UNEXPECTED, error))
+
+    async def _respond(self, question: Question) -> AsyncIterator[Event]:
+        text = clean_question(question.text)
+        if refusal := refuse_question(text):
+            yield Finished(_answer(question, Outcome.INVALID_QUESTION, refusal))
+            return
+
+        clock = _Clock()
+        yield Status(wording.SEARCHING)
+        history = await self._history(question)
+        standalone = await self.rewriter.standalone(text, history)
+        clock.lap("rewrite")
+        found = await self.retriever.retrieve(standalone, question.scope)
+        clock.lap("retrieve")
+
+        answer = _answer(question, Outcome.NO_EVIDENCE, "", standalone=standalone)
+        answer = replace(answer, why=self._receipt(found, clock))
+        if not found.passages:
+            yield Finished(await self._nothing_found(question, answer))
+            return
+        if confidence(found.signals) < self.threshold:
+            yield Finished(self._no_evidence(answer, found.passages))
+            return
+
+        yield Status(wording.WRITING)
+        request = GenerationRequest(text, standalone, found.passages, history, self._namespace(question).instructions)
+        choice = await self.chooser.choose(self._namespace(question).model)
+        written = ""
+        try:
+            async for piece in choice.generator.stream(request):
+                written += piece
+                yield Token(piece)
+        except GenerationInterrupted as error:
+            choice = self._second_choice(choice, error)
+            written = "".join([piece async for piece in choice.generator.stream(request)])
+        clock.lap("generate")
+
+        answer = replace(answer, generator=choice.name, notice=choice.notice, why=self._receipt(found, clock))
+        grounded = ground(written, found.passages)
+        if not grounded.text:
+            yield Finished(self._no_evidence(answer, found.passages))
+            return
+        yield Finished(
+            replace(answer, outcome=Outcome.ANSWERED, text=grounded.text, citations=tuple(grounded.citations))
+        )
+
+    def _second_choice(self, choice: Choice, error: GenerationInterrupted) -> Choice:
+        if choice.fallback is None:
+            raise error
+        log.warning("the model stopped in the middle; quoting the documents instead", cause=str(error.__cause__))
+        return choice.fallback
+
+    def _namespace(self, question: Question) -> Namespace:
+        return self.namespaces.get(question.scope.namespace, Namespace())
+
+    def _no_evidence(self, answer: Answer, passages: Sequence[Passage]) -> Answer:
+        contact = self.namespaces.get(answer.namespace, Namespace()).contact
+        nearest = _nearest(answer.standalone, passages)
+        return replace(
+            answer, outcome=Outcome.NO_EVIDENCE, text=wording.no_evidence(bool(nearest), contact), nearest=nearest
+        )
+
+    async def _nothing_found(self, question: Question, answer: Answer) -> Answer:
+        namespace = question.scope.namespace
+        if await asyncio.to_thread(self.store.count_chunks, namespace):
+            return self._no_evidence(answer, ())
+        waiting = [document for document in await asyncio.to_thread(self.store.pending) if document.namespace == namespace]
+        return replace(answer, outcome=Outcome.EMPTY_INDEX, text=wording.empty_index(namespace, len(waiting)))
+
+    def _receipt(self, found: Retrieval, clock: _Clock) -> Receipt:
+        return Receipt(
+            found.signals, confidence(found.signals), self.threshold, found.passages, milliseconds=dict(clock.laps)
+        )
+
+    async def _history(self, question: Question) -> tuple[Turn, ...]:
+        if question.history or question.thread is None:
+            return question.history
+        return await asyncio.to_thread(self.conversations.history, _thread_key(question))
+
+    async def _remember(self, question: Question, answer: Answer) -> None:
+        if question.thread is None or answer.outcome in {Outcome.INVALID_QUESTION, Outcome.FAILED}:
+            return
+        try:
+            await asyncio.to_thread(
+                self.conversations.append, _thread_key(question), question.scope.namespace, question.id, question.text, answer
+            )
+        except LorekeeperError as error:
+            # The person still gets the answer; only the next follow-up will lack this turn.
+            log.warning("a turn was not recorded", cause=error.message)
+
+
+class _Clock:
+    """Milliseconds by stage."""
+
+    def __init__(self) -> None:
+        self._last = time.perf_counter()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.laps[stage] = round((now - self._last) * 1000, 1)
+        self._last = now
+
+
+def _thread_key(question: Question) -> str:
+    # A thread's history is only ever used with the eyes and in the namespace it was made with.
+    readers = ",".join(sorted(question.scope.readers))
+    return f"{question.scope.namespace}/{readers}/{question.thread}"
+
+
+def _answer(question: Question, outcome: Outcome, text: str, standalone: str = "") -> Answer:
+    return Answer(
+        id=question.id,
+        outcome=outcome,
+        text=text,
+        namespace=question.scope.namespace,
+        thread=question.thread,
+        standalone=standalone,
+    )
+
+
+def _nearest(query: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:
+    """The best passage of each of the closest documents."""
+    best: dict[str, Passage] = {}
+    for passage in passages:
+        best.setdefault(passage.document_id, passage)
+    return tuple(
+        Citation(
+            number=number,
+            title=passage.title,
+            locator=passage.locator,
+            quote=quote_for(query, passage),
+            document_id=passage.document_id,
+            url=passage.url,
+            chunk_id=passage.chunk_id,
+            page=passage.page,
+        )
+        for number, passage in enumerate(list(best.values())[:NEAREST_SHOWN], start=1)
+    )
+
+
+def _failed(question: Question, message: str, error: Exception) -> Answer:
+    ref = reference()
+    log.error("a question failed", reference=ref, question=question.id, exc_info=error)
+    return _answer(question, Outcome.FAILED, wording.failed(message, ref))
+
+
+def _log_outcome(answer: Answer) -> None:
+    milliseconds = dict(answer.why.milliseconds) if answer.why else {}
+    log.info(
+        "answered", question=answer.id, outcome=answer.outcome, generator=answer.generator, milliseconds=milliseconds
+    )

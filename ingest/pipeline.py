@@ -1,0 +1,342 @@
+"""Files to searchable passages: receive → parse → split → embed → index. Implements `core.ports.Documents`.
+
+The record in the database is the truth. New vectors are written beside the old ones first, under ids that nothing refers
+to yet; one database transaction then makes the new chunks the document's and the old ones not, and only after it are
+the old vectors deleted. A query that finds a vector without a row ignores it, so there is no moment at which both
+versions answer, or neither.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+import structlog
+
+from core.errors import LorekeeperError, StorageFailed, TooLarge, UnreadableDocument
+from core.identity import IndexIdentity
+from core.ports import Embedder, Progress, VectorIndex
+from core.settings import Settings
+from core.store.documents import DocumentStore
+from core.types import (
+    ChangeKind,
+    Chunk,
+    Document,
+    DocumentChange,
+    DocumentStatus,
+    Passage,
+    Section,
+)
+from ingest.files import FileStore
+from ingest.parse import parse
+from ingest.sources.files import Collected, SourceFile, collect
+from ingest.split import embedding_text, split
+
+# Chunks embedded at once: enough to sort by length, few enough that a crash loses little.
+BATCH_CHUNKS = 256
+GARBAGE_BATCH = 1000
+T = TypeVar("T")
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A file that was read, before it is parsed."""
+
+    name: str
+    source: str
+    namespace: str
+    data: bytes
+    readers: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A document that is split and ready to be embedded."""
+
+    name: str
+    document: Document
+    kind: ChangeKind
+    sections: tuple[Section, ...]
+    chunks: tuple[Chunk, ...]
+
+
+class Pipeline:
+    """One at a time, in a thread of its own, so that two runs never meet on one document."""
+
+    def __init__(
+        self,
+        store: DocumentStore,
+        vectors: VectorIndex,
+        embedder: Embedder,
+        identity: IndexIdentity,
+        settings: Settings,
+    ) -> None:
+        self._store = store
+        self._vectors = vectors
+        self._embedder = embedder
+        self._identity = identity
+        self._files = FileStore(settings.data_dir / "files")
+        self._settings = settings
+        self._closing = False
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="ingest")
+
+    # ── what admins call ─────────────────────────────────────────────────────────────────────────
+
+    async def add_paths(
+        self, paths: Sequence[Path], namespace: str, progress: Progress | None = None, prune: bool = True
+    ) -> list[DocumentChange]:
+        report = _on_loop(progress)
+        return await self._run(lambda: self._add_paths(paths, namespace, report, prune))
+
+    async def add_file(self, name: str, path: Path, namespace: str) -> DocumentChange:
+        def work() -> DocumentChange:
+            received = Received(name, f"upload:{name}", namespace, self._read(path))
+            return next(iter(self._add([received])))
+
+        return await self._run(work)
+
+    async def page(self, namespace: str | None = None, limit: int = 1000, offset: int = 0) -> tuple[list[Document], int]:
+        return await asyncio.to_thread(self._store.page, namespace, limit, offset)
+
+    async def get(self, document_id: str) -> Document:
+        return await asyncio.to_thread(self._store.get, document_id)
+
+    async def passages(self, document_id: str) -> list[Passage]:
+        return await asyncio.to_thread(self._store.passages_of, document_id)
+
+    async def remove(self, document_id: str) -> Document:
+        return await self._run(lambda: self._remove(document_id))
+
+    async def reindex(self, progress: Progress | None = None)-> list[DocumentChange]:
+        report = _on_loop(progress)
+        return await self._run(lambda: self._reindex(report))
+
+    def recover(self) -> None:
+        """Put right what a crash left behind: orphaned vectors go, documents in the middle of work say so."""
+        self._collect_garbage()
+        for document in self._store.pending():
+            self._store.put(_interrupted(document))
+
+    def close(self) -> None:
+        """Wait for the batch in work; files that have not begun are dropped."""
+        self._closing = True
+        self._worker.shutdown(wait=True, cancel_futures=True)
+
+    # ── the work, in the worker's thread ─────────────────────────────────────────────────────────
+
+    async def _run(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._worker, work)
+
+    def _add_paths(self, paths: Sequence[Path], namespace: str, report: Progress, prune: bool) -> list[DocumentChange]:
+        collected = collect(paths)
+        received = (self._receive(file, namespace) for file in collected.files)
+        changes = self._reported(self._add(received), report, len(collected.files))
+        if prune:
+            changes += self._prune(collected, namespace)
+        return changes
+
+    def _receive(self, file: SourceFile, namespace: str) -> Received | DocumentChange:
+        try:
+            return Received(file.name, file.source, namespace, self._read(file.path))
+        except LorekeeperError as error:
+            return DocumentChange(ChangeKind.FAILED, file.name, message=error.message)
+
+    def _read(self, path: Path) -> bytes:
+        limit = self._settings.server.max_upload_mb * 1024 * 1024
+        try:
+            if path.stat().st_size > limit:
+                raise TooLarge(f"The file is larger than {self._settings.server.max_upload_mb} MB (server.max_upload_mb).")
+            return path.read_bytes()
+        except OSError as error:
+            raise UnreadableDocument(f"The file cannot be read: {error.strerror or error}.") from error
+
+    def _reported(self, changes: Iterable[DocumentChange], report: Progress, total: int) -> list[DocumentChange]:
+        done = []
+        for change in changes:
+            done.append(change)
+            report(change, len(done), total)
+        return done
+
+    def _add(self, files: Iterable[Received | DocumentChange], *, anew: bool = False) -> Iterator[DocumentChange]:
+        batch: list[Prepared] = []
+        for file in files:
+            if self._closing:
+                raise StorageFailed("Stopped before all documents were indexed. Run the command again; done ones are skipped.")
+            result = self._prepare(file, anew) if isinstance(file, Received) else file
+            if isinstance(result, DocumentChange):
+                yield result
+                continue
+            batch.append(result)
+            if sum(len(prepared.chunks) for prepared in batch) >= BATCH_CHUNKS:
+                yield from self._index(batch)
+                batch = []
+        yield from self._index(batch)
+        self._collect_garbage()
+
+    def _prepare(self, file: Received, anew: bool) -> Prepared | DocumentChange:
+        old = self._store.find(file.namespace, file.source)
+        digest = hashlib.sha256(file.data).hexdigest()
+        if not anew and old is not None and _is_current(old, digest, file.readers):
+            return DocumentChange(ChangeKind.UNCHANGED, file.name, old)
+        document = Document(
+            id=document_id(file.namespace, file.source),
+            namespace=file.namespace,
+            title=file.name,
+            source=file.source,
+            status=DocumentStatus.PROCESSING,
+            media_type="",
+            sha256=digest,
+            size_bytes=len(file.data),
+            updated_at=datetime.now(UTC),
+            readers=file.readers,
+        )
+        # What answers now stays on record until the new version takes its place.
+        self._store.put(replace(old, status=DocumentStatus.PROCESSING) if old and old.chunks else document)
+        try:
+            parsed = parse(file.data, file.name)
+            sections, chunks = split(
+                parsed,
+                document.id,
+                self._embedder.count_tokens,
+                self._settings.split.max_tokens,
+                self._settings.split.overlap_tokens,
+            )
+            if not chunks:
+                raise UnreadableDocument("The file holds no text.")
+        except LorekeeperError as error:
+            return self._fail(document, old, file.name, error)
+        self._files.put(file.data)
+        document = replace(
+            document,
+            title=parsed.title,
+            media_type=parsed.media_type,
+            pages=parsed.pages,
+            losses=parsed.losses,
+            chunks=len(chunks),
+            status=DocumentStatus.READY,
+        )
+        kind = ChangeKind.REPLACED if old is not None and old.chunks else ChangeKind.ADDED
+        return Prepared(file.name, document, kind, sections, chunks)
+
+    def _index(self, batch: Sequence[Prepared]) -> Iterator[DocumentChange]:
+        """Embed the batch's new chunks together, then publish document by document."""
+        new = [self._not_yet_indexed(prepared) for prepared in batch]
+        for prepared, chunks in zip(batch, new, strict=True):
+            self._store.reserve_vectors(prepared.document.namespace, [chunk.id for chunk in chunks])
+        texts = [
+            embedding_text(prepared.document.title, chunk)
+            for prepared, chunks in zip(batch, new, strict=True)
+            for chunk in chunks
+        ]
+        rows = self._embedder.embed(texts)
+        start = 0
+        for prepared, chunks in zip(batch, new, strict=True):
+            document = prepared.document
+            self._vectors.upsert(document.namespace, document.readers, chunks, rows[start : start + len(chunks)])
+            start += len(chunks)
+            self._store.publish(document, prepared.sections, prepared.chunks)
+            log.info("indexed", document=document.id, chunks=document.chunks, embedded=len(chunks))
+            yield DocumentChange(prepared.kind, prepared.name, document, " ".join(document.losses) or None)
+
+    def _not_yet_indexed(self, prepared: Prepared) -> list[Chunk]:
+        document = prepared.document
+        ids = [chunk.id for chunk in prepared.chunks]
+        known = self._vectors.existing(document.namespace, document.readers, ids)
+        return [chunk for chunk in prepared.chunks if chunk.id not in known]
+
+    def _fail(self, document: Document, old: Document | None, name: str, error: LorekeeperError) -> DocumentChange:
+        log.warning("a document failed", document=document.id, cause=error.message, exc_info=error.__cause__)
+        if old is not None and old.chunks:
+            kept = replace(old, status=DocumentStatus.READY, error=f"{error.message} The previous version still answers.")
+            self._store.put(kept)
+            return DocumentChange(ChangeKind.FAILED, name, kept, kept.error)
+        failed = replace(document, status=DocumentStatus.FAILED, error=error.message)
+        self._store.put(failed)
+        return DocumentChange(ChangeKind.FAILED, name, failed, error.message)
+
+    def _prune(self, collected: Collected, namespace: str) -> list[DocumentChange]:
+        """Remove the documents of each given folder whose file is gone."""
+        present = {file.source for file in collected.files}
+        changes = []
+        for root in collected.roots:
+            if not any(source.startswith(root) for source in present):
+                # Rather an unmounted disk than a wish to lose everything.
+                continue
+            gone = [document for document in self._store.under(namespace, root) if document.source not in present]
+            for document in gone:
+                self._remove(document.id)
+                changes.append(DocumentChange(ChangeKind.REMOVED, document.title, document))
+        return changes
+
+    def _remove(self, document_id: str) -> Document:
+        document = self._store.withdraw(document_id)
+        if not self._store.uses_file(document.sha256):
+            self._files.discard(document.sha256)
+        self._collect_garbage()
+        return document
+
+    def _reindex(self, report: Progress) -> list[DocumentChange]:
+        documents, total = self._store.page(None, limit=10**9, offset=0)
+        self._identity.begin_rebuild()
+        changes = self._reported(self._add(map(self._stored, documents), anew=True), report, total)
+        self._identity.finish_rebuild()
+        self._vectors.drop_others()
+        return changes
+
+    def _stored(self, document: Document) -> Received | DocumentChange:
+        data = self._files.get(document.sha256)
+        if data is None:
+            message = "Its stored copy is gone. Add the document again."
+            self._store.put(replace(document, status=DocumentStatus.FAILED, error=message))
+            return DocumentChange(ChangeKind.FAILED, document.title, document, message)
+        return Received(_file_name(document), document.source, document.namespace, data, document.readers)
+
+    def _collect_garbage(self) -> None:
+        """Delete the vectors that no row refers to any more."""
+        while rows := self._store.vector_garbage(GARBAGE_BATCH):
+            by_namespace: dict[str, list[str]] = {}
+            for namespace, chunk_id in rows:
+                by_namespace.setdefault(namespace, []).append(chunk_id)
+            for namespace, chunk_ids in by_namespace.items():
+                self._vectors.delete(namespace, chunk_ids)
+            self._store.forget_garbage([chunk_id for _, chunk_id in rows])
+
+
+def document_id(namespace: str, source: str) -> str:
+    """The same file in the same namespace is the same document, whatever its content is today."""
+    return hashlib.blake2b(f"{namespace}\n{source}".encode(), digest_size=16).hexdigest()
+
+
+def _is_current(document: Document, digest: str, readers: frozenset[str]) -> bool:
+    return (
+        document.sha256 == digest
+        and document.status is DocumentStatus.READY
+        and document.error is None
+        and document.readers == readers
+    )
+
+
+def _interrupted(document: Document) -> Document:
+    if document.chunks:
+        error = "Indexing a newer version was interrupted. Add it again; until then the previous version answers."
+        return replace(document, status=DocumentStatus.READY, error=error)
+    return replace(document, status=DocumentStatus.FAILED, error="Indexing was interrupted. Add the document again.")
+
+
+def _file_name(document: Document) -> str:
+    return document.source.rpartition("/")[2].removeprefix("upload:") or document.title
+
+
+def _on_loop(progress: Progress | None) -> Progress:
+    """The same callback, called on the event loop instead of the worker's thread."""
+    if progress is None:
+        return lambda change, done, total: None
+    loop = asyncio.get_running_loop()
+    return lambda change, done, total: loop.call_soon_threadsafe(progress, change, done, total) and None
