@@ -30,6 +30,7 @@ from core.types import (
     Document,
     DocumentChange,
     DocumentStatus,
+    ParsedDocument,
     Passage,
     Section,
 )
@@ -54,6 +55,8 @@ class Received:
     namespace: str
     data: bytes
     readers: frozenset[str] = frozenset()
+    parsed: ParsedDocument | None = None
+    """Set where the text is known already, so that nothing is parsed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,11 @@ class Pipeline:
             return next(iter(self._add([received])))
 
         return await self._run(work)
+
+    async def add_received(self, files: Sequence[Received], progress: Progress | None = None) -> list[DocumentChange]:
+        """Bring documents into the index that were received in another way than as files."""
+        report = _on_loop(progress)
+        return await self._run(lambda: self._reported(self._add(files), report, len(files)))
 
     async def page(self, namespace: str | None = None, limit: int = 1000, offset: int = 0) -> tuple[list[Document], int]:
         return await asyncio.to_thread(self._store.page, namespace, limit, offset)
@@ -200,7 +208,7 @@ class Pipeline:
         # What answers now stays on record until the new version takes its place.
         self._store.put(replace(old, status=DocumentStatus.PROCESSING) if old and old.chunks else document)
         try:
-            parsed = parse(file.data, file.name)
+            parsed = file.parsed or parse(file.data, file.name)
             sections, chunks = split(
                 parsed,
                 document.id,

@@ -1,0 +1,60 @@
+"""Bytes to `ParsedDocument`. One file per format, found by media type in `PARSERS` and imported when first needed.
+
+`parse` takes and returns plain values, so that it can be run in another process.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from core.errors import LorekeeperError, UnreadableDocument
+from core.ports import Parser
+from core.types import ParsedDocument
+from ingest.parse.detect import FORMATS, detect, readable_list, unsupported
+
+PARSERS: dict[str, str] = {
+    "application/pdf": "ingest.parse.pdf:PdfParser",
+    "text/html": "ingest.parse.html:HtmlParser",
+    "text/markdown": "ingest.parse.markdown:MarkdownParser",
+    "text/plain": "ingest.parse.plain:PlainParser",
+}
+
+__all__ = ["PARSERS", "detect", "parse", "parser_for", "readable", "readable_extensions"]
+
+
+def parse(data: bytes, name: str) -> ParsedDocument:
+    """Read a document of any known format; `name` (a file name or relative path) gives the title if nothing else does.
+
+    Raises `UnsupportedFormat` where there is no parser for it, and `UnreadableDocument` where it is damaged, protected
+    or without text, both with a sentence for the person who uploaded it.
+    """
+    media_type = detect(data, name)
+    parser = parser_for(media_type)
+    try:
+        document = parser.parse(data, name)
+    except LorekeeperError:
+        raise
+    except Exception as error:  # noqa: BLE001 - parsers read hostile input; whatever happens is the file's fault
+        raise UnreadableDocument(f"The file is damaged or not {FORMATS[media_type].phrase}.") from error
+    if not any(block.text.strip() for block in document.blocks):
+        raise UnreadableDocument("There is no text in this file.")
+    return document
+
+
+def parser_for(media_type: str) -> Parser:
+    """The parser for a media type. Raises `UnsupportedFormat`."""
+    if media_type not in PARSERS:
+        raise unsupported(media_type, PARSERS)
+    module, _, attribute = PARSERS[media_type].partition(":")
+    parser: Parser = getattr(import_module(module), attribute)()
+    return parser
+
+
+def readable() -> str:
+    """What can be read, as the end of a sentence: `readable are PDF, HTML, Markdown and text.`"""
+    return readable_list(PARSERS)
+
+
+def readable_extensions() -> frozenset[str]:
+    """Lower-case file name endings, with the dot, of the formats that have a parser."""
+    return frozenset(extension for media_type in PARSERS for extension in FORMATS[media_type].extensions)

@@ -1,0 +1,59 @@
+# `make run` and `make test` are all a new user needs; the rest is for developers.
+PYTHON ?= python3.11
+VENV   := .venv
+BIN    := $(VENV)/bin
+EXTRAS := export,postgres
+STAMP  := $(VENV)/.installed
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: run setup test lint format test-fast test-slow test-browser constraints settings-example clean
+
+run: setup
+	@$(BIN)/lorekeeper documents add docs
+	@$(BIN)/lorekeeper run
+
+setup: $(STAMP)
+
+# The pinned constraints make this a matter of minutes: an unconstrained resolve backtracks, and takes a CUDA torch.
+$(STAMP): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "Python 3.11 or newer is needed: make $(MAKECMDGOALS) PYTHON=/path/to/python3"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[$(EXTRAS)]" --group dev
+	@$(BIN)/lorekeeper models export
+	@touch $(STAMP)
+
+test: setup lint
+	$(PYTEST)
+
+test-fast: setup
+	$(PYTEST) -m "not slow and not browser"
+
+test-slow: setup
+	$(PYTEST) -m slow
+
+test-browser: setup
+	$(PYTEST) -m browser
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+settings-example: setup
+	$(BIN)/lorekeeper settings example > deploy/lorekeeper.example.toml
+
+# Renews every pin from the newest versions that go together; torch stays where its CPU build is.
+constraints:
+	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
+	build/constraints/bin/pip install --quiet --upgrade "pip>=25.1"
+	build/constraints/bin/pip install --quiet "torch==2.13.0" ".[$(EXTRAS)]" --group dev
+	build/constraints/bin/pip freeze --exclude lorekeeper > constraints.txt
+
+clean:
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -1,0 +1,73 @@
+"""`lorekeeper run`, `ask` and `chat`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+import uuid
+from typing import Annotated
+
+import typer
+
+from core.build import open_application
+from core.log import configure
+from core.settings import Settings, load
+from core.types import DEFAULT_NAMESPACE, Outcome, Question, Scope
+
+WAIT_SECONDS = 15.0
+# An honest no-answer is a good outcome; scripts tell it apart by `outcome` in the JSON.
+EXIT_STATUS = {Outcome.FAILED: 1, Outcome.INVALID_QUESTION: 2}
+
+
+def ask(
+    question: Annotated[str, typer.Argument(help="The question, in quotes.")],
+    namespace: Annotated[str, typer.Option(help="Which documents to ask.")] = DEFAULT_NAMESPACE,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
+    why: Annotated[bool, typer.Option("--why", help="Also show the passages, scores and times behind the answer.")] = False,
+) -> None:
+    """Ask one question. Exits with 0 for an answer or an honest no-answer, 2 for a question that is none, 1 for a failure."""
+    from bots.terminal import print_answer, to_json
+
+    settings = _settings(quiet=True)
+    application = open_application(settings, "lorekeeper ask", wait_seconds=WAIT_SECONDS)
+    try:
+        answer = asyncio.run(application.asker.ask(Question(uuid.uuid4().hex, question, Scope(namespace))))
+    finally:
+        application.close()
+    if as_json:
+        sys.stdout.write(json.dumps(to_json(answer, why=why), ensure_ascii=False) + "\n")
+    else:
+        print_answer(answer, why=why)
+    raise typer.Exit(EXIT_STATUS.get(answer.outcome, 0))
+
+
+def chat(
+    namespace: Annotated[str, typer.Option(help="Which documents to ask.")] = DEFAULT_NAMESPACE,
+) -> None:
+    """Ask questions and follow-ups; an empty line or Ctrl-D ends it."""
+    from bots.terminal import converse
+
+    application = open_application(_settings(quiet=True), "lorekeeper chat", wait_seconds=WAIT_SECONDS)
+    try:
+        asyncio.run(converse(application.asker, namespace))
+    finally:
+        application.close()
+
+
+def run(
+    only: Annotated[list[str] | None, typer.Option(help="Run only this part (repeatable).")] = None,
+) -> None:
+    """Serve until stopped with Ctrl-C."""
+    from bots.running import serve
+
+    settings = _settings(quiet=False)
+    raise typer.Exit(asyncio.run(serve(settings, only or [])))
+
+
+def _settings(*, quiet: bool) -> Settings:
+    settings = load()
+    # A command's output is the answer; what a server logs as news would only be in its way.
+    log = settings.log.model_copy(update={"level": "warning"}) if quiet and settings.log.level == "info" else settings.log
+    configure(log)
+    return settings

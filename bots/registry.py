@@ -1,0 +1,7 @@
+"""The channels: name → what runs it. A new channel is one module and one line here."""
+
+from __future__ import annotations
+
+CHANNELS: dict[str, str] = {
+    "gateway": "bots.gateway.channel:open_channel",
+}

@@ -1,0 +1,92 @@
+"""The terminal as a channel: prints answers, and holds a conversation."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+
+from rich.console import Console
+from rich.text import Text
+
+from bots.answers import to_json
+from core.ports import Asker
+from core.types import Answer, Citation, Finished, Outcome, Question, Receipt, Scope, Status
+
+__all__ = ["converse", "print_answer", "to_json"]
+
+
+def print_answer(answer: Answer, *, why: bool = False, console: Console | None = None) -> None:
+    """The answer, its numbered sources, and with `why` the receipt."""
+    out = console or Console(highlight=False, soft_wrap=True)
+    out.print(_plain(answer.text))
+    if answer.notice:
+        out.print(Text(answer.notice, style="yellow"))
+    sources = answer.citations or answer.nearest
+    if sources:
+        out.print()
+        out.print(Text("Sources" if answer.citations else "Closest passages", style="bold"))
+    for citation in sources:
+        _print_source(out, citation)
+    if answer.outcome is Outcome.ANSWERED and answer.generator == "extractive":
+        out.print(Text("\nQuoted from the documents; no language model was used.", style="dim"))
+    if why and answer.why is not None:
+        _print_receipt(out, answer.standalone, answer.why)
+
+
+async def converse(asker: Asker, namespace: str) -> None:
+    """Questions and answers until an empty line or the end of the input."""
+    out = Console(highlight=False, soft_wrap=True)
+    thread = f"terminal:{uuid.uuid4().hex}"
+    out.print(Text("Ask about your documents. An empty line ends the conversation.", style="dim"))
+    while text := await _read_line():
+        question = Question(uuid.uuid4().hex, text, Scope(namespace), thread=thread)
+        with out.status("…") as spinner:
+            answer = None
+            async for event in asker.stream(question):
+                if isinstance(event, Status):
+                    spinner.update(event.stage)
+                elif isinstance(event, Finished):
+                    answer = event.answer
+        if answer is not None:
+            print_answer(answer, console=out)
+            out.print()
+
+
+async def _read_line() -> str:
+    try:
+        return (await asyncio.to_thread(input, "> ")).strip()
+    except EOFError:
+        return ""
+
+
+def _print_source(out: Console, citation: Citation) -> None:
+    where = f", {citation.locator}" if citation.locator else ""
+    out.print(Text.assemble((f"[{citation.number}] ", "bold cyan"), _plain(citation.title), (where, "cyan")))
+    out.print(Text.assemble("    “", _plain(citation.quote), "”", style="italic"))
+
+
+def _print_receipt(out: Console, standalone: str, why: Receipt) -> None:
+    out.print()
+    out.print(Text("Why", style="bold"))
+    out.print(Text(f"Looked up: {_plain(standalone)}"))
+    verdict = "answer" if why.confidence >= why.threshold else "no answer"
+    out.print(Text(f"Confidence {why.confidence:.2f}, threshold {why.threshold:.2f}: {verdict}"))
+    out.print(
+        Text(
+            f"Best cosine {why.signals.top_dense:.2f}, margin {why.signals.margin:.2f}, "
+            f"coverage {why.signals.coverage:.2f}, agreement {why.signals.agreement:.2f}"
+        )
+    )
+    for number, passage in enumerate(why.passages, start=1):
+        scores = f"{passage.score:.2f} (dense {_score(passage.dense)}, lexical {_score(passage.lexical)})"
+        out.print(Text(f"{number:2}. {scores}  {_plain(passage.title)}, {_plain(passage.locator)}"))
+    out.print(Text("  ".join(f"{stage} {value:.0f} ms" for stage, value in why.milliseconds.items()), style="dim"))
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _plain(text: str) -> str:
+    """Without control characters: a document must not be able to drive the reader's terminal."""
+    return "".join(character for character in text if character in "\n\t" or character.isprintable())

@@ -1,0 +1,144 @@
+"""The composition root: settings to a working application. Nothing else constructs these parts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from core.datafolder import Claim, Owner, claim, prepare
+from core.health import Check
+from core.identity import IndexIdentity
+from core.plugins import load
+from core.ports import Asker, Documents, Embedder
+from core.settings import Settings
+
+PIPELINE = "ingest.pipeline:Pipeline"
+SPLIT_VERSION = "ingest.split:SPLIT_VERSION"
+REMOTE = "bots.gateway.client:GatewayClient"
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """What entry points get. `checks` is the readiness of every dependency."""
+
+    settings: Settings
+    asker: Asker
+    documents: Documents
+    checks: Callable[[], Awaitable[Sequence[Check]]]
+    claim: Claim | None = None
+    identity: str = ""
+    """The embedding model's identity; empty when another process owns the index."""
+    _parts: tuple[_Closable, ...] = field(default=(), repr=False)
+
+    def close(self) -> None:
+        """Finish what is in work and give the data folder back."""
+        for part in self._parts:
+            part.close()
+        if self.claim is not None:
+            self.claim.release()
+
+
+def open_application(
+    settings: Settings, command: str, *, wait_seconds: float = 0.0, for_reindex: bool = False, through_owner: bool = True
+) -> Application:
+    """Everything, wired. When another process owns the data folder and serves, the application goes through it.
+
+    Raises `DataFolderInUse`, `IndexMismatch`, `StorageFailed`, `MissingExtra`, `EmbeddingFailed`.
+    """
+    prepare(settings.data_dir)
+    if not settings.is_embedded:
+        return _open_local(settings, None, for_reindex=for_reindex)
+    held = claim(settings.data_dir, command, wait_seconds)
+    if isinstance(held, Owner):
+        if not through_owner:
+            raise _in_use(settings, held)
+        return _open_remote(settings, held)
+    try:
+        return _open_local(settings, held, for_reindex=for_reindex)
+    except BaseException:
+        held.release()
+        raise
+
+
+def open_embedder(settings: Settings) -> Embedder:
+    """The configured embedding model."""
+    if settings.embedding.url:
+        from core.retrieval.embed.endpoint import EndpointEmbedder
+
+        return EndpointEmbedder(settings.embedding)
+    from core.retrieval.embed.onnx import open_onnx
+
+    return open_onnx(settings)
+
+
+def split_identity(settings: Settings) -> str:
+    """Everything that changes how documents are cut."""
+    return f"{load(SPLIT_VERSION)}/{settings.split.max_tokens}/{settings.split.overlap_tokens}"
+
+
+def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) -> Application:
+    from core.generation.build import open_generation
+    from core.readiness import Readiness
+    from core.responder import Responder
+    from core.retrieval.chroma import open_chroma
+    from core.retrieval.embed.batching import QueryBatcher
+    from core.retrieval.hybrid import HybridRetriever
+    from core.retrieval.rerank import CrossEncoderReranker
+    from core.store.conversations import Conversations
+    from core.store.documents import DocumentStore
+    from core.store.engine import open_engine, upgrade
+    from core.store.lexical import open_lexical
+    from core.store.meta import IndexMeta
+
+    engine = open_engine(settings.database_url, settings.data_dir)
+    upgrade(engine)
+    store = DocumentStore(engine)
+    embedder = open_embedder(settings)
+    identity = IndexIdentity(IndexMeta(engine), embedder.identity, split_identity(settings))
+    if not for_reindex:
+        identity.check(is_empty=store.count_chunks(None) == 0)
+    vectors = open_chroma(settings, embedder.identity)
+    reranker = CrossEncoderReranker(settings.retrieval.reranker) if settings.retrieval.reranker else None
+    retriever = HybridRetriever(
+        QueryBatcher(embedder), vectors, open_lexical(engine), store, settings.retrieval, reranker
+    )
+    chooser, rewriter = open_generation(settings.generation, embedder)
+    responder = Responder(
+        retriever=retriever,
+        chooser=chooser,
+        rewriter=rewriter,
+        store=store,
+        conversations=Conversations(engine),
+        threshold=settings.retrieval.min_confidence,
+        namespaces=settings.namespaces,
+    )
+    pipeline = load(PIPELINE)(store, vectors, embedder, identity, settings)
+    if not for_reindex:
+        pipeline.recover()
+    checks = Readiness(settings, store, vectors, chooser).checks
+    parts = (pipeline, vectors, _Disposable(engine.dispose))
+    return Application(settings, responder, pipeline, checks, held, embedder.identity, parts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Disposable:
+    close: Callable[[], None]
+
+
+def _open_remote(settings: Settings, owner: Owner) -> Application:
+    client = load(REMOTE)(owner.url, owner.token)
+    return Application(settings, client, client, client.checks, _parts=(client,))
+
+
+def _in_use(settings: Settings, owner: Owner) -> Exception:
+    from core.errors import DataFolderInUse
+
+    return DataFolderInUse(
+        f"The data folder {settings.data_dir} is already served by `{owner.command}` (process {owner.pid}) at {owner.url}. "
+        "Use that one, stop it, or set LOREKEEPER_DATA_DIR to another folder."
+    )

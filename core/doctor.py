@@ -1,0 +1,103 @@
+"""`lorekeeper doctor`: one line for each thing that has to be right, and what to do where it is not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Annotated
+
+import typer
+
+from core.build import open_application
+from core.datafolder import prepare
+from core.errors import DataFolderInUse, IndexMismatch, LorekeeperError
+from core.health import Check, State
+from core.log import configure
+from core.settings import Settings, config_file, load
+
+MARKS = {State.OK: "ok      ", State.DEGRADED: "degraded", State.FAILED: "FAILED  "}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
+) -> None:
+    """Check everything. Exits with 1 when something has failed."""
+    checks = list(_examine())
+    if as_json:
+        rows = [
+            {"name": check.name, "state": check.state.value, "detail": check.detail, "remedy": check.remedy}
+            for check in checks
+        ]
+        sys.stdout.write(json.dumps({"checks": rows}) + "\n")
+    else:
+        for check in checks:
+            remedy = f" → {check.remedy}" if check.remedy else ""
+            sys.stdout.write(f"{MARKS[check.state]}  {check.name}: {check.detail}{remedy}\n")
+    raise typer.Exit(1 if any(check.state is State.FAILED for check in checks) else 0)
+
+
+def _examine() -> Iterator[Check]:
+    try:
+        settings = load()
+    except LorekeeperError as error:
+        yield Check("settings", State.FAILED, " ".join(error.message.split()), "Correct the settings named here.")
+        return
+    configure(settings.log.model_copy(update={"level": "error"}))
+    source = config_file()
+    yield Check("settings", State.OK, f"from {source} and the environment" if source else "from the environment", "")
+    try:
+        prepare(settings.data_dir)
+    except LorekeeperError as error:
+        yield Check("data folder", State.FAILED, error.message, "")
+        return
+    yield Check("data folder", State.OK, str(settings.data_dir), "")
+    yield from _examine_application(settings)
+    yield from _tokens(settings)
+
+
+def _examine_application(settings: Settings) -> Iterator[Check]:
+    try:
+        application = open_application(settings, "lorekeeper doctor", wait_seconds=2.0)
+    except DataFolderInUse as error:
+        yield Check("index", State.DEGRADED, error.message, "Run the doctor again when it has finished.")
+        return
+    except IndexMismatch as error:
+        yield Check("index", State.FAILED, error.message, "")
+        return
+    except LorekeeperError as error:
+        yield Check(error.code.replace("_", " "), State.FAILED, error.message, "")
+        return
+    try:
+        if application.claim is None and settings.is_embedded:
+            yield Check("owner", State.OK, "a running `lorekeeper run` serves this data folder", "")
+        else:
+            yield Check("embedding", State.OK, application.identity, "")
+        checks: Sequence[Check] = asyncio.run(application.checks())
+        yield from checks
+    except LorekeeperError as error:
+        yield Check("owner", State.FAILED, error.message, "Restart `lorekeeper run`.")
+    finally:
+        application.close()
+
+
+def _tokens(settings: Settings) -> Iterator[Check]:
+    slack = settings.slack
+    given = {
+        "SLACK_BOT_TOKEN": slack.bot_token.get_secret_value(),
+        "SLACK_APP_TOKEN": slack.app_token.get_secret_value(),
+    }
+    missing = [name for name, value in given.items() if not value]
+    if len(missing) == len(given):
+        yield Check("slack", State.OK, "off (no tokens set)", "")
+    elif missing:
+        yield Check("slack", State.DEGRADED, f"{missing[0]} is missing", "Set both tokens; docs/slack.md says where to find them.")
+    elif not given["SLACK_BOT_TOKEN"].startswith("xoxb-") or not given["SLACK_APP_TOKEN"].startswith("xapp-"):
+        yield Check(
+            "slack", State.DEGRADED, "a token has the wrong form", "SLACK_BOT_TOKEN begins with xoxb-, SLACK_APP_TOKEN with xapp-."
+        )
+    else:
+        yield Check("slack", State.OK, "tokens set", "")
+    discord = settings.discord.token.get_secret_value()
+    yield Check("discord", State.OK, "token set" if discord else "off (no token set)", "")

@@ -1,0 +1,122 @@
+"""`lorekeeper eval retrieval`: how well and how fast passages are found, through the whole product path.
+
+The corpus goes through the real ingest (split, embedding, Chroma, lexical index) into a folder of its own; each question
+goes through the real retriever, follow-ups with their history. A document's rank is that of its best passage.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import fmean
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from core.build import Application, open_application
+from core.responder import Responder
+from core.settings import Settings
+from core.types import BlockKind, Block, DocumentChange, ParsedDocument, Retrieval, Scope
+from evals.datasets import CorpusDocument, Dataset, EvalQuestion
+from evals.metrics import hit, ndcg, percentile, recall, reciprocal_rank
+from ingest.parse.plain import paragraphs
+from ingest.pipeline import Pipeline, Received, document_id
+
+NAMESPACE = "eval"
+# Passages asked for, so that ten different documents are among them.
+DEPTH = 50
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One question's outcome."""
+
+    question: EvalQuestion
+    documents: tuple[str, ...]
+    retrieval: Retrieval
+    milliseconds: float
+
+
+async def evaluate(dataset: Dataset, settings: Settings, report: Report) -> dict[str, Any]:
+    """One row of figures; the keys are those of `lorekeeper eval retrieval --json`."""
+    with TemporaryDirectory(prefix="lorekeeper-eval-") as folder:
+        apart = settings.model_copy(update={"data_dir": Path(folder)})
+        application = await asyncio.to_thread(open_application, apart, "lorekeeper eval")
+        try:
+            seconds, chunks = await ingest(application, dataset, report)
+            found = await search(application, dataset, report)
+        finally:
+            application.close()
+    return _row(dataset, found, chunks, seconds)
+
+
+async def ingest(application: Application, dataset: Dataset, report: Report) -> tuple[float, int]:
+    """Index the corpus; returns seconds and chunks."""
+    pipeline = application.documents
+    assert isinstance(pipeline, Pipeline)
+
+    def progress(change: DocumentChange, done: int, total: int) -> None:
+        report("indexing", done, total)
+
+    start = time.perf_counter()
+    changes = await pipeline.add_received([_received(document) for document in dataset.documents], progress)
+    return time.perf_counter() - start, sum(change.document.chunks for change in changes if change.document)
+
+
+async def search(application: Application, dataset: Dataset, report: Report) -> list[Found]:
+    """Ask every question that has gold documents, one at a time."""
+    responder = application.asker
+    assert isinstance(responder, Responder)
+    ids = {document_id(NAMESPACE, _source(document)): document.id for document in dataset.documents}
+    asked = [question for question in dataset.questions if question.gold and question.answerable is not False]
+    found = []
+    for number, question in enumerate(asked, start=1):
+        start = time.perf_counter()
+        query = await responder.rewriter.standalone(question.text, question.history)
+        retrieval = await responder.retriever.retrieve(query, Scope(NAMESPACE), DEPTH)
+        elapsed = (time.perf_counter() - start) * 1000
+        ranked = dict.fromkeys(ids[passage.document_id] for passage in retrieval.passages)
+        found.append(Found(question, tuple(ranked), retrieval, elapsed))
+        report("asking", number, len(asked))
+    return found
+
+
+def _received(document: CorpusDocument) -> Received:
+    blocks = tuple(Block(text, BlockKind.TEXT) for text in paragraphs(document.text))
+    parsed = ParsedDocument(document.title or document.id, blocks, media_type="text/plain")
+    return Received(document.id, _source(document), NAMESPACE, document.text.encode(), parsed=parsed)
+
+
+def _source(document: CorpusDocument) -> str:
+    return f"eval:{document.id}"
+
+
+def _row(dataset: Dataset, found: Sequence[Found], chunks: int, seconds: float) -> dict[str, Any]:
+    def mean(metric: Callable[..., float]) -> float:
+        return round(fmean(metric(row.documents, row.question.gold) for row in found), 4) if found else 0.0
+
+    times = [row.milliseconds for row in found]
+    return {
+        "dataset": dataset.name,
+        "documents": len(dataset.documents),
+        "chunks": chunks,
+        "questions": len(found),
+        "ndcg@10": mean(ndcg),
+        "recall@5": mean(recall),
+        "mrr@10": mean(reciprocal_rank),
+        "hit@3": mean(hit),
+        "ingest_seconds": round(seconds, 2),
+        "documents_per_second": round(len(dataset.documents) / seconds, 2) if seconds else 0.0,
+        "query_ms_p50": round(percentile(times, 0.5), 2),
+        "query_ms_p95": round(percentile(times, 0.95), 2),
+        "rss_mb": resident_mb(),
+    }
+
+
+def resident_mb() -> float:
+    """Memory that this process holds now, in MB."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return round(pages * 4096 / 1e6, 1)

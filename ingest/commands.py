@@ -1,0 +1,192 @@
+"""`lorekeeper documents …`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+from core.build import open_application
+from core.errors import InvalidRequest
+from core.log import configure
+from core.ports import Documents
+from core.settings import load
+from core.types import DEFAULT_NAMESPACE, ChangeKind, Document, DocumentChange
+
+WAIT_SECONDS = 30.0
+T = TypeVar("T")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Add, list, show, remove and re-index documents.")
+NamespaceOption = Annotated[str, typer.Option("--namespace", "-n", help="The namespace the documents belong to.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on one line.")]
+
+
+@app.command()
+def add(
+    paths: Annotated[list[Path], typer.Argument(help="Files and folders.", show_default=False)],
+    namespace: NamespaceOption = DEFAULT_NAMESPACE,
+    keep_missing: Annotated[
+        bool, typer.Option("--keep-missing", help="Keep documents whose file is gone from a given folder.")
+    ] = False,
+) -> None:
+    """Bring files and folders into the index; unchanged files are skipped."""
+    for path in paths:
+        if not path.exists():
+            raise InvalidRequest(f"{path} does not exist.")
+    resolved = [path.resolve() for path in paths]
+    changes = _with_progress(
+        "lorekeeper documents add",
+        lambda documents, report: documents.add_paths(resolved, namespace, report, prune=not keep_missing),
+    )
+    _summarise(changes)
+
+
+@app.command()
+def reindex() -> None:
+    """Split and embed all documents anew, after a change of model or split settings."""
+    changes = _with_progress(
+        "lorekeeper documents reindex", lambda documents, report: documents.reindex(report), for_reindex=True
+    )
+    _summarise(changes)
+
+
+@app.command("list")
+def list_documents(
+    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Only this namespace.")] = None,
+    limit: Annotated[int, typer.Option(min=1)] = 1000,
+    as_json: JsonOption = False,
+) -> None:
+    """All documents with their state."""
+    documents, total = _call("lorekeeper documents list", lambda port: port.page(namespace, limit, 0))
+    if as_json:
+        _write_json({"documents": [_to_json(document) for document in documents], "total": total})
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in ("id", "title", "namespace", "status", "pages", "passages"):
+        table.add_column(column, overflow="fold", justify="right" if column in {"pages", "passages"} else "left")
+    for document in documents:
+        table.add_row(
+            document.id[:12],
+            Text(_plain(document.title)),
+            document.namespace,
+            document.status.value,
+            str(document.pages or ""),
+            str(document.chunks),
+        )
+    Console().print(table)
+    if len(documents) < total:
+        sys.stdout.write(f"{len(documents)} of {total}; see more with --limit {total}\n")
+
+
+@app.command()
+def show(document_id: Annotated[str, typer.Argument(help="The id, or its beginning.")], as_json: JsonOption = False) -> None:
+    """One document: state, what was lost in reading it, and its passages."""
+
+    async def both(port: Documents) -> tuple[Document, list[dict[str, str]]]:
+        document = await port.get(document_id)
+        passages = await port.passages(document.id)
+        return document, [{"locator": passage.locator, "text": passage.text} for passage in passages]
+
+    document, passages = _call("lorekeeper documents show", both)
+    if as_json:
+        _write_json(_to_json(document) | {"passages": passages})
+        return
+    out = Console(highlight=False, soft_wrap=True)
+    for name, value in _to_json(document).items():
+        if value not in (None, "", []):
+            out.print(Text.assemble((f"{name}: ", "bold"), _plain(str(value))))
+    for passage in passages:
+        out.print()
+        out.print(Text(_plain(passage["locator"]), style="cyan"))
+        out.print(Text(_plain(passage["text"])))
+
+
+@app.command()
+def remove(document_ids: Annotated[list[str], typer.Argument(help="Ids, or their beginnings.")]) -> None:
+    """Remove documents from both indexes and delete their stored copies."""
+    for document_id in document_ids:
+        document = _call("lorekeeper documents remove", lambda port, wanted=document_id: port.remove(wanted))
+        sys.stdout.write(f"Removed {_plain(document.title)}\n")
+
+
+def _call(command: str, work: Callable[[Documents], Awaitable[T]], *, for_reindex: bool = False) -> T:
+    settings = load()
+    level = "warning" if settings.log.level == "info" else settings.log.level
+    configure(settings.log.model_copy(update={"level": level}))
+    application = open_application(settings, command, wait_seconds=WAIT_SECONDS, for_reindex=for_reindex)
+    try:
+        return asyncio.run(_awaited(work(application.documents)))
+    finally:
+        application.close()
+
+
+async def _awaited(result: Awaitable[T]) -> T:
+    return await result
+
+
+def _with_progress(
+    command: str,
+    work: Callable[[Documents, Callable[[DocumentChange, int, int], None]], Awaitable[list[DocumentChange]]],
+    *,
+    for_reindex: bool = False,
+) -> list[DocumentChange]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("Reading", total=None)
+
+        def report(change: DocumentChange, done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total, description="Indexing")
+            if change.kind is ChangeKind.FAILED:
+                console.print(Text(f"Not indexed: {_plain(change.name)}: {change.message}", style="red"), soft_wrap=True)
+            elif change.message:
+                console.print(Text(f"Note: {_plain(change.name)}: {change.message}", style="yellow"), soft_wrap=True)
+
+        return _call(command, lambda documents: work(documents, report), for_reindex=for_reindex)
+
+
+def _summarise(changes: Sequence[DocumentChange]) -> None:
+    counts = Counter(change.kind for change in changes)
+    parts = [f"{counts[kind]} {kind.value}" for kind in ChangeKind if counts[kind]]
+    passages = sum(change.document.chunks for change in changes if change.document and change.kind in _INDEXED)
+    sys.stdout.write(f"Documents: {', '.join(parts) or 'none'}. Passages indexed: {passages}.\n")
+    if counts[ChangeKind.FAILED]:
+        raise typer.Exit(1)
+
+
+_INDEXED = {ChangeKind.ADDED, ChangeKind.REPLACED}
+
+
+def _to_json(document: Document) -> dict[str, object]:
+    return {
+        "id": document.id,
+        "title": document.title,
+        "namespace": document.namespace,
+        "source": document.source,
+        "status": document.status.value,
+        "error": document.error,
+        "media_type": document.media_type,
+        "size_bytes": document.size_bytes,
+        "pages": document.pages,
+        "chunks": document.chunks,
+        "losses": list(document.losses),
+        "updated_at": document.updated_at.isoformat(),
+    }
+
+
+def _write_json(value: object) -> None:
+    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def _plain(text: str) -> str:
+    """Without control characters: a document must not be able to drive the reader's terminal."""
+    return "".join(character for character in text if character in "\n\t" or character.isprintable())

@@ -1,0 +1,221 @@
+"""What kind of file this is, by its content. The name only breaks ties among text formats."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from core.errors import UnreadableDocument, UnsupportedFormat
+from ingest.parse.encoding import decode, is_text
+
+PDF = "application/pdf"
+HTML = "text/html"
+MARKDOWN = "text/markdown"
+PLAIN = "text/plain"
+
+_HEAD = 1024
+"""A PDF may have other bytes before its header, up to here (PDF Reference 1.7, implementation note 13)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A kind of file, in words for a person: `label` in a list (PDF), `phrase` in a sentence (a PDF document)."""
+
+    label: str
+    phrase: str
+    extensions: tuple[str, ...] = ()
+
+
+FORMATS: dict[str, Format] = {
+    PDF: Format("PDF", "a PDF document", (".pdf",)),
+    HTML: Format("HTML", "a web page", (".html", ".htm", ".xhtml")),
+    MARKDOWN: Format("Markdown", "a Markdown document", (".md", ".markdown", ".mdown", ".mkd")),
+    PLAIN: Format("text", "a text file", (".txt", ".text")),
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": Format(
+        "Word", "a Word document", (".docx",)
+    ),
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": Format("Excel", "an Excel workbook", (".xlsx",)),
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": Format(
+        "PowerPoint", "a PowerPoint presentation", (".pptx",)
+    ),
+    "application/vnd.ms-visio.drawing": Format("Visio", "a Visio drawing", (".vsdx",)),
+    "application/msword": Format("old Word", "an old Word document", (".doc",)),
+    "application/vnd.ms-excel": Format("old Excel", "an old Excel workbook", (".xls",)),
+    "application/vnd.ms-powerpoint": Format("old PowerPoint", "an old PowerPoint presentation", (".ppt",)),
+    "application/vnd.ms-outlook": Format("Outlook", "an Outlook message", (".msg",)),
+    "application/x-ole-storage": Format("old Office", "a file of an old Office version"),
+    "application/vnd.ms-office.encrypted": Format("protected Office", "an Office document protected by a password"),
+    "application/vnd.oasis.opendocument.text": Format("OpenDocument", "an OpenDocument text", (".odt",)),
+    "application/vnd.oasis.opendocument.spreadsheet": Format("OpenDocument", "an OpenDocument spreadsheet", (".ods",)),
+    "application/vnd.oasis.opendocument.presentation": Format(
+        "OpenDocument", "an OpenDocument presentation", (".odp",)
+    ),
+    "application/epub+zip": Format("EPUB", "an EPUB book", (".epub",)),
+    "application/rtf": Format("RTF", "an RTF document", (".rtf",)),
+    "application/xml": Format("XML", "an XML file", (".xml",)),
+    "message/rfc822": Format("e-mail", "an e-mail message", (".eml",)),
+    "application/zip": Format("ZIP", "a ZIP archive", (".zip",)),
+    "application/x-7z-compressed": Format("7z", "a 7z archive", (".7z",)),
+    "application/vnd.rar": Format("RAR", "a RAR archive", (".rar",)),
+    "application/gzip": Format("gzip", "a gzip archive", (".gz",)),
+    "application/x-bzip2": Format("bzip2", "a bzip2 archive", (".bz2",)),
+    "application/x-xz": Format("xz", "an xz archive", (".xz",)),
+    "application/zstd": Format("zstd", "a Zstandard archive", (".zst",)),
+    "application/x-tar": Format("tar", "a tar archive", (".tar",)),
+    "application/postscript": Format("PostScript", "a PostScript file", (".ps",)),
+    "application/x-sqlite3": Format("SQLite", "a SQLite database"),
+    "application/x-executable": Format("program", "a program"),
+    "image/png": Format("PNG", "a PNG image", (".png",)),
+    "image/jpeg": Format("JPEG", "a JPEG image", (".jpg",)),
+    "image/gif": Format("GIF", "a GIF image", (".gif",)),
+    "image/webp": Format("WebP", "a WebP image", (".webp",)),
+    "image/tiff": Format("TIFF", "a TIFF image", (".tif",)),
+    "image/bmp": Format("BMP", "a BMP image", (".bmp",)),
+    "image/heic": Format("HEIC", "a HEIC image", (".heic",)),
+    "image/svg+xml": Format("SVG", "an SVG image", (".svg",)),
+    "video/mp4": Format("video", "a video", (".mp4",)),
+    "audio/mpeg": Format("audio", "an audio file", (".mp3",)),
+    "audio/ogg": Format("audio", "an audio file", (".ogg",)),
+    "audio/wav": Format("audio", "an audio file", (".wav",)),
+}
+
+_MAGIC: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
+    (0, b"Rar!\x1a\x07", "application/vnd.rar"),
+    (0, b"\x1f\x8b", "application/gzip"),
+    (0, b"BZh", "application/x-bzip2"),
+    (0, b"\xfd7zXZ\x00", "application/x-xz"),
+    (0, b"\x28\xb5\x2f\xfd", "application/zstd"),
+    (257, b"ustar", "application/x-tar"),
+    (0, b"%!PS", "application/postscript"),
+    (0, b"SQLite format 3\x00", "application/x-sqlite3"),
+    (0, b"\x7fELF", "application/x-executable"),
+    (0, b"\xca\xfe\xba\xbe", "application/x-executable"),
+    (0, b"\xcf\xfa\xed\xfe", "application/x-executable"),
+    (0, b"MZ", "application/x-executable"),
+    (0, b"BM", "image/bmp"),
+    (8, b"WEBP", "image/webp"),
+    (8, b"WAVE", "audio/wav"),
+    (0, b"\x89PNG\r\n\x1a\n", "image/png"),
+    (0, b"\xff\xd8\xff", "image/jpeg"),
+    (0, b"GIF87a", "image/gif"),
+    (0, b"GIF89a", "image/gif"),
+    (0, b"II*\x00", "image/tiff"),
+    (0, b"MM\x00*", "image/tiff"),
+    (4, b"ftypheic", "image/heic"),
+    (4, b"ftypmif1", "image/heic"),
+    (4, b"ftyp", "video/mp4"),
+    (0, b"\x1aE\xdf\xa3", "video/mp4"),
+    (0, b"ID3", "audio/mpeg"),
+    (0, b"OggS", "audio/ogg"),
+    (0, b"{\\rtf", "application/rtf"),
+)
+_ZIP_MEMBERS: tuple[tuple[bytes, str], ...] = (
+    (b"word/document", "application/vnd.openxmlformats-officedocument.wordprocessingml.document"),
+    (b"xl/workbook", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
+    (b"ppt/presentation", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
+    (b"visio/document", "application/vnd.ms-visio.drawing"),
+)
+_ZIP_TYPES = (
+    "application/vnd.oasis.opendocument.text",
+    "application/vnd.oasis.opendocument.spreadsheet",
+    "application/vnd.oasis.opendocument.presentation",
+    "application/epub+zip",
+)
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_OLE_STREAMS: tuple[tuple[str, str], ...] = (
+    ("EncryptedPackage", "application/vnd.ms-office.encrypted"),
+    ("__substg1.0_", "application/vnd.ms-outlook"),
+    ("WordDocument", "application/msword"),
+    ("PowerPoint Document", "application/vnd.ms-powerpoint"),
+    ("Workbook", "application/vnd.ms-excel"),
+    ("Book", "application/vnd.ms-excel"),
+)
+_HTML_START = re.compile(r"<(!doctype\s+html|html|head|body|title|meta|h[1-6]|p|div|table|article|main|section)\b", re.I)
+_LEADING = re.compile(r"\s*(?:<\?xml.{0,500}?\?>|<!--.{0,5000}?-->|<!doctype\s+(?!html)[^>]{0,500}>|\s+)*", re.I | re.S)
+_MAIL_START = re.compile(
+    r"(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*)*(?:MIME-Version|Received|Message-ID|Return-Path):", re.I
+)
+_MARKDOWN_SIGNS = re.compile(r"^(#{1,6} \S|```|\| ?-{3,}|\[[^\]\n]+\]\([^)\n]+\)|---\n[\w-]+:)", re.M)
+
+
+def detect(data: bytes, name: str) -> str:
+    """The media type of `data`, whether or not there is a parser for it.
+
+    Raises `UnreadableDocument` for an empty file and `UnsupportedFormat` for bytes that are no known format.
+    """
+    if not data:
+        raise UnreadableDocument("The file is empty.")
+    if found := _by_magic(data):
+        return found
+    if not is_text(data):
+        raise UnsupportedFormat("This is not a kind of file that is known here.")
+    return _text_format(decode(data[:65_536], declared=True).text, name)
+
+
+def unsupported(media_type: str, readable: Iterable[str]) -> UnsupportedFormat:
+    """The error for a format without a parser; `readable` are the media types that have one."""
+    known = FORMATS.get(media_type)
+    phrase = known.phrase if known else f"a file of the type {media_type}"
+    ending = f" ({known.extensions[0]})" if known and known.extensions else ""
+    return UnsupportedFormat(f"This is {phrase}{ending}, which cannot be read yet; {readable_list(readable)}")
+
+
+def readable_list(readable: Iterable[str]) -> str:
+    """`readable are PDF, HTML, Markdown and text.`"""
+    labels = list(dict.fromkeys(FORMATS[media_type].label for media_type in readable))
+    return f"readable are {', '.join(labels[:-1])} and {labels[-1]}." if len(labels) > 1 else f"readable is {labels[0]}."
+
+
+def _by_magic(data: bytes) -> str | None:
+    if _is_pdf(data):
+        return PDF
+    if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        return _zip_kind(data)
+    if data.startswith(_OLE):
+        return _ole_kind(data)
+    return next((kind for offset, magic, kind in _MAGIC if _matches(data, offset, magic)), None)
+
+
+def _is_pdf(data: bytes) -> bool:
+    if data.lstrip(b"\xef\xbb\xbf \t\r\n\0").startswith(b"%PDF-"):
+        return True
+    return b"%PDF-" in data[:_HEAD] and (b"endobj" in data or not is_text(data))
+
+
+def _matches(data: bytes, offset: int, magic: bytes) -> bool:
+    # Signatures of letters and digits only may also begin a text: "BM", "ID3 tags are …".
+    return data.startswith(magic, offset) and not (magic.isalnum() and is_text(data))
+
+
+def _zip_kind(data: bytes) -> str:
+    # Names are looked for in the raw bytes, so that a truncated archive is still called by its name.
+    for kind in _ZIP_TYPES:
+        if kind.encode() in data[:256]:
+            return kind
+    return next((kind for member, kind in _ZIP_MEMBERS if member in data), "application/zip")
+
+
+def _ole_kind(data: bytes) -> str:
+    # Stream names in an OLE directory are UTF-16.
+    return next(
+        (kind for stream, kind in _OLE_STREAMS if stream.encode("utf-16-le") in data), "application/x-ole-storage"
+    )
+
+
+def _text_format(text: str, name: str) -> str:
+    extension = PurePosixPath(name.replace("\\", "/")).suffix.lower()
+    named = next((kind for kind in (MARKDOWN, PLAIN, HTML) if extension in FORMATS[kind].extensions), None)
+    if named in {MARKDOWN, PLAIN}:
+        return named
+    body = _LEADING.sub("", text, count=1)
+    if named == HTML or _HTML_START.match(body):
+        return HTML
+    if text.lstrip().startswith("<?xml") or extension == ".xml":
+        return "image/svg+xml" if body.startswith("<svg") else "application/xml"
+    if _MAIL_START.match(text):
+        return "message/rfc822"
+    signs = _MARKDOWN_SIGNS.findall(text) if not extension else []
+    return MARKDOWN if len(signs) >= 2 else PLAIN

@@ -1,0 +1,170 @@
+"""HTML through selectolax (lexbor, which repairs broken markup as browsers do)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from core.types import BlockKind, ParsedDocument
+from ingest.parse.blocks import BlockWriter
+from ingest.parse.encoding import decode
+from ingest.parse.html_nodes import BLOCKS, NEVER_SHOWN, events, flowed, has_block, inner_text, is_hidden, number
+from ingest.parse.html_tables import caption, data_rows
+from ingest.parse.text import one_line, readable_name
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborNode
+
+_HEADINGS = {f"h{level}": level for level in range(1, 7)}
+_MAX_HEADING = 300
+"""Characters; an unclosed heading swallows the text that follows it, and such a one is read as text."""
+_LISTS = frozenset({"ul", "ol", "menu"})
+_ALWAYS_BOILERPLATE = frozenset({"nav", "footer"})
+_OUTER_BOILERPLATE = frozenset({"header", "aside"})
+_ALWAYS_BOILERPLATE_ROLES = frozenset({"navigation", "search", "dialog", "menu", "menubar"})
+_OUTER_BOILERPLATE_ROLES = frozenset({"banner", "contentinfo", "complementary"})
+_MAIN = ("main", "[role=main]", "article")
+_MAIN_SHARE = 0.5
+"""The part of a page's text that its main element must hold to be taken for all of it."""
+
+
+class HtmlParser:
+    """The readable part of a page: without menus, scripts and hidden elements."""
+
+    media_types: ClassVar[tuple[str, ...]] = ("text/html",)
+
+    def parse(self, data: bytes, name: str) -> ParsedDocument:
+        """Never fails on the markup: a browser shows something for every text."""
+        from selectolax.lexbor import LexborHTMLParser
+
+        decoded = decode(data, declared=True)
+        tree = LexborHTMLParser(decoded.text)
+        body = tree.body or tree.root
+        writer = BlockWriter()
+        if body is not None:
+            _Walk(writer, skip_boilerplate=True).run(_main_part(body))
+            if not writer.blocks:
+                _Walk(writer, skip_boilerplate=False).run(body)
+        first = next((b.text for b in writer.blocks if b.kind is BlockKind.HEADING and b.level == 1), "")
+        node = tree.css_first("head > title")
+        title = one_line(inner_text(node)) if node is not None else ""
+        return ParsedDocument(title or first or readable_name(name), tuple(writer.blocks), losses=decoded.losses)
+
+
+def write_fragment(source: str, writer: BlockWriter) -> None:
+    """The blocks of a piece of HTML inside another format."""
+    from selectolax.lexbor import LexborHTMLParser
+
+    body = LexborHTMLParser(source).body
+    if body is not None:
+        _Walk(writer, skip_boilerplate=False).run(body)
+
+
+def _main_part(body: LexborNode) -> LexborNode:
+    whole = None
+    for selector in _MAIN:
+        found = body.css(selector)
+        if len(found) == 1:
+            whole = whole if whole is not None else _length(body)
+            if _length(found[0]) >= _MAIN_SHARE * whole:
+                return found[0]
+    return body
+
+
+def _length(node: LexborNode) -> int:
+    writer = BlockWriter()
+    _Walk(writer, skip_boilerplate=True).run(node)
+    return sum(len(block.text) for block in writer.blocks)
+
+
+class _Walk:
+    """Visits elements in document order without recursion, so that nesting of any depth is fine."""
+
+    def __init__(self, writer: BlockWriter, *, skip_boilerplate: bool) -> None:
+        self._writer = writer
+        self._skip_boilerplate = skip_boilerplate
+        self._inline: list[str] = []
+        self._articles = 0
+        self._headers = 0
+        self._lists = 0
+
+    def run(self, root: LexborNode) -> None:
+        self._articles = 0 if root.tag == "body" else 1
+        for event, node in events(root, self._enter):
+            if event == "text":
+                self._inline.append(flowed(node.text_content or ""))
+            else:
+                self._leave(node)
+        self._flush()
+        for _ in range(self._lists):
+            self._writer.close_list()
+
+    def _enter(self, node: LexborNode) -> bool:
+        """Handle the start of an element; False leaves out what is inside it."""
+        tag = node.tag or ""
+        if tag in NEVER_SHOWN or is_hidden(node) or self._is_boilerplate(node, tag):
+            return False
+        if self._took_whole(node, tag):
+            return False
+        if tag in BLOCKS:
+            self._flush()
+        if tag in {"article", "main"}:
+            self._articles += 1
+        elif tag == "header":
+            self._headers += 1
+        elif tag in _LISTS:
+            self._lists += 1
+            self._writer.open_list(ordered=tag == "ol", start=number(node, "start") or 1)
+        elif tag == "li" and self._lists:
+            self._writer.open_item(number(node, "value"))
+        elif tag == "br":
+            self._inline.append("\n")
+        elif tag == "img":
+            self._inline.append(f" {one_line(node.attributes.get('alt') or '')} ")
+        return True
+
+    def _took_whole(self, node: LexborNode, tag: str) -> bool:
+        """Headings, code and data tables are read in one go."""
+        if tag in _HEADINGS:
+            text = one_line(inner_text(node))
+            if len(text) > _MAX_HEADING or has_block(node):
+                return False
+            self._flush()
+            self._writer.heading(text, _HEADINGS[tag])
+            return True
+        if tag == "pre":
+            self._flush()
+            self._writer.code(inner_text(node, keep_space=True))
+            return True
+        if tag == "table" and (rows := data_rows(node)):
+            self._flush()
+            self._writer.paragraph(caption(node))
+            self._writer.table(rows)
+            return True
+        return False
+
+    def _leave(self, node: LexborNode) -> None:
+        tag = node.tag or ""
+        if tag in BLOCKS:
+            self._flush()
+        if tag in {"article", "main"}:
+            self._articles -= 1
+        elif tag == "header":
+            self._headers -= 1
+        elif tag in _LISTS:
+            self._lists -= 1
+            self._writer.close_list()
+
+    def _is_boilerplate(self, node: LexborNode, tag: str) -> bool:
+        if not self._skip_boilerplate:
+            return False
+        role = (node.attributes.get("role") or "").lower()
+        if tag in _ALWAYS_BOILERPLATE or role in _ALWAYS_BOILERPLATE_ROLES:
+            return True
+        if self._articles:
+            return self._headers > 0 and tag in _LISTS
+        return tag in _OUTER_BOILERPLATE or role in _OUTER_BOILERPLATE_ROLES
+
+    def _flush(self) -> None:
+        if self._inline:
+            self._writer.paragraph("".join(self._inline))
+            self._inline = []

@@ -1,0 +1,111 @@
+"""What the HTML parser asks about elements, and the walk over them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborNode
+
+NEVER_SHOWN = frozenset(
+    "script style template noscript head title meta link svg canvas iframe object embed audio video map button select "
+    "input textarea datalist".split()
+)
+BLOCKS = frozenset(
+    "address article aside blockquote body center dd details dialog div dl dt fieldset figcaption figure footer form "
+    "h1 h2 h3 h4 h5 h6 header hgroup hr html legend li main menu nav ol p pre section summary table tbody td tfoot th "
+    "thead tr ul caption".split()
+)
+_WHITE = re.compile(r"[ \t\n\r\f]+")
+_HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.I)
+_MAX_STYLE = 1000
+_PERMALINKS = frozenset({"#", "¶", "§", "🔗"})
+
+Event = Literal["text", "leave"]
+
+
+def events(root: LexborNode, enter: Callable[[LexborNode], bool]) -> Iterator[tuple[Event, LexborNode]]:
+    """Texts and ends of the elements inside `root`; `enter` is called at their starts and may refuse one."""
+    open_elements: list[LexborNode] = []
+    node = root.child
+    while node is not None:
+        if node.is_text_node:
+            yield "text", node
+        elif node.is_element_node and enter(node):
+            if node.child is not None:
+                open_elements.append(node)
+                node = node.child
+                continue
+            yield "leave", node
+        while node.next is None and open_elements:
+            node = open_elements.pop()
+            yield "leave", node
+        node = node.next
+
+
+def flowed(text: str) -> str:
+    """White space of markup, which a browser shows as one blank."""
+    return _WHITE.sub(" ", text)
+
+
+def is_hidden(node: LexborNode) -> bool:
+    attributes = node.attributes
+    if not attributes:
+        return False
+    if "hidden" in attributes and attributes["hidden"] != "until-found":
+        return True
+    style = attributes.get("style")
+    return bool(style and _HIDDEN_STYLE.search(style[:_MAX_STYLE]))
+
+
+def number(node: LexborNode, attribute: str) -> int | None:
+    """A list's `start` or an item's `value`; None unless it is a number of a sane size."""
+    value = node.attributes.get(attribute) or ""
+    return int(value) if re.fullmatch(r"\d{1,6}", value, re.ASCII) else None
+
+
+def has_block(node: LexborNode) -> bool:
+    """Whether a block element is inside."""
+    found = False
+
+    def enter(inner: LexborNode) -> bool:
+        nonlocal found
+        found = found or inner.tag in BLOCKS
+        return not found
+
+    for _ in events(node, enter):
+        if found:
+            break
+    return found
+
+
+def inner_text(node: LexborNode, *, keep_space: bool = False) -> str:
+    """The text a reader sees inside an element, without the marks that link a heading to itself."""
+    parts: list[str] = []
+
+    def enter(inner: LexborNode) -> bool:
+        tag = inner.tag or ""
+        if tag in NEVER_SHOWN or is_hidden(inner) or (tag == "a" and _is_permalink(inner)):
+            return False
+        if tag == "br" or tag in BLOCKS:
+            parts.append("\n")
+        elif tag == "img":
+            parts.append(f" {inner.attributes.get('alt') or ''} ")
+        return True
+
+    for event, inner in events(node, enter):
+        if event == "text":
+            text = inner.text_content or ""
+            parts.append(text if keep_space else flowed(text))
+        elif inner.tag in BLOCKS:
+            parts.append("\n")
+    return "".join(parts)
+
+
+def _is_permalink(link: LexborNode) -> bool:
+    only = link.child
+    if only is None or only.next is not None or not only.is_text_node:
+        return False
+    return (only.text_content or "").strip() in _PERMALINKS

@@ -1,0 +1,122 @@
+"""Markdown (CommonMark with tables) through markdown-it-py."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from core.types import BlockKind, ParsedDocument
+from ingest.parse.blocks import BlockWriter
+from ingest.parse.encoding import decode
+from ingest.parse.templating import strip_tags
+from ingest.parse.text import one_line, readable_name
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+_FRONT_MATTER = re.compile(r"\A(?:---[ \t]*\n(.*?\n)??(?:---|\.\.\.)|\+\+\+[ \t]*\n(.*?\n)??\+\+\+)[ \t]*(?:\n|\Z)", re.S)
+_TITLE_LINE = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*$", re.M)
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
+_ANCHOR = re.compile(r"\s*\{[#:.][^{}]*\}\s*$")
+_BREAK = re.compile(r"<br\b[^>]*>", re.I)
+
+
+class MarkdownParser:
+    """Headings, paragraphs, lists with their markers, tables and code; emphasis and link targets are left out."""
+
+    media_types: ClassVar[tuple[str, ...]] = ("text/markdown",)
+
+    def parse(self, data: bytes, name: str) -> ParsedDocument:
+        """Never fails on the Markdown itself: every text is Markdown."""
+        decoded = decode(data)
+        text = decoded.text.replace("\r\n", "\n").replace("\r", "\n")
+        title, body = _front_matter(text)
+        writer = BlockWriter()
+        _write(_tokens(strip_tags(body) if title is not None else body), writer)
+        first = next((b.text for b in writer.blocks if b.kind is BlockKind.HEADING and b.level == 1), "")
+        return ParsedDocument(title or first or readable_name(name), tuple(writer.blocks), losses=decoded.losses)
+
+
+def _front_matter(text: str) -> tuple[str | None, str]:
+    """The title from the front matter ("" if it names none; None without front matter), and the text below it."""
+    match = _FRONT_MATTER.match(text)
+    if not match:
+        return None, text
+    line = _TITLE_LINE.search(match[1] or match[2] or "")
+    return (_unquoted(line[1]) if line else ""), text[match.end() :]
+
+
+def _unquoted(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+        value = value[1:-1].replace("''", "'") if value[0] == "'" else value[1:-1].replace('\\"', '"')
+    return "" if value in {"|", ">", "|-", ">-", "null", "~"} else one_line(value)
+
+
+def _tokens(text: str) -> Sequence[Token]:
+    from markdown_it import MarkdownIt
+
+    return MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+
+
+def _write(tokens: Sequence[Token], writer: BlockWriter) -> None:
+    """One pass over the flat token list; what is inside a table is collected row by row."""
+    rows: list[list[str]] = []
+    heading = 0
+    for token in tokens:
+        match token.type:
+            case "heading_open":
+                heading = int(token.tag[1:])
+            case "heading_close":
+                heading = 0
+            case "inline" if rows:
+                rows[-1].append(_text(token))
+            case "inline" if heading:
+                writer.heading(_ANCHOR.sub("", _text(token)), heading)
+            case "inline":
+                writer.paragraph(_text(token))
+            case "fence" | "code_block":
+                writer.code(token.content)
+            case "html_block":
+                _write_html(token.content, writer)
+            case "bullet_list_open":
+                writer.open_list(ordered=False, bullet=token.markup)
+            case "ordered_list_open":
+                writer.open_list(ordered=True, start=int(token.attrGet("start") or 1))
+            case "list_item_open":
+                writer.open_item()
+            case "bullet_list_close" | "ordered_list_close":
+                writer.close_list()
+            case "tr_open":
+                rows.append([])
+            case "table_close":
+                writer.table(rows)
+                rows = []
+    writer.close()
+
+
+def _text(inline: Token) -> str:
+    """The visible text of an inline token: link texts, the alternative texts of images, code without its marks."""
+    parts: list[str] = []
+    for token in inline.children or ():
+        match token.type:
+            case "text" | "code_inline":
+                parts.append(token.content)
+            case "softbreak":
+                parts.append(" ")
+            case "hardbreak":
+                parts.append("\n")
+            case "image":
+                parts.append(_text(token))
+            case "html_inline" if _BREAK.match(token.content):
+                parts.append("\n")
+    return "".join(parts)
+
+
+def _write_html(source: str, writer: BlockWriter) -> None:
+    source = _COMMENT.sub("", source)
+    if not source.strip():
+        return
+    from ingest.parse.html import write_fragment
+
+    write_fragment(source, writer)
