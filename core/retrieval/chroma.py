@@ -30,8 +30,9 @@ REQUEST_SECONDS = 30.0
 class ChromaIndex:
     """Vectors of one embedding model; `identity` is part of the collections' names, so models never mix."""
 
-    def __init__(self, client: Any, identity: str) -> None:
+    def __init__(self, client: Any, identity: str, sessions: Sequence[Any] = ()) -> None:
         self._client = client
+        self._sessions = sessions
         self._identity = identity
         self._collections: dict[str, Any] = {}
 
@@ -113,9 +114,9 @@ class ChromaIndex:
 
     def close(self) -> None:
         self._collections.clear()
-        close = getattr(self._client, "close", None)
-        if close is not None:
-            close()
+        self._client.close()
+        for session in self._sessions:
+            session.close()  # Chroma's client leaves its connections open
 
     def _ours(self) -> list[Any]:
         return [
@@ -178,9 +179,11 @@ def open_chroma(settings: Settings, identity: str) -> ChromaIndex:
             headers={"Authorization": f"Bearer {token}"} if token else {},
             settings=quiet,
         )
-        # Chroma's client waits for ever by default and has no setting for it.
-        client._server._session.timeout = REQUEST_SECONDS  # type: ignore[attr-defined] # noqa: SLF001
-        return ChromaIndex(client, identity)
+        # Chroma's client waits for ever by default, has no setting for it, and holds two sessions.
+        sessions = [part._server._session for part in (client, client._admin_client)]  # type: ignore[attr-defined] # noqa: SLF001
+        for session in sessions:
+            session.timeout = REQUEST_SECONDS
+        return ChromaIndex(client, identity, sessions)
 
 
 def _metadata(readers: frozenset[str]) -> dict[str, bool]:

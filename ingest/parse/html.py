@@ -47,6 +47,8 @@ class HtmlParser:
         first = next((b.text for b in writer.blocks if b.kind is BlockKind.HEADING and b.level == 1), "")
         node = tree.css_first("head > title")
         title = one_line(inner_text(node)) if node is not None else ""
+        if first and title.startswith(first):  # "Leave policy | Intranet of Contoso"
+            title = first
         return ParsedDocument(title or first or readable_name(name), tuple(writer.blocks), losses=decoded.losses)
 
 

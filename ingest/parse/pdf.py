@@ -1,0 +1,142 @@
+"""PDF through pdfium: text by page, in the order the file draws it, with page numbers that count from 1."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from typing import TYPE_CHECKING, ClassVar
+
+from core.errors import TooLarge, UnreadableDocument
+from core.types import ParsedDocument
+from ingest.parse.pdf_lines import Page, read_page
+from ingest.parse.pdf_text import Mark, arrange
+from ingest.parse.text import one_line, readable_name
+
+if TYPE_CHECKING:
+    import pypdfium2
+
+MAX_PAGES = 5000
+MAX_CHARACTERS = 50_000_000
+_MAX_BOOKMARKS = 20_000
+_MAX_RUNS = 10
+_PASSWORD_ERROR = 4
+"""FPDF_ERR_PASSWORD in pdfium's fpdfview.h."""
+
+# pdfium keeps global state and is not safe to call from two threads (pypdfium2's README, "Thread incompatibility").
+_pdfium = threading.Lock()
+
+
+class PdfParser:
+    """Paragraphs, lists and headings by page, without running headers and footers."""
+
+    media_types: ClassVar[tuple[str, ...]] = ("application/pdf",)
+
+    def parse(self, data: bytes, name: str) -> ParsedDocument:
+        """Raises `UnreadableDocument` for damaged and protected files and for scans, `TooLarge` over the limits."""
+        with _pdfium, closing(_opened(data)) as document:
+            pages, losses = _read_pages(document)
+            marks = tuple(_bookmarks(document))
+            stated = _stated_title(document)
+        if not any(page.lines for page in pages):
+            raise UnreadableDocument(_no_text(pages))
+        blocks = arrange(pages, marks)
+        return ParsedDocument(_title(stated, pages, name), blocks, len(pages), (*losses, *_gaps(pages)))
+
+
+def _opened(data: bytes) -> pypdfium2.PdfDocument:
+    import pypdfium2
+
+    try:
+        document = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        if error.err_code == _PASSWORD_ERROR:
+            message = "The PDF is protected by a password. Save a copy without it and add that."
+            raise UnreadableDocument(message) from error
+        raise UnreadableDocument("The file is damaged or not a valid PDF.") from error
+    if len(document) > MAX_PAGES:
+        count = len(document)
+        document.close()
+        raise TooLarge(f"The PDF has {count:,} pages; the limit is {MAX_PAGES:,}. Split it and add the parts.")
+    return document
+
+
+def _read_pages(document: pypdfium2.PdfDocument) -> tuple[list[Page], list[str]]:
+    from pypdfium2 import PdfiumError
+
+    pages: list[Page] = []
+    broken: list[int] = []
+    characters = 0
+    for number in range(1, len(document) + 1):
+        try:
+            page = read_page(document, number)
+        except (PdfiumError, ValueError, OSError):
+            page = Page(number)
+            broken.append(number)
+        characters += sum(len(line.text) for line in page.lines)
+        if characters > MAX_CHARACTERS:
+            raise TooLarge(f"The PDF holds more than {MAX_CHARACTERS:,} characters. Split it and add the parts.")
+        pages.append(page)
+    if len(broken) == len(pages):
+        raise UnreadableDocument("The file is damaged: none of its pages can be read.")
+    return pages, [f"Damaged, so nothing there can be found: {_numbers(broken)}."] if broken else []
+
+
+def _bookmarks(document: pypdfium2.PdfDocument) -> Iterator[Mark]:
+    for count, bookmark in enumerate(document.get_toc(max_depth=6)):
+        if count >= _MAX_BOOKMARKS:
+            return
+        target = bookmark.get_dest()
+        index = target.get_index() if target else None
+        title = one_line(bookmark.get_title() or "")
+        if title and index is not None and index >= 0:
+            yield Mark(title, bookmark.level + 1, index + 1)
+
+
+def _stated_title(document: pypdfium2.PdfDocument) -> str:
+    return one_line(document.get_metadata_value("Title") or "")
+
+
+def _title(stated: str, pages: Sequence[Page], name: str) -> str:
+    """The title the file states if it is about this text: many carry a template's name, or another document's."""
+    fallback = readable_name(name)
+    words = {word for word in stated.lower().split() if len(word) > 2}
+    if not words or len(stated) > 300 or stated.lower().startswith("microsoft word"):
+        return fallback
+    seen = {fallback, *(line.text for page in pages[:3] for line in page.lines)}
+    known = " ".join(seen).lower()
+    return stated if sum(word in known for word in words) >= 0.6 * len(words) else fallback
+
+
+def _gaps(pages: Sequence[Page]) -> Iterator[str]:
+    """What a reader sees on pages without text cannot be found; truly empty pages are no loss."""
+    pictures = [page.number for page in pages if not page.lines and page.has_pictures]
+    if pictures:
+        yield f"There is no text on {_numbers(pictures)} (perhaps scanned), so nothing there can be found."
+    garbled = [page.number for page in pages if page.is_garbled]
+    if garbled:
+        yield f"The fonts on {_numbers(garbled)} do not say which letters they show, so nothing there can be found."
+
+
+def _no_text(pages: Sequence[Page]) -> str:
+    if any(page.is_garbled for page in pages):
+        return "The PDF's fonts do not say which letters they show. Run text recognition (OCR) on it and add the result."
+    if any(page.has_pictures for page in pages):
+        return "The PDF holds only pictures, perhaps scans. Run text recognition (OCR) on it and add the result."
+    return "There is no text in this PDF."
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    """`page 3`, `pages 3 to 7, 9 and 12`."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    words = [f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
+    if len(words) > _MAX_RUNS:
+        rest = sum(map(len, runs[_MAX_RUNS:]))
+        words = [*words[:_MAX_RUNS], f"{rest} more"]
+    listed = f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
+    return f"{'pages' if len(numbers) > 1 else 'page'} {listed}"

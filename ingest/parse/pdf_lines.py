@@ -1,0 +1,132 @@
+"""One PDF page to lines with their place, size and weight, by pdfium's raw interface."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ingest.parse.text import one_line
+
+if TYPE_CHECKING:
+    import pypdfium2
+
+_HYPHENS = frozenset({0x02, 0xFFFE})
+"""What pdfium puts for a hyphen at the end of a line; the line break itself is left out then."""
+_LINE_ENDS = frozenset({0x0A, 0x0D})
+_BULLETS = dict.fromkeys((0xF0B7, 0xF0A7, 0xF0D8, 0xF0FC, 0xF076, 0x25CF, 0x25AA, 0x2022, 0x25A0, 0x2043, 0x2219), "•")
+_BULLETS |= {0xF06F: "◦", 0x25E6: "◦", 0x25CB: "◦"}
+_LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
+_BOLD_WEIGHT = 600
+_BOLD_NAME = re.compile(rb"bold|black|heavy|semib|demi", re.I)
+_GARBLED_SHARE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line as drawn. Lengths are points (1/72 inch) from the page's lower left corner; `y` is the lower edge."""
+
+    text: str
+    x0: float
+    x1: float
+    y: float
+    size: float
+    is_bold: bool = False
+    is_hyphenated: bool = False
+    """A word goes on in the next line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page's lines in the order of the file, which is nearly always the order of reading."""
+
+    number: int
+    width: float = 0.0
+    height: float = 0.0
+    lines: tuple[Line, ...] = ()
+    has_pictures: bool = False
+    """Something is drawn on it, although there is no text."""
+    is_garbled: bool = False
+    """There is text, but the fonts do not map it to letters."""
+
+
+def read_page(document: pypdfium2.PdfDocument, number: int) -> Page:
+    """Page `number`, from 1. Raises `pypdfium2.PdfiumError` for a damaged page."""
+    import pypdfium2.raw as pdfium
+
+    with closing(document[number - 1]) as page, closing(page.get_textpage()) as text:
+        width, height = page.get_size()
+        codes = [pdfium.FPDFText_GetUnicode(text, index) for index in range(text.count_chars())]
+        if _is_garbled(codes):
+            return Page(number, width, height, is_garbled=True)
+        lines = tuple(line for line in _lines(pdfium, text, codes) if line.text)
+        drawn = not lines and pdfium.FPDFPage_CountObjects(page) > 0
+        return Page(number, width, height, lines, has_pictures=drawn)
+
+
+def _is_garbled(codes: list[int]) -> bool:
+    visible = [code for code in codes if code > 0x20]
+    strange = sum(1 for code in visible if code == 0xFFFD or (0xE000 <= code <= 0xF8FF and code not in _BULLETS))
+    unknown = sum(1 for code in codes if code < 0x20 and code not in _LINE_ENDS and code not in _HYPHENS and code != 9)
+    return strange + unknown > _GARBLED_SHARE * max(len(visible), 1) and strange + unknown > 10
+
+
+def _lines(pdfium: Any, text: Any, codes: list[int]) -> Iterator[Line]:
+    start = 0
+    for index, code in enumerate(codes):
+        if code in _LINE_ENDS or code in _HYPHENS:
+            yield _line(pdfium, text, codes, start, index, is_hyphenated=code in _HYPHENS)
+            start = index + 1
+    yield _line(pdfium, text, codes, start, len(codes), is_hyphenated=False)
+
+
+def _line(pdfium: Any, text: Any, codes: list[int], start: int, end: int, *, is_hyphenated: bool) -> Line:
+    shown = [index for index in range(start, end) if codes[index] > 0x20]
+    if not shown:
+        return Line("", 0, 0, 0, 0)
+    first, middle, last = shown[0], shown[len(shown) // 2], shown[-1]
+    x0, y0, _ = _box(pdfium, text, first)
+    _, y1, x1 = _box(pdfium, text, last)
+    sizes = sorted(_size(pdfium, text, index) for index in (first, middle, last))
+    return Line(
+        one_line("".join(map(_character, codes[start:end]))),
+        x0=x0,
+        x1=max(x1, x0),
+        y=min(y0, y1),
+        size=sizes[1],
+        is_bold=all(_is_bold(pdfium, text, index) for index in (first, middle, last)),
+        is_hyphenated=is_hyphenated,
+    )
+
+
+def _character(code: int) -> str:
+    return _BULLETS.get(code) or _LIGATURES.get(code) or (chr(code) if 0 < code < 0x110000 else "")
+
+
+def _box(pdfium: Any, text: Any, index: int) -> tuple[float, float, float]:
+    """Left, baseline and right of a character."""
+    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    pdfium.FPDFText_GetCharBox(text, index, left, right, bottom, top)
+    x, y = ctypes.c_double(), ctypes.c_double()
+    pdfium.FPDFText_GetCharOrigin(text, index, x, y)
+    return left.value, y.value, right.value
+
+
+def _size(pdfium: Any, text: Any, index: int) -> float:
+    """Size as drawn: the font's, scaled by the text matrix."""
+    matrix = pdfium.FS_MATRIX()
+    scale = 1.0
+    if pdfium.FPDFText_GetMatrix(text, index, matrix):
+        scale = (matrix.b**2 + matrix.d**2) ** 0.5 or 1.0
+    return round(float(pdfium.FPDFText_GetFontSize(text, index)) * scale, 1)
+
+
+def _is_bold(pdfium: Any, text: Any, index: int) -> bool:
+    if pdfium.FPDFText_GetFontWeight(text, index) >= _BOLD_WEIGHT:
+        return True
+    name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
+    pdfium.FPDFText_GetFontInfo(text, index, name, len(name), flags)
+    return bool(_BOLD_NAME.search(name.value))

@@ -1,0 +1,138 @@
+"""The dense index, on a real embedded Chroma and a real Chroma server."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from core.errors import StorageFailed
+from core.ports import Vectors
+from core.retrieval.chroma import ChromaIndex, open_chroma
+from core.settings import Chroma, Settings
+from core.types import Chunk, Scope
+
+DIMENSION = 8
+PUBLIC: frozenset[str] = frozenset()
+
+
+def chunk(name: str) -> Chunk:
+    return Chunk(id=name, document_id=f"doc-{name}", section_id="s", ordinal=0, text=name)
+
+
+def axis(*weights: float) -> Vectors:
+    row = np.zeros((1, DIMENSION), np.float32)
+    row[0, : len(weights)] = weights
+    return np.asarray(row / np.linalg.norm(row), np.float32)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    port = free_port()
+    chroma = shutil.which("chroma", path=str(Path(sys.executable).parent))
+    assert chroma is not None
+    command = [chroma, "run", "--path", str(tmp_path_factory.mktemp("chroma")), "--host", "127.0.0.1", "--port", str(port)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(params=["embedded", "server"])
+def settings(request: pytest.FixtureRequest, tmp_path: Path) -> Settings:
+    url = request.getfixturevalue("server_url") if request.param == "server" else ""
+    return Settings(data_dir=tmp_path, chroma=Chroma(url=url))
+
+
+@pytest.fixture
+def index(settings: Settings, request: pytest.FixtureRequest) -> Iterator[ChromaIndex]:
+    opened = open_chroma(settings, f"model-{request.node.name}")
+    yield opened
+    opened.close()
+
+
+def names(index: ChromaIndex, scope: Scope, vector: Vectors | None = None) -> list[str]:
+    return [hit.chunk_id for hit in index.search(axis(1) if vector is None else vector, scope, 10)]
+
+
+def test_the_nearest_come_first_with_their_cosine(index: ChromaIndex) -> None:
+    index.upsert("hr", PUBLIC, [chunk("a"), chunk("b")], np.concatenate([axis(0, 1), axis(1, 1)]))
+    hits = index.search(axis(1), Scope("hr"), 10)
+    assert [hit.chunk_id for hit in hits] == ["b", "a"]
+    assert hits[0].score == pytest.approx(2**-0.5, abs=1e-3)
+
+
+def test_another_namespace_is_never_seen(index: ChromaIndex) -> None:
+    index.upsert("hr", PUBLIC, [chunk("a")], axis(1))
+    assert names(index, Scope("it")) == []
+
+
+def test_a_document_with_readers_is_found_by_them_alone(index: ChromaIndex) -> None:
+    index.upsert("hr", frozenset({"alice", "board"}), [chunk("secret")], axis(1))
+    index.upsert("hr", PUBLIC, [chunk("open")], axis(0, 1))
+    assert names(index, Scope("hr")) == ["open"]
+    assert names(index, Scope("hr", frozenset({"bob"}))) == ["open"]
+    assert names(index, Scope("hr", frozenset({"alice"}))) == ["secret", "open"]
+    assert names(index, Scope("hr", frozenset({"bob", "board"}))) == ["secret", "open"]
+    assert index.similarities(axis(1), Scope("hr"), ["secret", "open"]).keys() == {"open"}
+
+
+def test_a_document_that_becomes_closed_is_no_longer_open(index: ChromaIndex) -> None:
+    index.upsert("hr", PUBLIC, [chunk("a")], axis(1))
+    index.upsert("hr", frozenset({"alice"}), [chunk("a")], axis(1))
+    assert names(index, Scope("hr")) == []
+    assert names(index, Scope("hr", frozenset({"alice"}))) == ["a"]
+
+
+def test_doing_it_twice_changes_nothing(index: ChromaIndex) -> None:
+    for _ in range(2):
+        index.upsert("hr", PUBLIC, [chunk("a")], axis(1))
+    assert index.count() == 1
+    assert index.existing("hr", PUBLIC, ["a", "b"]) == {"a"}
+
+
+def test_deleted_chunks_are_gone(index: ChromaIndex) -> None:
+    index.upsert("hr", PUBLIC, [chunk("a"), chunk("b")], np.concatenate([axis(1), axis(0, 1)]))
+    index.delete("hr", ["a", "never-there"])
+    assert names(index, Scope("hr")) == ["b"]
+
+
+def test_models_do_not_mix_and_the_old_one_can_be_dropped(settings: Settings) -> None:
+    old = open_chroma(settings, "old")
+    old.upsert("hr", PUBLIC, [chunk("a")], axis(1))
+    new = open_chroma(settings, "new")
+    new.upsert("hr", PUBLIC, [chunk("b")], axis(1))
+    assert names(new, Scope("hr")) == ["b"]
+    new.drop_others()
+    old.close()
+    new.close()
+    again = open_chroma(settings, "old")
+    assert again.count() == 0
+    again.close()
+
+
+def test_a_server_that_is_down_is_a_clear_error(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(StorageFailed, match=r"chroma\.url does not answer"):
+        open_chroma(Settings(data_dir=tmp_path, chroma=Chroma(url=url)), "model")

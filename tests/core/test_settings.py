@@ -1,0 +1,122 @@
+"""Settings: file, environment, mistakes, secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from core.errors import InvalidSettings
+from core.settings import load
+from core.settings_example import example
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    for name in ("LOREKEEPER_DATA_DIR", "LOREKEEPER_CACHE_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def environment(monkeypatch: pytest.MonkeyPatch, **variables: str) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+
+
+def test_without_a_file_the_defaults_hold() -> None:
+    settings = load()
+    assert settings.server.port == 8080
+    assert settings.server.host == "127.0.0.1"
+    assert settings.is_embedded
+
+
+def test_the_file_in_the_working_folder_is_read(tmp_path: Path) -> None:
+    (tmp_path / "lorekeeper.toml").write_text('[server]\nport = 9000\n[namespaces.hr]\ncontact = "#hr"\n')
+    settings = load()
+    assert settings.server.port == 9000
+    assert settings.namespaces["hr"].contact == "#hr"
+
+
+def test_the_environment_wins_over_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lorekeeper.toml").write_text("[server]\nport = 9000\nmax_upload_mb = 7\n")
+    environment(monkeypatch, LOREKEEPER_SERVER__PORT="9001")
+    settings = load()
+    assert settings.server.port == 9001
+    assert settings.server.max_upload_mb == 7
+
+
+def test_a_file_named_by_the_environment_has_to_exist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(monkeypatch, LOREKEEPER_CONFIG=str(tmp_path / "missing.toml"))
+    with pytest.raises(InvalidSettings, match=r"missing\.toml"):
+        load()
+
+
+@pytest.mark.parametrize(
+    ("text", "suggestion"),
+    [
+        ("[server]\nprot = 1\n", "server.port"),
+        ("[retreival]\npassages = 3\n", "retrieval"),
+        ('[namespaces.hr]\ncontct = "x"\n', "namespaces.hr.contact"),
+    ],
+)
+def test_an_unknown_key_is_refused_and_the_right_one_named(tmp_path: Path, text: str, suggestion: str) -> None:
+    (tmp_path / "lorekeeper.toml").write_text(text)
+    with pytest.raises(InvalidSettings, match=f"Did you mean {suggestion}"):
+        load()
+
+
+def test_an_unknown_variable_is_refused_and_the_right_one_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(monkeypatch, LOREKEEPER_SERVER__PROT="1")
+    with pytest.raises(InvalidSettings, match="Did you mean LOREKEEPER_SERVER__PORT"):
+        load()
+
+
+@pytest.mark.parametrize("text", ["[server]\nport = 99999\n", "[server\n", "[generation]\nmode = 'magic'\n"])
+def test_a_wrong_value_is_a_clear_error(tmp_path: Path, text: str) -> None:
+    (tmp_path / "lorekeeper.toml").write_text(text)
+    with pytest.raises(InvalidSettings):
+        load()
+
+
+def test_tokens_come_by_the_platforms_own_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(
+        monkeypatch,
+        SLACK_BOT_TOKEN="xoxb-1",
+        SLACK_APP_TOKEN="xapp-1",
+        SLACK_SIGNING_SECRET="sign",
+        DISCORD_TOKEN="disc",
+    )
+    settings = load()
+    assert settings.slack.bot_token.get_secret_value() == "xoxb-1"
+    assert settings.slack.app_token.get_secret_value() == "xapp-1"
+    assert settings.slack.signing_secret.get_secret_value() == "sign"
+    assert settings.discord.token.get_secret_value() == "disc"
+
+
+def test_our_own_variable_wins_over_the_platforms(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(monkeypatch, DISCORD_TOKEN="theirs", LOREKEEPER_DISCORD__TOKEN="ours")
+    assert load().discord.token.get_secret_value() == "ours"
+
+
+def test_secrets_are_not_printed(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(monkeypatch, SLACK_BOT_TOKEN="xoxb-secret", LOREKEEPER_DATABASE__URL="postgresql://u:hunter2@h/d")
+    text = repr(load())
+    assert "xoxb-secret" not in text
+    assert "hunter2" not in text
+
+
+def test_the_data_folder_is_set_by_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(monkeypatch, LOREKEEPER_DATA_DIR=str(tmp_path / "data"))
+    settings = load()
+    assert settings.data_dir == tmp_path / "data"
+    assert settings.database_url == f"sqlite:///{tmp_path}/data/lorekeeper.db"
+
+
+def test_the_example_file_is_current_and_loads(tmp_path: Path) -> None:
+    checked_in = Path(__file__).parents[2] / "deploy" / "lorekeeper.example.toml"
+    assert checked_in.read_text() == example(), "renew it with: make settings-example"
+    switched_on = "\n".join(line.removeprefix("# ") if " = " in line else line for line in example().splitlines())
+    settings_text = "\n".join(line for line in switched_on.splitlines() if not line.startswith("#"))
+    (tmp_path / "lorekeeper.toml").write_text(settings_text)
+    assert load().server.port == 8080
