@@ -53,7 +53,7 @@ constraints:
 	rm -rf build/constraints && $(PYTHON) -m venv build/constraints
 	build/constraints/bin/pip install --quiet --upgrade "pip>=25.1"
 	build/constraints/bin/pip install --quiet "torch==2.13.0" ".[$(EXTRAS)]" --group dev
-	build/constraints/bin/pip freeze --exclude lorekeeper > constraints.txt
+	build/constraints/bin/pip freeze --exclude lorekeeper | sed 's/+cpu//' > constraints.txt
 
 clean:
 	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

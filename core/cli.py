@@ -93,3 +93,7 @@ def _unexpected(error: Exception) -> None:
     structlog.get_logger(__name__).error("unexpected error", reference=ref, exc_info=error)
     sys.stderr.write(f"Error: something went wrong on our side (reference {ref}); the log above has the cause.\n")
     sys.exit(70)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from core.log import configure
@@ -24,14 +25,28 @@ def _eval() -> None:
     """Measure on a data set."""
 
 
+FoldersArgument = Annotated[list[Path], typer.Argument(help="Folders with corpus.jsonl and questions.jsonl.", show_default=False)]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on one line for each data set.")]
+
+
 @app.command()
-def retrieval(
-    folders: Annotated[list[Path], typer.Argument(help="Folders with corpus.jsonl and questions.jsonl.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on one line for each data set.")] = False,
-) -> None:
+def retrieval(folders: FoldersArgument, as_json: JsonOption = False) -> None:
     """Index each corpus apart from your own documents, ask its questions, and report how well passages were found."""
-    from evals.datasets import read_dataset
     from evals.retrieval import evaluate
+
+    _measure(evaluate, folders, as_json=as_json)
+
+
+@app.command()
+def serving(folders: FoldersArgument, as_json: JsonOption = False) -> None:
+    """Time a cold `lorekeeper ask`, and a server's memory and answers, with each corpus indexed."""
+    from evals.serving import evaluate_serving
+
+    _measure(evaluate_serving, folders, as_json=as_json)
+
+
+def _measure(evaluate: Callable[..., Coroutine[Any, Any, dict[str, Any]]], folders: list[Path], *, as_json: bool) -> None:
+    from evals.datasets import read_dataset
 
     settings = load()
     configure(settings.log.model_copy(update={"level": "warning"}))
@@ -39,19 +54,26 @@ def retrieval(
     rows: list[dict[str, Any]] = []
     with Progress(console=Console(stderr=True), transient=True) as bar:
         for dataset in datasets:
-            tasks: dict[str, Any] = {}
-
-            def report(stage: str, done: int, total: int, name: str = dataset.name, tasks: dict[str, Any] = tasks) -> None:
-                if stage not in tasks:
-                    tasks[stage] = bar.add_task(f"{name}: {stage}", total=total)
-                bar.update(tasks[stage], completed=done)
-
-            rows.append(asyncio.run(evaluate(dataset, settings, report)))
+            rows.append(asyncio.run(evaluate(dataset, settings, _Bars(bar, dataset.name))))
             if as_json:
                 sys.stdout.write(json.dumps(rows[-1]) + "\n")
                 sys.stdout.flush()
     if not as_json:
         _print_table(rows)
+
+
+class _Bars:
+    """One progress bar for each stage of one data set."""
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress = progress
+        self._name = name
+        self._tasks: dict[str, TaskID] = {}
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        if stage not in self._tasks:
+            self._tasks[stage] = self._progress.add_task(f"{self._name}: {stage}", total=total)
+        self._progress.update(self._tasks[stage], completed=done)
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 from core.build import Application, open_application
 from core.responder import Responder
 from core.settings import Settings
-from core.types import BlockKind, Block, DocumentChange, ParsedDocument, Retrieval, Scope
+from core.types import Block, BlockKind, DocumentChange, ParsedDocument, Retrieval, Scope
 from evals.datasets import CorpusDocument, Dataset, EvalQuestion
 from evals.metrics import hit, ndcg, percentile, recall, reciprocal_rank
 from ingest.parse.plain import paragraphs
@@ -53,7 +53,9 @@ async def evaluate(dataset: Dataset, settings: Settings, report: Report) -> dict
     return _row(dataset, found, chunks, seconds)
 
 
-async def ingest(application: Application, dataset: Dataset, report: Report) -> tuple[float, int]:
+async def ingest(
+    application: Application, dataset: Dataset, report: Report, namespace: str = NAMESPACE
+) -> tuple[float, int]:
     """Index the corpus; returns seconds and chunks."""
     pipeline = application.documents
     assert isinstance(pipeline, Pipeline)
@@ -62,7 +64,7 @@ async def ingest(application: Application, dataset: Dataset, report: Report) -> 
         report("indexing", done, total)
 
     start = time.perf_counter()
-    changes = await pipeline.add_received([_received(document) for document in dataset.documents], progress)
+    changes = await pipeline.add_received([_received(document, namespace) for document in dataset.documents], progress)
     return time.perf_counter() - start, sum(change.document.chunks for change in changes if change.document)
 
 
@@ -84,10 +86,10 @@ async def search(application: Application, dataset: Dataset, report: Report) -> 
     return found
 
 
-def _received(document: CorpusDocument) -> Received:
+def _received(document: CorpusDocument, namespace: str) -> Received:
     blocks = tuple(Block(text, BlockKind.TEXT) for text in paragraphs(document.text))
     parsed = ParsedDocument(document.title or document.id, blocks, media_type="text/plain")
-    return Received(document.id, _source(document), NAMESPACE, document.text.encode(), parsed=parsed)
+    return Received(document.id, _source(document), namespace, document.text.encode(), parsed=parsed)
 
 
 def _source(document: CorpusDocument) -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 
 from core.errors import LorekeeperError, UnreadableDocument
@@ -25,20 +26,20 @@ __all__ = ["PARSERS", "detect", "parse", "parser_for", "readable", "readable_ext
 def parse(data: bytes, name: str) -> ParsedDocument:
     """Read a document of any known format; `name` (a file name or relative path) gives the title if nothing else does.
 
-    Raises `UnsupportedFormat` where there is no parser for it, and `UnreadableDocument` where it is damaged, protected
-    or without text, both with a sentence for the person who uploaded it.
+    Raises `UnsupportedFormat` where there is no parser for it, `UnreadableDocument` where it is damaged, protected or
+    without text, and `TooLarge` over a parser's limit, all with a sentence for the person who uploaded it.
     """
     media_type = detect(data, name)
     parser = parser_for(media_type)
     try:
         document = parser.parse(data, name)
-    except LorekeeperError:
+    except (LorekeeperError, MemoryError):
         raise
-    except Exception as error:  # noqa: BLE001 - parsers read hostile input; whatever happens is the file's fault
+    except Exception as error:
         raise UnreadableDocument(f"The file is damaged or not {FORMATS[media_type].phrase}.") from error
     if not any(block.text.strip() for block in document.blocks):
         raise UnreadableDocument("There is no text in this file.")
-    return document
+    return replace(document, media_type=media_type)
 
 
 def parser_for(media_type: str) -> Parser:

@@ -36,7 +36,9 @@ FORMATS: dict[str, Format] = {
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": Format(
         "Word", "a Word document", (".docx",)
     ),
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": Format("Excel", "an Excel workbook", (".xlsx",)),
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": Format(
+        "Excel", "an Excel workbook", (".xlsx",)
+    ),
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": Format(
         "PowerPoint", "a PowerPoint presentation", (".pptx",)
     ),
@@ -117,6 +119,7 @@ _ZIP_MEMBERS: tuple[tuple[bytes, str], ...] = (
     (b"xl/workbook", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     (b"ppt/presentation", "application/vnd.openxmlformats-officedocument.presentationml.presentation"),
     (b"visio/document", "application/vnd.ms-visio.drawing"),
+    (b"META-INF/container.xml", "application/epub+zip"),
 )
 _ZIP_TYPES = (
     "application/vnd.oasis.opendocument.text",
@@ -131,14 +134,20 @@ _OLE_STREAMS: tuple[tuple[str, str], ...] = (
     ("WordDocument", "application/msword"),
     ("PowerPoint Document", "application/vnd.ms-powerpoint"),
     ("Workbook", "application/vnd.ms-excel"),
+    ("WORKBOOK", "application/vnd.ms-excel"),
     ("Book", "application/vnd.ms-excel"),
 )
-_HTML_START = re.compile(r"<(!doctype\s+html|html|head|body|title|meta|h[1-6]|p|div|table|article|main|section)\b", re.I)
-_LEADING = re.compile(r"\s*(?:<\?xml.{0,500}?\?>|<!--.{0,5000}?-->|<!doctype\s+(?!html)[^>]{0,500}>|\s+)*", re.I | re.S)
-_MAIL_START = re.compile(
-    r"(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*)*(?:MIME-Version|Received|Message-ID|Return-Path):", re.I
+_HTML_START = re.compile(
+    r"<(!doctype\s+html|html|head|body|title|meta|h[1-6]|p|div|table|article|main|section)\b", re.IGNORECASE
 )
-_MARKDOWN_SIGNS = re.compile(r"^(#{1,6} \S|```|\| ?-{3,}|\[[^\]\n]+\]\([^)\n]+\)|---\n[\w-]+:)", re.M)
+_LEADING = re.compile(
+    r"\s*(?:<\?xml.{0,500}?\?>|<!--.{0,5000}?-->|<!doctype\s+(?!html)[^>]{0,500}>|\s+)*", re.IGNORECASE | re.DOTALL
+)
+_MAIL_START = re.compile(
+    r"(?:From [^\n]*\n)?(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*)*(?:MIME-Version|Received|Message-ID|Return-Path):",
+    re.IGNORECASE,
+)
+_MARKDOWN_SIGNS = re.compile(r"^(#{1,6} \S|```|\| ?-{3,}|\[[^\]\n]+\]\([^)\n]+\)|---\n[\w-]+:)", re.MULTILINE)
 
 
 def detect(data: bytes, name: str) -> str:
@@ -148,7 +157,7 @@ def detect(data: bytes, name: str) -> str:
     """
     if not data:
         raise UnreadableDocument("The file is empty.")
-    if found := _by_magic(data):
+    if found := _by_magic(data, name):
         return found
     if not is_text(data):
         raise UnsupportedFormat("This is not a kind of file that is known here.")
@@ -166,14 +175,16 @@ def unsupported(media_type: str, readable: Iterable[str]) -> UnsupportedFormat:
 def readable_list(readable: Iterable[str]) -> str:
     """`readable are PDF, HTML, Markdown and text.`"""
     labels = list(dict.fromkeys(FORMATS[media_type].label for media_type in readable))
-    return f"readable are {', '.join(labels[:-1])} and {labels[-1]}." if len(labels) > 1 else f"readable is {labels[0]}."
+    return (
+        f"readable are {', '.join(labels[:-1])} and {labels[-1]}." if len(labels) > 1 else f"readable is {labels[0]}."
+    )
 
 
-def _by_magic(data: bytes) -> str | None:
+def _by_magic(data: bytes, name: str) -> str | None:
     if _is_pdf(data):
         return PDF
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
-        return _zip_kind(data)
+        return _zip_kind(data, name)
     if data.startswith(_OLE):
         return _ole_kind(data)
     return next((kind for offset, magic, kind in _MAGIC if _matches(data, offset, magic)), None)
@@ -190,12 +201,15 @@ def _matches(data: bytes, offset: int, magic: bytes) -> bool:
     return data.startswith(magic, offset) and not (magic.isalnum() and is_text(data))
 
 
-def _zip_kind(data: bytes) -> str:
+def _zip_kind(data: bytes, name: str) -> str:
     # Names are looked for in the raw bytes, so that a truncated archive is still called by its name.
     for kind in _ZIP_TYPES:
         if kind.encode() in data[:256]:
             return kind
-    return next((kind for member, kind in _ZIP_MEMBERS if member in data), "application/zip")
+    found = next((kind for member, kind in _ZIP_MEMBERS if member in data), "")
+    if not found and b"[Content_Types].xml" in data[:256]:
+        found = next((kind for _, kind in _ZIP_MEMBERS if _extension(name) in FORMATS[kind].extensions), "")
+    return found or "application/zip"
 
 
 def _ole_kind(data: bytes) -> str:
@@ -206,7 +220,7 @@ def _ole_kind(data: bytes) -> str:
 
 
 def _text_format(text: str, name: str) -> str:
-    extension = PurePosixPath(name.replace("\\", "/")).suffix.lower()
+    extension = _extension(name)
     named = next((kind for kind in (MARKDOWN, PLAIN, HTML) if extension in FORMATS[kind].extensions), None)
     if named in {MARKDOWN, PLAIN}:
         return named
@@ -219,3 +233,7 @@ def _text_format(text: str, name: str) -> str:
         return "message/rfc822"
     signs = _MARKDOWN_SIGNS.findall(text) if not extension else []
     return MARKDOWN if len(signs) >= 2 else PLAIN
+
+
+def _extension(name: str) -> str:
+    return PurePosixPath(name.replace("\\", "/")).suffix.lower()

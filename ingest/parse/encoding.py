@@ -10,6 +10,8 @@ SAMPLE_BYTES = 65_536
 GUESS_BYTES = 262_144
 MAX_CONTROL_SHARE = 0.02
 """Of the first bytes; text has next to none, compressed or executable data about a tenth."""
+_MAX_WESTERN_SHARE = 0.06
+"""Of the bytes: accented letters are at most this in Western European languages, and more in Polish or Czech."""
 _MARKS = (  # UTF-32 first, because its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -22,7 +24,13 @@ _META_CHARSET = re.compile(rb"""<meta[^>]{0,500}?charset\s{0,9}=\s{0,9}["']?\s{0
 _XML_ENCODING = re.compile(rb"""^\s{0,99}<\?xml[^>]{0,200}?encoding\s{0,9}=\s{0,9}["']([\w.:-]{1,40})["']""")
 # Labels that the web gives another meaning than Python does (encoding.spec.whatwg.org, section 4.2).
 _WEB_LABELS = {"iso-8859-1": "cp1252", "latin1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252"}
-_WEB_LABELS |= {"gb2312": "gb18030", "gbk": "gb18030", "shift_jis": "cp932", "ks_c_5601-1987": "cp949", "euc-kr": "cp949"}
+_WEB_LABELS |= {
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "shift_jis": "cp932",
+    "ks_c_5601-1987": "cp949",
+    "euc-kr": "cp949",
+}
 _WEB_LABELS |= {"iso-8859-9": "cp1254", "tis-620": "cp874", "windows-31j": "cp932", "x-sjis": "cp932"}
 
 
@@ -89,7 +97,13 @@ def _declared(data: bytes) -> str | None:
 
 def _is_character_set(codec: codecs.CodecInfo) -> bool:
     is_text_encoding = bool(getattr(codec, "_is_text_encoding", True))
-    return is_text_encoding and codec.name not in {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined"}
+    return is_text_encoding and codec.name not in {
+        "idna",
+        "punycode",
+        "unicode-escape",
+        "raw-unicode-escape",
+        "undefined",
+    }
 
 
 def _with_replacements(data: bytes, encoding: str) -> Decoded:
@@ -111,10 +125,26 @@ def _damaged_utf8(data: bytes) -> Decoded | None:
 
 
 def _guessed(data: bytes) -> Decoded:
-    from charset_normalizer import from_bytes
-
-    best = from_bytes(data[:GUESS_BYTES]).best()
-    encoding = best.encoding if best else "cp1252"
+    encoding = _western(data) or _by_statistics(data)
     text = data.decode(encoding, errors="replace")
     note = f"The file does not say its text encoding; it was read as {encoding}, so special characters may be wrong."
     return Decoded(text, (note,))
+
+
+def _western(data: bytes) -> str | None:
+    """Statistics need many letters to tell the Latin encodings apart; where few are accented, the usual one is meant."""
+    sample = data[:GUESS_BYTES]
+    if sum(byte > 0x7F for byte in sample) > _MAX_WESTERN_SHARE * len(sample):
+        return None
+    try:
+        sample.decode("cp1252")
+    except UnicodeDecodeError:
+        return None
+    return "cp1252"
+
+
+def _by_statistics(data: bytes) -> str:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(data[:GUESS_BYTES]).best()
+    return best.encoding if best else "cp1252"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from core.types import BlockKind, ParsedDocument
 from ingest.parse.blocks import BlockWriter
@@ -30,7 +31,7 @@ _MAIN_SHARE = 0.5
 class HtmlParser:
     """The readable part of a page: without menus, scripts and hidden elements."""
 
-    media_types: ClassVar[tuple[str, ...]] = ("text/html",)
+    media_types: Iterable[str] = ("text/html",)
 
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         """Never fails on the markup: a browser shows something for every text."""

@@ -10,7 +10,7 @@ from ingest.parse.text import one_line
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
-_NOT_IN_DATA = frozenset("table pre h1 h2 h3 h4 h5 h6 form".split())
+_NOT_IN_DATA = frozenset(["table", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "form"])
 _ROW_GROUPS = frozenset({"thead", "tbody", "tfoot"})
 _MAX_CELL = 2000
 """Characters; a longer cell is an article in a layout table."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from core.types import BlockKind, ParsedDocument
 from ingest.parse.blocks import BlockWriter
@@ -15,17 +15,19 @@ from ingest.parse.text import one_line, readable_name
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-_FRONT_MATTER = re.compile(r"\A(?:---[ \t]*\n(.*?\n)??(?:---|\.\.\.)|\+\+\+[ \t]*\n(.*?\n)??\+\+\+)[ \t]*(?:\n|\Z)", re.S)
-_TITLE_LINE = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*$", re.M)
-_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.S)
+_FRONT_MATTER = re.compile(
+    r"\A(?:---[ \t]*\n(.*?\n)??(?:---|\.\.\.)|\+\+\+[ \t]*\n(.*?\n)??\+\+\+)[ \t]*(?:\n|\Z)", re.DOTALL
+)
+_TITLE_LINE = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*$", re.MULTILINE)
+_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _ANCHOR = re.compile(r"\s*\{[#:.][^{}]*\}\s*$")
-_BREAK = re.compile(r"<br\b[^>]*>", re.I)
+_BREAK = re.compile(r"<br\b[^>]*>", re.IGNORECASE)
 
 
 class MarkdownParser:
     """Headings, paragraphs, lists with their markers, tables and code; emphasis and link targets are left out."""
 
-    media_types: ClassVar[tuple[str, ...]] = ("text/markdown",)
+    media_types: Iterable[str] = ("text/markdown",)
 
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         """Never fails on the Markdown itself: every text is Markdown."""

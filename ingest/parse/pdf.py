@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from core.errors import TooLarge, UnreadableDocument
 from core.types import ParsedDocument
@@ -30,7 +30,7 @@ _pdfium = threading.Lock()
 class PdfParser:
     """Paragraphs, lists and headings by page, without running headers and footers."""
 
-    media_types: ClassVar[tuple[str, ...]] = ("application/pdf",)
+    media_types: Iterable[str] = ("application/pdf",)
 
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         """Raises `UnreadableDocument` for damaged and protected files and for scans, `TooLarge` over the limits."""
@@ -120,7 +120,9 @@ def _gaps(pages: Sequence[Page]) -> Iterator[str]:
 
 def _no_text(pages: Sequence[Page]) -> str:
     if any(page.is_garbled for page in pages):
-        return "The PDF's fonts do not say which letters they show. Run text recognition (OCR) on it and add the result."
+        return (
+            "The PDF's fonts do not say which letters they show. Run text recognition (OCR) on it and add the result."
+        )
     if any(page.has_pictures for page in pages):
         return "The PDF holds only pictures, perhaps scans. Run text recognition (OCR) on it and add the result."
     return "There is no text in this PDF."

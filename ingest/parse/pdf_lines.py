@@ -20,8 +20,11 @@ _LINE_ENDS = frozenset({0x0A, 0x0D})
 _BULLETS = dict.fromkeys((0xF0B7, 0xF0A7, 0xF0D8, 0xF0FC, 0xF076, 0x25CF, 0x25AA, 0x2022, 0x25A0, 0x2043, 0x2219), "•")
 _BULLETS |= {0xF06F: "◦", 0x25E6: "◦", 0x25CB: "◦"}
 _LIGATURES = {0xFB00: "ff", 0xFB01: "fi", 0xFB02: "fl", 0xFB03: "ffi", 0xFB04: "ffl", 0xFB05: "st", 0xFB06: "st"}
+_TYPED = frozenset({3, 20})
+"""FPDF_ANNOT_FREETEXT and FPDF_ANNOT_WIDGET in pdfium's fpdf_annot.h."""
+_MAX_ANNOTATIONS = 1000
 _BOLD_WEIGHT = 600
-_BOLD_NAME = re.compile(rb"bold|black|heavy|semib|demi", re.I)
+_BOLD_NAME = re.compile(rb"bold|black|heavy|semib|demi", re.IGNORECASE)
 _GARBLED_SHARE = 0.3
 
 
@@ -57,6 +60,7 @@ def read_page(document: pypdfium2.PdfDocument, number: int) -> Page:
     """Page `number`, from 1. Raises `pypdfium2.PdfiumError` for a damaged page."""
     import pypdfium2.raw as pdfium
 
+    _draw_form_fields(pdfium, document, number)
     with closing(document[number - 1]) as page, closing(page.get_textpage()) as text:
         width, height = page.get_size()
         codes = [pdfium.FPDFText_GetUnicode(text, index) for index in range(text.count_chars())]
@@ -65,6 +69,22 @@ def read_page(document: pypdfium2.PdfDocument, number: int) -> Page:
         lines = tuple(line for line in _lines(pdfium, text, codes) if line.text)
         drawn = not lines and pdfium.FPDFPage_CountObjects(page) > 0
         return Page(number, width, height, lines, has_pictures=drawn)
+
+
+def _draw_form_fields(pdfium: Any, document: pypdfium2.PdfDocument, number: int) -> None:
+    """Make what is filled into a form, and notes typed onto the page, part of the page's text."""
+    with closing(document[number - 1]) as page:
+        if any(kind in _TYPED for kind in _annotations(pdfium, page)):
+            pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY)
+
+
+def _annotations(pdfium: Any, page: Any) -> Iterator[int]:
+    for index in range(min(pdfium.FPDFPage_GetAnnotCount(page), _MAX_ANNOTATIONS)):
+        annotation = pdfium.FPDFPage_GetAnnot(page, index)
+        if annotation:
+            kind = pdfium.FPDFAnnot_GetSubtype(annotation)
+            pdfium.FPDFPage_CloseAnnot(annotation)
+            yield kind
 
 
 def _is_garbled(codes: list[int]) -> bool:

@@ -6,61 +6,192 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum, auto
 
 from core.types import Block, BlockKind
-from ingest.parse.pdf_headings import Mark, heading_levels
+from ingest.parse.pdf_headings import SAME_HEADING, Mark, heading_levels
 from ingest.parse.pdf_lines import Line, Page
 from ingest.parse.pdf_running import without_running_lines
 
-__all__ = ["Mark", "arrange"]
-
-_BULLET = re.compile(r"^[•◦‣▪►➢➤✓✔–—*-]\s+\S|^[•◦]\S")
+_BULLET = re.compile(r"^(?:[•◦‣▪►➢➤✓✔–—*-]\s+|[•◦])\S")
 _LONE_BULLET = re.compile(r"^[•◦‣▪►➢➤✓✔]$")
 _NUMBERED = re.compile(r"^(?:\(?\d{1,3}[.)]|\([a-z]{1,3}\)|[a-z][.)])\s+\S")
 _SENTENCE_END = re.compile(r"[.!?:;…][\"'”’)\]]*$")
 _WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
+_NO_SPACES = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
+"""Han, Kana and full-width forms are written without blanks between words."""
+_DEFAULT_LEADING = 1.2
 _GAP = 1.3
 """A distance between lines this much over the usual one begins a paragraph."""
-_SHORT = 0.75
-"""A line that ends before this share of its column's width was not broken for lack of room."""
+_LIST_GAP = 2.5
+"""Items of a list may stand farther apart than lines, up to this."""
+_LETTER_WIDTH = 0.6
+"""Of the font size, on the generous side: to say that a word would have fitted into the line before."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Style:
-    """What is usual in this document."""
+class _Usual:
+    """What is usual in this document: the distance of lines in font sizes, and how often each word occurs."""
 
     leading: float
-    """Distance between the lines of a paragraph, in font sizes."""
     words: Mapping[str, int]
-    """How often each lower-case word occurs, to decide about hyphens at line ends."""
+
+
+class _Join(Enum):
+    NEW_BLOCK = auto()
+    NEW_LINE = auto()
+    SAME_LINE = auto()
+
+
+@dataclass(slots=True)
+class _Open:
+    """The block being filled."""
+
+    kind: BlockKind
+    level: int
+    lines: list[str]
 
 
 def arrange(pages: Sequence[Page], marks: Sequence[Mark] = ()) -> tuple[Block, ...]:
     """Blocks with page numbers. No block reaches over a page's end, so that a citation's page is exact."""
-    pages = [replace(page, lines=tuple(_with_bullets_joined(page.lines))) for page in without_running_lines(pages)]
-    style = _Style(_usual_leading(pages), _word_counts(pages))
+    pages = [replace(page, lines=_with_bullets(page.lines)) for page in without_running_lines(pages)]
+    usual = _Usual(_leading(pages), _word_counts(pages))
     levels = heading_levels(pages, marks)
-    return tuple(block for page in pages for block in _page_blocks(page, levels.get(page.number, {}), style))
+    return tuple(block for page in pages for block in _page_blocks(page, levels.get(page.number, {}), usual))
 
 
-def _page_blocks(page: Page, levels: Mapping[int, int], style: _Style) -> Iterator[Block]:
-    """`levels`: index of a heading's line to its level; lines of one heading follow each other on one level."""
+def _page_blocks(page: Page, levels: Mapping[int, int], usual: _Usual) -> Iterator[Block]:
+    """`levels` gives the level of each line that is (part of) a heading."""
     rights = _right_edges(page.lines)
-    block: list[str] = []
-    kind = BlockKind.TEXT
+    current: _Open | None = None
     for index, line in enumerate(page.lines):
-        before = page.lines[index - 1] if index else None
         level = levels.get(index, 0)
-        is_item = not level and _is_item(line, before)
-        if block and _begins_block(before, line, level, levels.get(index - 1, 0), is_item, kind, style, rights):
-            yield _block(block, kind, levels.get(index - 1, 0), page.number)
-            block = []
-        if not block:
-            kind = BlockKind.HEADING if level else BlockKind.LIST if is_item else BlockKind.TEXT
-            block = [line.text]
-        elif is_item or (before and not level and _was_ended(before, rights)):
-            block.append(line.text)
+        join = _Join.NEW_BLOCK
+        before = page.lines[index - 1]
+        if current:
+            join = _decide(current, before, line, level, rights[index - 1], usual)
+        if current and join is _Join.SAME_LINE:
+            current.lines[-1] = joined(current.lines[-1], line.text, usual.words, is_hyphenated=before.is_hyphenated)
+        elif current and join is _Join.NEW_LINE:
+            current.lines.append(line.text)
         else:
-            block[-1] = _joined(block[-1], line.text, before, style)
-    if block:
-        yield _block(block, kind, levels.get(len(page.lines) - 1, 0), page.number)
+            if current:
+                yield _block(current, page.number)
+            kind = BlockKind.HEADING if level else BlockKind.LIST if _is_item(line) else BlockKind.TEXT
+            current = _Open(kind, level, [line.text])
+    if current:
+        yield _block(current, page.number)
+
+
+def _decide(current: _Open, before: Line, line: Line, level: int, right: float, usual: _Usual) -> _Join:
+    """How `line` goes on after `before`, whose column ends at `right`."""
+    down = before.y - line.y
+    if level or current.level:
+        goes_on = level == current.level and 0 < down < SAME_HEADING * max(line.size, before.size)
+        return _Join.SAME_LINE if goes_on else _Join.NEW_BLOCK
+    if before.is_hyphenated:
+        return _Join.SAME_LINE
+    gap = down / (max(line.size, 1.0) * usual.leading)
+    if _is_item(line):
+        near = abs(gap) < _LIST_GAP and current.kind is BlockKind.LIST
+        return _Join.NEW_LINE if near else _Join.NEW_BLOCK
+    ended = bool(_SENTENCE_END.search(before.text))
+    if line.text[0].islower() and not ended and gap < 2 * _GAP:
+        return _Join.SAME_LINE
+    if gap > _GAP or gap < -_GAP or _differs(before, line):
+        return _Join.NEW_BLOCK
+    if _had_room(before, line, right):
+        return _Join.NEW_BLOCK if ended and current.kind is BlockKind.TEXT else _Join.NEW_LINE
+    is_indented = line.x0 - before.x0 > line.size and ended and current.kind is BlockKind.TEXT
+    return _Join.NEW_BLOCK if is_indented else _Join.SAME_LINE
+
+
+def _differs(before: Line, line: Line) -> bool:
+    return before.is_bold != line.is_bold or abs(before.size - line.size) > 0.1 * max(before.size, line.size)
+
+
+def _had_room(before: Line, line: Line, right: float) -> bool:
+    """Whether the next line's first word would have fitted, so that the line was ended on purpose."""
+    word = line.text.split(" ", 1)[0]
+    return right - before.x1 > (len(word) + 2) * _LETTER_WIDTH * line.size
+
+
+def _right_edges(lines: Sequence[Line]) -> list[float]:
+    """For each line, where the column it stands in ends: the longest of the lines that begin near it."""
+    edges: dict[int, float] = {}
+    for line in lines:
+        column = int(line.x0 // 40)
+        edges[column] = max(edges.get(column, 0.0), line.x1)
+    return [max(edges.get(int(line.x0 // 40) + step, 0.0) for step in (-1, 0, 1)) for line in lines]
+
+
+def _is_item(line: Line) -> bool:
+    return bool(_BULLET.match(line.text) or _NUMBERED.match(line.text))
+
+
+def _with_bullets(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Lines in which a bullet that was drawn by itself stands before its text."""
+    result: list[Line] = []
+    for line in lines:
+        before = result[-1] if result else None
+        if before and _LONE_BULLET.match(before.text) and abs(before.y - line.y) < line.size:
+            result[-1] = replace(line, text=f"{before.text} {line.text}", x0=before.x0)
+        else:
+            result.append(line)
+    return tuple(result)
+
+
+def _block(current: _Open, page: int) -> Block:
+    separator = " " if current.kind is BlockKind.HEADING else "\n"
+    return Block(separator.join(current.lines), current.kind, current.level, page)
+
+
+def _leading(pages: Sequence[Page]) -> float:
+    """The most frequent distance between neighbouring lines of one size, in font sizes."""
+    counts: Counter[float] = Counter()
+    for page in pages:
+        for before, line in zip(page.lines, page.lines[1:], strict=False):
+            down = before.y - line.y
+            if before.size == line.size > 0 and 0.9 * line.size < down < 3 * line.size:
+                counts[round(down / line.size * 20) / 20] += 1
+    return counts.most_common(1)[0][0] if counts else _DEFAULT_LEADING
+
+
+def _word_counts(pages: Sequence[Page]) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    for page in pages:
+        after_hyphen = False
+        for line in page.lines:
+            words = _WORD.findall(line.text.lower())
+            broken = line.is_hyphenated or line.text.endswith("-")
+            counts.update(words[1 if after_hyphen else 0 : -1 if broken else None])
+            after_hyphen = broken
+    return counts
+
+
+def joined(left: str, right: str, words: Mapping[str, int], *, is_hyphenated: bool = False) -> str:
+    """Two lines of a paragraph as one.
+
+    Whether a hyphen at the line's end belongs to the word is decided by the document itself: it stays where the word
+    occurs with it, or where both halves are words of their own and the whole is not.
+    """
+    ends_with_hyphen = left.endswith("-") and left[-2:-1].isalpha() and right[:1].islower()
+    if not is_hyphenated and not ends_with_hyphen:
+        separator = "" if _NO_SPACES.match(left[-1:]) and _NO_SPACES.match(right[:1]) else " "
+        return left + separator + right
+    left = left.removesuffix("-")
+    first, second = _last_word(left), _first_word(right)
+    whole, halves = words.get(first + second, 0), words.get(f"{first}-{second}", 0)
+    are_words = len(first) > 2 and len(second) > 2 and words.get(first, 0) > 0 and words.get(second, 0) > 0
+    keeps = halves > whole or (halves == whole == 0 and are_words)
+    return f"{left}-{right}" if keeps else left + right
+
+
+def _last_word(text: str) -> str:
+    found = _WORD.findall(text[-60:].lower())
+    return found[-1] if found else ""
+
+
+def _first_word(text: str) -> str:
+    found = _WORD.match(text[:60].lower())
+    return found[0] if found else ""

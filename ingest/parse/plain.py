@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Iterable, Iterator
 
 from core.types import Block, BlockKind, ParsedDocument
 from ingest.parse.encoding import decode
@@ -22,7 +21,7 @@ _MIN_WRAP, _MAX_WRAP = 50, 110
 class PlainParser:
     """Text as it is; only lines that were wrapped at a fixed width are joined."""
 
-    media_types: ClassVar[tuple[str, ...]] = ("text/plain",)
+    media_types: Iterable[str] = ("text/plain",)
 
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         """Never fails: any text is plain text."""

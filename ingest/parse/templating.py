@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
-_HIDDEN = re.compile(r"\{%-?\s*comment\s*-?%\}.*?\{%-?\s*endcomment\s*-?%\}", re.S)
+_HIDDEN = re.compile(r"\{%-?\s*comment\s*-?%\}.*?\{%-?\s*endcomment\s*-?%\}", re.DOTALL)
 _TAG = re.compile(r"\{%-?\s*(\w+)([^%]{0,500})%\}")
 _SHORTCODE = re.compile(r"\{\{[<%][^{}]{0,500}[>%]\}\}")
 _WORD_ARGUMENT = re.compile(r"""^\s*["']([\w #@-]{1,80})["']\s*-?$""")

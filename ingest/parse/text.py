@@ -43,12 +43,13 @@ def tidy(text: str) -> str:
 
 
 def readable_name(name: str) -> str:
-    """A title out of a file name: `hr/leave_policy-2024.pdf` gives `leave policy 2024`; `hr/index.md` gives `hr`."""
+    """A title out of a file name: `hr/leave_policy-2024.pdf` gives `Leave policy 2024`, `it/index.md` `It`."""
     path = PurePosixPath(name.replace("\\", "/"))
     stem = path.stem
     if stem.lower() in _INDEX_NAMES and path.parent.name:
         stem = path.parent.name
-    return one_line(_SEPARATORS.sub(" ", stem)) or "untitled"
+    words = one_line(_SEPARATORS.sub(" ", stem)) or "untitled"
+    return words[0].upper() + words[1:] if words.islower() else words
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:

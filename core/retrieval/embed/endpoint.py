@@ -52,6 +52,9 @@ class EndpointEmbedder:
     def count_tokens(self, text: str) -> int:
         return -(-len(text) // CHARACTERS_PER_TOKEN)
 
+    def close(self) -> None:
+        self._client.close()
+
     def _request(self, texts: Sequence[str]) -> Vectors:
         import httpx
 

@@ -1,0 +1,75 @@
+"""Two ranked lists to one, and the removal of near-duplicates. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from core.retrieval.text import analyze
+from core.types import Hit
+
+T = TypeVar("T")
+SHINGLE = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fused:
+    """A chunk with its fused score (0 to 1) and the scores it came from."""
+
+    chunk_id: str
+    score: float
+    dense: float | None
+    lexical: float | None
+
+
+def fuse(dense: Sequence[Hit], lexical: Sequence[Hit], lexical_weight: float) -> list[Fused]:
+    """The convex combination of both scores, each scaled to 0…1 over its candidates (Bruch et al., 2023), best first.
+
+    It beat reciprocal rank fusion on every data set tried, because it keeps how far apart the scores are.
+    """
+    cosines = {hit.chunk_id: hit.score for hit in dense}
+    words = {hit.chunk_id: hit.score for hit in lexical}
+    scaled_dense, scaled_lexical = _scaled(cosines), _scaled(words, floor=0.0)
+    rows = [
+        Fused(
+            chunk_id,
+            (1 - lexical_weight) * scaled_dense.get(chunk_id, 0.0) + lexical_weight * scaled_lexical.get(chunk_id, 0.0),
+            cosines.get(chunk_id),
+            words.get(chunk_id),
+        )
+        for chunk_id in dict.fromkeys([*cosines, *words])
+    ]
+    return sorted(rows, key=lambda row: (-row.score, row.chunk_id))
+
+
+def without_near_duplicates(items: Sequence[T], text_of: Callable[[T], str], threshold: float) -> list[T]:
+    """The items in order, without those whose words repeat an earlier one's (Jaccard of word triples ≥ threshold)."""
+    kept: list[T] = []
+    seen: list[frozenset[tuple[str, ...]]] = []
+    for item in items:
+        shingles = _shingles(text_of(item))
+        if any(_jaccard(shingles, other) >= threshold for other in seen):
+            continue
+        kept.append(item)
+        seen.append(shingles)
+    return kept
+
+
+def _scaled(scores: dict[str, float], floor: float | None = None) -> dict[str, float]:
+    if not scores:
+        return {}
+    low = min(scores.values()) if floor is None else floor
+    high = max(scores.values())
+    spread = high - low
+    return {key: (value - low) / spread if spread > 0 else 1.0 for key, value in scores.items()}
+
+
+def _shingles(text: str) -> frozenset[tuple[str, ...]]:
+    words = analyze(text)
+    return frozenset(tuple(words[start : start + SHINGLE]) for start in range(max(1, len(words) - SHINGLE + 1)))
+
+
+def _jaccard(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]]) -> float:
+    union = len(one | other)
+    return len(one & other) / union if union else 1.0

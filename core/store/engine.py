@@ -1,0 +1,189 @@
+"""A database by its URL: SQLite in a file, or Postgres. Transactions in which its refusals are errors for a person."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import URL, Connection, Engine, make_url
+
+from core.errors import InvalidSettings, MissingExtra, StorageFailed
+from core.store.failures import storage_errors
+
+CONNECT_SECONDS = 10
+LOCK_SECONDS = 10
+STATEMENT_SECONDS = 60
+POOL_SECONDS = 30
+# Above SQLAlchemy's 5 and 10, because the threads of a busy event loop wait rarely and briefly.
+POOL_SIZE, POOL_OVERFLOW = 5, 25
+BEGIN = "sqlite_begin"
+POSTGRES_SCHEMES = {"postgres", "postgresql"}
+
+
+def open_engine(url: str, data_dir: Path | None = None) -> Engine:
+    """An engine; nothing is connected yet, except that SQLite's file is made if it is missing.
+
+    A relative SQLite path is taken from `data_dir`. Raises `InvalidSettings` for a URL that is none of ours,
+    `MissingExtra` without Postgres' driver, `StorageFailed` when the file cannot be made.
+    """
+    parsed = _parse(url)
+    if parsed.get_backend_name() == "sqlite":
+        return _open_sqlite(parsed, data_dir)
+    return _open_postgres(parsed)
+
+
+def upgrade(engine: Engine) -> None:
+    """Bring the tables to this program's version. Several processes may do so at once. Raises `StorageFailed`.
+
+    Alembic is imported only when there is something to do: it costs a third of a second.
+    """
+    from core.store.migrations import HEAD, stored_revision
+    from core.store.words import refresh
+
+    with reading(engine) as connection:
+        is_current = stored_revision(connection) == HEAD
+    if not is_current:
+        from core.store.migrations.run import migrate
+
+        with transaction(engine, without_limit=True) as connection:
+            migrate(connection)
+    refresh(engine)
+
+
+@contextmanager
+def transaction(engine: Engine, *, without_limit: bool = False) -> Iterator[Connection]:
+    """A transaction that may write: all of it happens, or none. Raises `StorageFailed`.
+
+    On SQLite it takes the right to write at once, because a reader that turns writer halfway can fail without waiting.
+    `without_limit` lifts Postgres' time limit for statements.
+    """
+    with storage_errors(engine.url), engine.connect() as connection:
+        connection = connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+        with connection.begin():
+            if without_limit and connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+                connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+            yield connection
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that sees one state of the database and changes nothing. Raises `StorageFailed`."""
+    with storage_errors(engine.url), engine.connect() as connection, connection.begin():
+        yield connection
+
+
+def errors(engine: Engine) -> AbstractContextManager[None]:
+    """For work on a connection of one's own."""
+    return storage_errors(engine.url)
+
+
+def _parse(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        # The text itself may hold a password, so it is not repeated.
+        raise InvalidSettings(f"database.url cannot be read as a URL. {_FORMS}") from None
+    if parsed.drivername in POSTGRES_SCHEMES:
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in {"sqlite", "sqlite+pysqlite", "postgresql+psycopg"}:
+        raise InvalidSettings(f"database.url names {parsed.drivername}, which is not supported. {_FORMS}")
+    return parsed
+
+
+_FORMS = "Use sqlite:///path/to/file.db or postgresql+psycopg://user:password@host/name."
+
+
+# ── SQLite ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def _open_sqlite(url: URL, data_dir: Path | None) -> Engine:
+    path = Path(url.database or "")
+    if not url.database or url.database == ":memory:":
+        raise InvalidSettings(f"database.url names no file. {_FORMS}")
+    if not path.is_absolute() and data_dir is not None:
+        path = data_dir / path
+    _make_private(path)
+    engine = sa.create_engine(
+        url.set(database=str(path)),
+        connect_args={"timeout": LOCK_SECONDS},
+        pool_size=POOL_SIZE,
+        max_overflow=POOL_OVERFLOW,
+        pool_timeout=POOL_SECONDS,
+    )
+    sa.event.listen(engine, "connect", _set_up_sqlite)
+    sa.event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _make_private(path: Path) -> None:
+    """Create the file for this user only; SQLite gives the files beside it the same rights."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+    except OSError as error:
+        raise StorageFailed(
+            f"The database {path} cannot be opened: {error.strerror or error}. Let this user write to the file and its folder."
+        ) from error
+
+
+def _set_up_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+    # Transactions begin where this program says so, not where the driver guesses.
+    connection.isolation_level = None
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA cache_size = -16000")
+    if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        _switch_to_wal(connection)
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Only the first connection ever does it. SQLite refuses at once, without waiting, while another one does the same."""
+    deadline = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql(connection.get_execution_options().get(BEGIN, "BEGIN"))
+
+
+# ── Postgres ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def _open_postgres(url: URL) -> Engine:
+    arguments: dict[str, Any] = {
+        "connect_timeout": CONNECT_SECONDS,
+        "application_name": "lorekeeper",
+        # A server that vanished without a word is noticed within a minute.
+        "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+        "options": f"-c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={LOCK_SECONDS}s",
+    }
+    try:
+        return sa.create_engine(
+            url,
+            # What the URL says itself stands, e.g. an empty `options` for a pooler that refuses them.
+            connect_args={name: value for name, value in arguments.items() if name not in url.query},
+            pool_pre_ping=True,
+            pool_size=POOL_SIZE,
+            max_overflow=POOL_OVERFLOW,
+            pool_timeout=POOL_SECONDS,
+        )
+    except ModuleNotFoundError as error:
+        raise MissingExtra("psycopg", "postgres") from error

@@ -1,0 +1,16 @@
+"""The tables' history. Each change of `core.store.schema` is one file in `versions/`, and `HEAD` the last one's name."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+HEAD = "0001"
+VERSION_TABLE = "alembic_version"
+
+
+def stored_revision(connection: Connection) -> str | None:
+    """The revision that the database is at; None when it has no tables of ours."""
+    if not sa.inspect(connection).has_table(VERSION_TABLE):
+        return None
+    return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))

@@ -1,0 +1,162 @@
+"""The tables. The migrations make them; a test holds both against each other."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(column_0_N_label)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def storable(text: str) -> str:
+    """The text without what no database takes: NUL characters and halves of surrogate pairs."""
+    return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
+
+
+class CleanText(TypeDecorator[str]):
+    """Text from documents and people, which may hold anything."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+        return None if value is None else storable(value)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware time. SQLite keeps none of the zone, so UTC goes in and comes out."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Strings(TypeDecorator[tuple[str, ...]]):
+    """A short list of texts, kept as JSON."""
+
+    impl = sa.JSON
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> list[str]:  # noqa: ARG002
+        return [storable(item) for item in value or ()]
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[str, ...]:  # noqa: ARG002
+        return tuple(value or ())
+
+
+documents = sa.Table(
+    "documents",
+    metadata,
+    sa.Column("id", CleanText, primary_key=True),
+    sa.Column("namespace", CleanText, nullable=False),
+    sa.Column("title", CleanText, nullable=False),
+    sa.Column("source", CleanText, nullable=False),
+    sa.Column("status", CleanText, nullable=False),
+    sa.Column("media_type", CleanText, nullable=False),
+    sa.Column("sha256", CleanText, nullable=False, index=True),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False),
+    sa.Column("pages", sa.Integer),
+    # How many chunks answer now; only a publication changes it.
+    sa.Column("chunks", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("losses", Strings, nullable=False),
+    sa.Column("error", CleanText),
+    sa.Column("url", CleanText),
+    sa.UniqueConstraint("namespace", "source"),
+)
+
+# A document without a row here is open to everybody who may ask in its namespace.
+document_readers = sa.Table(
+    "document_readers",
+    metadata,
+    sa.Column("document_id", sa.ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("reader", CleanText, primary_key=True),
+)
+
+sections = sa.Table(
+    "sections",
+    metadata,
+    sa.Column("document_id", sa.ForeignKey("documents.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("id", CleanText, primary_key=True),
+    sa.Column("text", CleanText, nullable=False),
+    sa.Column("headings", Strings, nullable=False),
+    sa.Column("page", sa.Integer),
+)
+
+chunks = sa.Table(
+    "chunks",
+    metadata,
+    # What the word index calls the chunk; never used again, so that a stale row can not become another chunk's.
+    sa.Column("key", sa.Integer, primary_key=True),
+    sa.Column("id", CleanText, nullable=False, unique=True),
+    sa.Column("document_id", sa.ForeignKey("documents.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("section_id", CleanText, nullable=False),
+    sa.Column("ordinal", sa.Integer, nullable=False),
+    sa.Column("text", CleanText, nullable=False),
+    sa.Column("headings", Strings, nullable=False),
+    sa.Column("page", sa.Integer),
+    sa.ForeignKeyConstraint(["document_id", "section_id"], ["sections.document_id", "sections.id"]),
+    sa.Index("ix_chunks_document_id_ordinal", "document_id", "ordinal"),
+    sa.Index("ix_chunks_document_id_section_id", "document_id", "section_id"),
+    sqlite_autoincrement=True,
+)
+
+# Vectors that are to be deleted: those of chunks that are gone, and those written for a publication that has not come.
+vector_outbox = sa.Table(
+    "vector_outbox",
+    metadata,
+    sa.Column("chunk_id", CleanText, primary_key=True),
+    sa.Column("namespace", CleanText, nullable=False),
+    sa.Column("due_at", UtcDateTime, nullable=False, index=True),
+)
+
+# In how many chunks of a namespace a stem occurs. The row of the empty stem counts all chunks and all their words.
+word_statistics = sa.Table(
+    "word_statistics",
+    metadata,
+    sa.Column("stem", sa.Text, primary_key=True),
+    sa.Column("namespace", CleanText, primary_key=True),
+    sa.Column("chunks", sa.BigInteger, nullable=False),
+    sa.Column("words", sa.BigInteger, nullable=False),
+)
+
+meta = sa.Table(
+    "meta",
+    metadata,
+    sa.Column("key", CleanText, primary_key=True),
+    sa.Column("value", CleanText, nullable=False),
+)
+
+exchanges = sa.Table(
+    "exchanges",
+    metadata,
+    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("id", CleanText, nullable=False, unique=True),
+    sa.Column("thread", CleanText, nullable=False),
+    sa.Column("namespace", CleanText, nullable=False),
+    sa.Column("question", CleanText, nullable=False),
+    sa.Column("asked_at", UtcDateTime, nullable=False),
+    sa.Column("outcome", CleanText, nullable=False),
+    sa.Column("answer", CleanText, nullable=False),
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Index("ix_exchanges_thread_position", "thread", "position"),
+    sqlite_autoincrement=True,
+)

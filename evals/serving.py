@@ -1,0 +1,129 @@
+"""`lorekeeper eval serving`: a cold `lorekeeper ask`, and a running server's memory and speed, as whole processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+
+from core.build import open_application
+from core.settings import Settings
+from core.types import DEFAULT_NAMESPACE
+from evals.datasets import Dataset
+from evals.metrics import percentile
+from evals.retrieval import Report, ingest
+
+COLD_RUNS = 5
+WARM_QUESTIONS = 200
+START_SECONDS = 60.0
+ASK_SECONDS = 60.0
+COMMAND = (sys.executable, "-m", "core.cli")
+
+
+async def evaluate_serving(dataset: Dataset, settings: Settings, report: Report) -> dict[str, Any]:
+    """Index the corpus once, then time whole processes on it."""
+    with TemporaryDirectory(prefix="lorekeeper-eval-") as folder:
+        apart = settings.model_copy(update={"data_dir": Path(folder)})
+        application = await asyncio.to_thread(open_application, apart, "lorekeeper eval")
+        try:
+            _, chunks = await ingest(application, dataset, report, DEFAULT_NAMESPACE)
+        finally:
+            application.close()
+        environment = os.environ | {"LOREKEEPER_DATA_DIR": folder}
+        questions = [question.text for question in dataset.questions[:WARM_QUESTIONS]]
+        cold = [_cold_ask(question, environment, report, run) for run, question in enumerate(questions[:COLD_RUNS], start=1)]
+        served = _serve(questions, environment, report)
+    return {
+        "dataset": dataset.name,
+        "chunks": chunks,
+        "cold_ask_seconds_p50": round(percentile(cold, 0.5), 2),
+        "cold_ask_seconds_max": round(max(cold), 2),
+        "heavy_modules_imported": _heavy_modules(environment, questions[0]) if questions else [],
+        **served,
+    }
+
+
+def _cold_ask(question: str, environment: Mapping[str, str], report: Report, run: int) -> float:
+    start = time.perf_counter()
+    command = [*COMMAND, "ask", "--json", "--", question]
+    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=ASK_SECONDS)  # noqa: S603
+    report("asking cold", run, COLD_RUNS)
+    return time.perf_counter() - start
+
+
+def _heavy_modules(environment: Mapping[str, str], question: str) -> list[str]:
+    """Which libraries that have no place on the serving path were imported by `ask`."""
+    script = (
+        "import sys\n"
+        "from core.cli import app\n"
+        "try:\n    app(['ask', '--json', '--', sys.argv[1]], standalone_mode=False)\n"
+        "finally:\n    heavy = {'torch', 'transformers', 'sentence_transformers', 'tensorflow'} & set(sys.modules)\n"
+        "    sys.stderr.write('HEAVY=' + ','.join(sorted(heavy)) + chr(10))"
+    )
+    command = [sys.executable, "-c", script, question]
+    result = subprocess.run(command, env=environment, check=True, capture_output=True, text=True, timeout=ASK_SECONDS)  # noqa: S603
+    line = next(line for line in result.stderr.splitlines() if line.startswith("HEAVY="))
+    return [name for name in line.removeprefix("HEAVY=").split(",") if name]
+
+
+def _serve(questions: Sequence[str], environment: Mapping[str, str], report: Report) -> dict[str, Any]:
+    times = []
+    with _server(environment) as (url, process, start_seconds), httpx.Client(base_url=url, timeout=ASK_SECONDS) as client:
+        resting = _resident_mb(process.pid)
+        for number, question in enumerate(questions, start=1):
+            start = time.perf_counter()
+            client.post("/v1/ask", json={"question": question}).raise_for_status()
+            times.append((time.perf_counter() - start) * 1000)
+            report("asking the server", number, len(questions))
+        return {
+            "server_start_seconds": round(start_seconds, 2),
+            "server_rss_mb_at_rest": resting,
+            "server_rss_mb": _resident_mb(process.pid),
+            "server_ask_ms_p50": round(percentile(times, 0.5), 1),
+            "server_ask_ms_p95": round(percentile(times, 0.95), 1),
+        }
+
+
+@contextmanager
+def _server(environment: Mapping[str, str]) -> Iterator[tuple[str, subprocess.Popen[bytes], float]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    start = time.perf_counter()
+    process = subprocess.Popen(  # noqa: S603
+        [*COMMAND, "run"],
+        env={**environment, "LOREKEEPER_SERVER__PORT": str(port)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        while True:
+            try:
+                if httpx.get(f"{url}/readyz", timeout=5).status_code == httpx.codes.OK:
+                    break
+            except httpx.HTTPError:
+                pass
+            if process.poll() is not None or time.perf_counter() - start > START_SECONDS:
+                raise RuntimeError("the server did not start")
+            time.sleep(0.05)
+        yield url, process, time.perf_counter() - start
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _resident_mb(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text()
+    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
+    return round(int(kilobytes) * 1024 / 1e6, 1)

@@ -1,0 +1,40 @@
+"""Tiny sentence-transformers models, made on the spot with random weights."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+WORDS = "the a how many days of vacation do i accrue policy office travel expense report manager team page".split()
+
+
+def make_tiny_model(folder: Path, *, pooling: str = "cls", seed: int = 0) -> Path:
+    """A two-layer BERT of 32 dimensions with a word-piece vocabulary, saved as a sentence-transformers folder."""
+    import torch
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Dense, Pooling, Transformer
+    from transformers import BertConfig, BertModel, BertTokenizerFast
+
+    torch.manual_seed(seed)
+    random.seed(seed)
+    raw = folder / "raw"
+    raw.mkdir(parents=True)
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *letters, *(f"##{letter}" for letter in letters)]
+    (raw / "vocab.txt").write_text("\n".join(dict.fromkeys(vocabulary)))
+    BertTokenizerFast(str(raw / "vocab.txt")).save_pretrained(raw)
+    config = BertConfig(
+        vocab_size=len(dict.fromkeys(vocabulary)),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
+    BertModel(config).save_pretrained(raw)
+    transformer = Transformer(str(raw), max_seq_length=48)
+    modules = [transformer, Pooling(32, pooling_mode=pooling), Dense(32, 16)]
+    model = SentenceTransformer(modules=modules, device="cpu", prompts={"query": "how ", "document": ""})
+    target = folder / "tiny"
+    model.save(str(target))
+    return target
