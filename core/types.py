@@ -130,6 +130,8 @@ class ChangeKind(StrEnum):
     REPLACED = "replaced"
     UNCHANGED = "unchanged"
     REMOVED = "removed"
+    SKIPPED = "skipped"
+    """A file in a folder whose format nobody reads."""
     FAILED = "failed"
 
 

@@ -19,7 +19,7 @@ from typing import TypeVar
 
 import structlog
 
-from core.errors import LorekeeperError, StorageFailed, TooLarge, UnreadableDocument
+from core.errors import LorekeeperError, StorageFailed, UnreadableDocument
 from core.identity import IndexIdentity
 from core.ports import Embedder, Progress, VectorIndex
 from core.settings import Settings
@@ -36,7 +36,7 @@ from core.types import (
 )
 from ingest.files import FileStore
 from ingest.parse import parse
-from ingest.sources.files import Collected, SourceFile, collect
+from ingest.sources.files import Collected, SourceFile, collect, read
 from ingest.split import embedding_text, split
 
 # Chunks embedded at once: enough to sort by length, few enough that a crash loses little.
@@ -146,6 +146,8 @@ class Pipeline:
         collected = collect(paths)
         received = (self._receive(file, namespace) for file in collected.files)
         changes = self._reported(self._add(received), report, len(collected.files))
+        changes += [DocumentChange(ChangeKind.FAILED, each.source, message=each.message) for each in collected.unreadable]
+        changes += [DocumentChange(ChangeKind.SKIPPED, name) for name in collected.skipped]
         if prune:
             changes += self._prune(collected, namespace)
         return changes
@@ -157,13 +159,7 @@ class Pipeline:
             return DocumentChange(ChangeKind.FAILED, file.name, message=error.message)
 
     def _read(self, path: Path) -> bytes:
-        limit = self._settings.server.max_upload_mb * 1024 * 1024
-        try:
-            if path.stat().st_size > limit:
-                raise TooLarge(f"The file is larger than {self._settings.server.max_upload_mb} MB (server.max_upload_mb).")
-            return path.read_bytes()
-        except OSError as error:
-            raise UnreadableDocument(f"The file cannot be read: {error.strerror or error}.") from error
+        return read(path, self._settings.server.max_upload_mb * 2**20)
 
     def _reported(self, changes: Iterable[DocumentChange], report: Progress, total: int) -> list[DocumentChange]:
         done = []
@@ -272,15 +268,16 @@ class Pipeline:
     def _prune(self, collected: Collected, namespace: str) -> list[DocumentChange]:
         """Remove the documents of each given folder whose file is gone."""
         present = {file.source for file in collected.files}
+        unknown = tuple(folder.source for folder in collected.unreadable)
         changes = []
         for root in collected.roots:
             if not any(source.startswith(root) for source in present):
                 # Rather an unmounted disk than a wish to lose everything.
                 continue
-            gone = [document for document in self._store.under(namespace, root) if document.source not in present]
-            for document in gone:
-                self._remove(document.id)
-                changes.append(DocumentChange(ChangeKind.REMOVED, document.title, document))
+            for document in self._store.under(namespace, root):
+                if document.source not in present and not document.source.startswith(unknown):
+                    self._remove(document.id)
+                    changes.append(DocumentChange(ChangeKind.REMOVED, document.title, document))
         return changes
 
     def _remove(self, document_id: str) -> Document:

@@ -19,6 +19,10 @@ metadata = sa.MetaData(
 )
 
 
+# SQLite counts up only in its own INTEGER.
+Counter = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+
+
 def storable(text: str) -> str:
     """The text without what no database takes: NUL characters and halves of surrogate pairs."""
     return text.replace("\x00", "").encode("utf-8", "replace").decode("utf-8")
@@ -104,8 +108,8 @@ sections = sa.Table(
 chunks = sa.Table(
     "chunks",
     metadata,
-    # What the word index calls the chunk; never used again, so that a stale row can not become another chunk's.
-    sa.Column("key", sa.Integer, primary_key=True),
+    # What the word index calls the chunk.
+    sa.Column("key", Counter, primary_key=True),
     sa.Column("id", CleanText, nullable=False, unique=True),
     sa.Column("document_id", sa.ForeignKey("documents.id", ondelete="CASCADE"), nullable=False),
     sa.Column("section_id", CleanText, nullable=False),
@@ -113,7 +117,9 @@ chunks = sa.Table(
     sa.Column("text", CleanText, nullable=False),
     sa.Column("headings", Strings, nullable=False),
     sa.Column("page", sa.Integer),
-    sa.ForeignKeyConstraint(["document_id", "section_id"], ["sections.document_id", "sections.id"]),
+    # Of everything above and the title: a row with the same one is left alone by the next publication.
+    sa.Column("fingerprint", sa.Text, nullable=False),
+    sa.ForeignKeyConstraint(["document_id", "section_id"], ["sections.document_id", "sections.id"], name="fk_chunks_section"),
     sa.Index("ix_chunks_document_id_ordinal", "document_id", "ordinal"),
     sa.Index("ix_chunks_document_id_section_id", "document_id", "section_id"),
     sqlite_autoincrement=True,
@@ -125,17 +131,8 @@ vector_outbox = sa.Table(
     metadata,
     sa.Column("chunk_id", CleanText, primary_key=True),
     sa.Column("namespace", CleanText, nullable=False),
+    # Not deleted before; later than now for those that some process is about to publish.
     sa.Column("due_at", UtcDateTime, nullable=False, index=True),
-)
-
-# In how many chunks of a namespace a stem occurs. The row of the empty stem counts all chunks and all their words.
-word_statistics = sa.Table(
-    "word_statistics",
-    metadata,
-    sa.Column("stem", sa.Text, primary_key=True),
-    sa.Column("namespace", CleanText, primary_key=True),
-    sa.Column("chunks", sa.BigInteger, nullable=False),
-    sa.Column("words", sa.BigInteger, nullable=False),
 )
 
 meta = sa.Table(
@@ -148,7 +145,7 @@ meta = sa.Table(
 exchanges = sa.Table(
     "exchanges",
     metadata,
-    sa.Column("position", sa.Integer, primary_key=True),
+    sa.Column("position", Counter, primary_key=True),
     sa.Column("id", CleanText, nullable=False, unique=True),
     sa.Column("thread", CleanText, nullable=False),
     sa.Column("namespace", CleanText, nullable=False),

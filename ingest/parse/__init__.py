@@ -11,7 +11,8 @@ from importlib import import_module
 from core.errors import LorekeeperError, UnreadableDocument
 from core.ports import Parser
 from core.types import ParsedDocument
-from ingest.parse.detect import FORMATS, detect, readable_list, unsupported
+from ingest.parse.detect import detect
+from ingest.parse.formats import FORMATS, readable_list, unsupported
 
 PARSERS: dict[str, str] = {
     "application/pdf": "ingest.parse.pdf:PdfParser",

@@ -3,85 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from core.errors import UnreadableDocument, UnsupportedFormat
 from ingest.parse.encoding import decode, is_text
-
-PDF = "application/pdf"
-HTML = "text/html"
-MARKDOWN = "text/markdown"
-PLAIN = "text/plain"
+from ingest.parse.formats import FORMATS, HTML, MARKDOWN, PDF, PLAIN
 
 _HEAD = 1024
 """A PDF may have other bytes before its header, up to here (PDF Reference 1.7, implementation note 13)."""
 
-
-@dataclass(frozen=True, slots=True)
-class Format:
-    """A kind of file, in words for a person: `label` in a list (PDF), `phrase` in a sentence (a PDF document)."""
-
-    label: str
-    phrase: str
-    extensions: tuple[str, ...] = ()
-
-
-FORMATS: dict[str, Format] = {
-    PDF: Format("PDF", "a PDF document", (".pdf",)),
-    HTML: Format("HTML", "a web page", (".html", ".htm", ".xhtml")),
-    MARKDOWN: Format("Markdown", "a Markdown document", (".md", ".markdown", ".mdown", ".mkd")),
-    PLAIN: Format("text", "a text file", (".txt", ".text")),
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": Format(
-        "Word", "a Word document", (".docx",)
-    ),
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": Format(
-        "Excel", "an Excel workbook", (".xlsx",)
-    ),
-    "application/vnd.openxmlformats-officedocument.presentationml.presentation": Format(
-        "PowerPoint", "a PowerPoint presentation", (".pptx",)
-    ),
-    "application/vnd.ms-visio.drawing": Format("Visio", "a Visio drawing", (".vsdx",)),
-    "application/msword": Format("old Word", "an old Word document", (".doc",)),
-    "application/vnd.ms-excel": Format("old Excel", "an old Excel workbook", (".xls",)),
-    "application/vnd.ms-powerpoint": Format("old PowerPoint", "an old PowerPoint presentation", (".ppt",)),
-    "application/vnd.ms-outlook": Format("Outlook", "an Outlook message", (".msg",)),
-    "application/x-ole-storage": Format("old Office", "a file of an old Office version"),
-    "application/vnd.ms-office.encrypted": Format("protected Office", "an Office document protected by a password"),
-    "application/vnd.oasis.opendocument.text": Format("OpenDocument", "an OpenDocument text", (".odt",)),
-    "application/vnd.oasis.opendocument.spreadsheet": Format("OpenDocument", "an OpenDocument spreadsheet", (".ods",)),
-    "application/vnd.oasis.opendocument.presentation": Format(
-        "OpenDocument", "an OpenDocument presentation", (".odp",)
-    ),
-    "application/epub+zip": Format("EPUB", "an EPUB book", (".epub",)),
-    "application/rtf": Format("RTF", "an RTF document", (".rtf",)),
-    "application/xml": Format("XML", "an XML file", (".xml",)),
-    "message/rfc822": Format("e-mail", "an e-mail message", (".eml",)),
-    "application/zip": Format("ZIP", "a ZIP archive", (".zip",)),
-    "application/x-7z-compressed": Format("7z", "a 7z archive", (".7z",)),
-    "application/vnd.rar": Format("RAR", "a RAR archive", (".rar",)),
-    "application/gzip": Format("gzip", "a gzip archive", (".gz",)),
-    "application/x-bzip2": Format("bzip2", "a bzip2 archive", (".bz2",)),
-    "application/x-xz": Format("xz", "an xz archive", (".xz",)),
-    "application/zstd": Format("zstd", "a Zstandard archive", (".zst",)),
-    "application/x-tar": Format("tar", "a tar archive", (".tar",)),
-    "application/postscript": Format("PostScript", "a PostScript file", (".ps",)),
-    "application/x-sqlite3": Format("SQLite", "a SQLite database"),
-    "application/x-executable": Format("program", "a program"),
-    "image/png": Format("PNG", "a PNG image", (".png",)),
-    "image/jpeg": Format("JPEG", "a JPEG image", (".jpg",)),
-    "image/gif": Format("GIF", "a GIF image", (".gif",)),
-    "image/webp": Format("WebP", "a WebP image", (".webp",)),
-    "image/tiff": Format("TIFF", "a TIFF image", (".tif",)),
-    "image/bmp": Format("BMP", "a BMP image", (".bmp",)),
-    "image/heic": Format("HEIC", "a HEIC image", (".heic",)),
-    "image/svg+xml": Format("SVG", "an SVG image", (".svg",)),
-    "video/mp4": Format("video", "a video", (".mp4",)),
-    "audio/mpeg": Format("audio", "an audio file", (".mp3",)),
-    "audio/ogg": Format("audio", "an audio file", (".ogg",)),
-    "audio/wav": Format("audio", "an audio file", (".wav",)),
-}
 
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
@@ -137,17 +67,13 @@ _OLE_STREAMS: tuple[tuple[str, str], ...] = (
     ("WORKBOOK", "application/vnd.ms-excel"),
     ("Book", "application/vnd.ms-excel"),
 )
-_HTML_START = re.compile(
-    r"<(!doctype\s+html|html|head|body|title|meta|h[1-6]|p|div|table|article|main|section)\b", re.IGNORECASE
-)
-_LEADING = re.compile(
-    r"\s*(?:<\?xml.{0,500}?\?>|<!--.{0,5000}?-->|<!doctype\s+(?!html)[^>]{0,500}>|\s+)*", re.IGNORECASE | re.DOTALL
-)
-_MAIL_START = re.compile(
-    r"(?:From [^\n]*\n)?(?:[A-Za-z][A-Za-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*)*(?:MIME-Version|Received|Message-ID|Return-Path):",
-    re.IGNORECASE,
-)
-_MARKDOWN_SIGNS = re.compile(r"^(#{1,6} \S|```|\| ?-{3,}|\[[^\]\n]+\]\([^)\n]+\)|---\n[\w-]+:)", re.MULTILINE)
+_HTML_START = re.compile(r"(?i)<(!doctype\s+html|html|head|body|title|meta|h[1-6]|p|div|table|article|main|section)\b")
+_LEADING = re.compile(r"(?is)(?:\s+|<\?xml.{0,500}?\?>|<!--.{0,5000}?-->|<!doctype\s+(?!html)[^>]{0,500}>)*+")
+_MAIL_START = re.compile(r"(?i)(?:From [^\n]*\n)?(?:[a-z][a-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*)*+")
+_MAIL_HEADERS = re.compile(r"(?im)^(?:MIME-Version|Received|Message-ID|Return-Path):")
+_MARKDOWN_SIGNS = re.compile(r"(?m)^(#{1,6} \S|```|\| ?-{3,}|\[[^\]\n]+\]\([^)\n]+\)|---\n[\w-]+:)")
+_MIN_SIGNS = 2
+"""Signs of Markdown that a text without a telling name must have to be read as such."""
 
 
 def detect(data: bytes, name: str) -> str:
@@ -162,22 +88,6 @@ def detect(data: bytes, name: str) -> str:
     if not is_text(data):
         raise UnsupportedFormat("This is not a kind of file that is known here.")
     return _text_format(decode(data[:65_536], declared=True).text, name)
-
-
-def unsupported(media_type: str, readable: Iterable[str]) -> UnsupportedFormat:
-    """The error for a format without a parser; `readable` are the media types that have one."""
-    known = FORMATS.get(media_type)
-    phrase = known.phrase if known else f"a file of the type {media_type}"
-    ending = f" ({known.extensions[0]})" if known and known.extensions else ""
-    return UnsupportedFormat(f"This is {phrase}{ending}, which cannot be read yet; {readable_list(readable)}")
-
-
-def readable_list(readable: Iterable[str]) -> str:
-    """`readable are PDF, HTML, Markdown and text.`"""
-    labels = list(dict.fromkeys(FORMATS[media_type].label for media_type in readable))
-    return (
-        f"readable are {', '.join(labels[:-1])} and {labels[-1]}." if len(labels) > 1 else f"readable is {labels[0]}."
-    )
 
 
 def _by_magic(data: bytes, name: str) -> str | None:
@@ -229,10 +139,15 @@ def _text_format(text: str, name: str) -> str:
         return HTML
     if text.lstrip().startswith("<?xml") or extension == ".xml":
         return "image/svg+xml" if body.startswith("<svg") else "application/xml"
-    if _MAIL_START.match(text):
+    if _is_mail(text):
         return "message/rfc822"
     signs = _MARKDOWN_SIGNS.findall(text) if not extension else []
-    return MARKDOWN if len(signs) >= 2 else PLAIN
+    return MARKDOWN if len(signs) >= _MIN_SIGNS else PLAIN
+
+
+def _is_mail(text: str) -> bool:
+    headers = _MAIL_START.match(text)
+    return bool(headers and _MAIL_HEADERS.search(headers[0]))
 
 
 def _extension(name: str) -> str:

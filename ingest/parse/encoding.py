@@ -1,4 +1,4 @@
-"""Bytes to text when nobody says the encoding: byte order mark, declaration, UTF-8, UTF-16 by its zeros, then a guess."""
+"""Bytes to text when nobody says the encoding: byte order mark, zeros of UTF-16, declaration, UTF-8, then a guess."""
 
 from __future__ import annotations
 
@@ -20,18 +20,27 @@ _MARKS = (  # UTF-32 first, because its little-endian mark begins with that of U
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _CONTROLS = bytes(code for code in range(0x20) if code not in b"\t\n\r\f\x1b\x08") + b"\x7f"
+_STILL_MET = (
+    *(f"cp{number}" for number in range(1250, 1259)),
+    *("koi8_r", "iso8859_2", "mac_roman", "cp437", "cp850", "cp866"),
+    *("cp932", "euc_jp", "iso2022_jp", "gb18030", "big5", "cp949"),
+)
+"""Encodings that files are found in; among all there are, statistics also propose those of mainframes."""
+_ASCII = bytes(range(0x80))
 _META_CHARSET = re.compile(rb"""<meta[^>]{0,500}?charset\s{0,9}=\s{0,9}["']?\s{0,9}([\w.:-]{1,40})""", re.IGNORECASE)
 _XML_ENCODING = re.compile(rb"""^\s{0,99}<\?xml[^>]{0,200}?encoding\s{0,9}=\s{0,9}["']([\w.:-]{1,40})["']""")
+_NO_CHARACTER_SETS = frozenset(
+    {"idna", "punycode", "unicode-escape", "raw-unicode-escape", "undefined", "unicode_escape"}
+)
 # Labels that the web gives another meaning than Python does (encoding.spec.whatwg.org, section 4.2).
-_WEB_LABELS = {"iso-8859-1": "cp1252", "latin1": "cp1252", "us-ascii": "cp1252", "ascii": "cp1252"}
-_WEB_LABELS |= {
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "shift_jis": "cp932",
-    "ks_c_5601-1987": "cp949",
-    "euc-kr": "cp949",
+_WEB_LABELS = {
+    **dict.fromkeys(("iso-8859-1", "latin1", "us-ascii", "ascii"), "cp1252"),
+    **dict.fromkeys(("gb2312", "gbk"), "gb18030"),
+    **dict.fromkeys(("shift_jis", "x-sjis", "windows-31j"), "cp932"),
+    **dict.fromkeys(("euc-kr", "ks_c_5601-1987"), "cp949"),
+    "iso-8859-9": "cp1254",
+    "tis-620": "cp874",
 }
-_WEB_LABELS |= {"iso-8859-9": "cp1254", "tis-620": "cp874", "windows-31j": "cp932", "x-sjis": "cp932"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +62,11 @@ def is_text(data: bytes) -> bool:
 
 def decode(data: bytes, *, declared: bool = False) -> Decoded:
     """The text of `data`; with `declared`, what an HTML or XML file says about itself is believed before UTF-8."""
-    for mark, encoding in _MARKS:
+    for mark, marked in _MARKS:
         if data.startswith(mark):
-            return _with_replacements(data[len(mark) :], encoding)
-    if encoding := _wide_encoding(data[:SAMPLE_BYTES]):
-        return _with_replacements(data, encoding)
+            return _with_replacements(data[len(mark) :], marked)
+    if wide := _wide_encoding(data[:SAMPLE_BYTES]):
+        return _with_replacements(data, wide)
     said = _declared(data) if declared else None
     if said and said != "utf-8":
         return _with_replacements(data, said)
@@ -70,7 +79,7 @@ def decode(data: bytes, *, declared: bool = False) -> Decoded:
 def _wide_encoding(sample: bytes) -> str | None:
     """UTF-16 without a mark: in Latin text, nearly every second byte is zero, and hardly any of the others."""
     pairs = len(sample) // 2
-    if pairs < 2:
+    if not pairs:
         return None
     even, odd = sample[0 : 2 * pairs : 2].count(0), sample[1 : 2 * pairs : 2].count(0)
     if odd > 0.4 * pairs and even < 0.02 * pairs:
@@ -132,9 +141,9 @@ def _guessed(data: bytes) -> Decoded:
 
 
 def _western(data: bytes) -> str | None:
-    """Statistics need many letters to tell the Latin encodings apart; where few are accented, the usual one is meant."""
+    """The usual Latin encoding where few letters are accented: too few for statistics to tell it from the others."""
     sample = data[:GUESS_BYTES]
-    if sum(byte > 0x7F for byte in sample) > _MAX_WESTERN_SHARE * len(sample):
+    if len(sample.translate(None, _ASCII)) > _MAX_WESTERN_SHARE * len(sample):
         return None
     try:
         sample.decode("cp1252")
@@ -146,5 +155,5 @@ def _western(data: bytes) -> str | None:
 def _by_statistics(data: bytes) -> str:
     from charset_normalizer import from_bytes
 
-    best = from_bytes(data[:GUESS_BYTES]).best()
+    best = from_bytes(data[:GUESS_BYTES], cp_isolation=list(_STILL_MET)).best()
     return best.encoding if best else "cp1252"

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
+from core.errors import UnreadableDocument
 from core.types import BlockKind, ParsedDocument
 from ingest.parse.blocks import BlockWriter
 from ingest.parse.encoding import decode
-from ingest.parse.html_nodes import BLOCKS, NEVER_SHOWN, events, flowed, has_block, inner_text, is_hidden, number
+from ingest.parse.html_nodes import (
+    BLOCKS,
+    NEVER_SHOWN,
+    events,
+    flowed,
+    has_block,
+    inner_text,
+    is_hidden,
+    nesting,
+    number,
+)
 from ingest.parse.html_tables import caption, data_rows
 from ingest.parse.text import one_line, readable_name
 
@@ -24,6 +35,8 @@ _OUTER_BOILERPLATE = frozenset({"header", "aside"})
 _ALWAYS_BOILERPLATE_ROLES = frozenset({"navigation", "search", "dialog", "menu", "menubar"})
 _OUTER_BOILERPLATE_ROLES = frozenset({"banner", "contentinfo", "complementary"})
 _MAIN = ("main", "[role=main]", "article")
+_MAX_NESTING = 5000
+"""The HTML standard's tree construction looks at all open elements for each new one; browsers stop at 512."""
 _MAIN_SHARE = 0.5
 """The part of a page's text that its main element must hold to be taken for all of it."""
 
@@ -34,10 +47,12 @@ class HtmlParser:
     media_types: Iterable[str] = ("text/html",)
 
     def parse(self, data: bytes, name: str) -> ParsedDocument:
-        """Never fails on the markup: a browser shows something for every text."""
+        """Raises `UnreadableDocument` for absurdly deep nesting; broken markup is repaired."""
         from selectolax.lexbor import LexborHTMLParser
 
         decoded = decode(data, declared=True)
+        if nesting(decoded.text) > _MAX_NESTING:
+            raise UnreadableDocument(f"The page nests its elements more than {_MAX_NESTING:,} deep.")
         tree = LexborHTMLParser(decoded.text)
         body = tree.body or tree.root
         writer = BlockWriter()
@@ -57,7 +72,7 @@ def write_fragment(source: str, writer: BlockWriter) -> None:
     """The blocks of a piece of HTML inside another format."""
     from selectolax.lexbor import LexborHTMLParser
 
-    body = LexborHTMLParser(source).body
+    body = LexborHTMLParser(source).body if nesting(source) <= _MAX_NESTING else None
     if body is not None:
         _Walk(writer, skip_boilerplate=False).run(body)
 

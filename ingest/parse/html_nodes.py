@@ -9,80 +9,21 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
-NEVER_SHOWN = frozenset(
-    [
-        "script",
-        "style",
-        "template",
-        "noscript",
-        "head",
-        "title",
-        "meta",
-        "link",
-        "svg",
-        "canvas",
-        "iframe",
-        "object",
-        "embed",
-        "audio",
-        "video",
-        "map",
-        "button",
-        "select",
-        "input",
-        "textarea",
-        "datalist",
-    ]
-)
-BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "aside",
-        "blockquote",
-        "body",
-        "center",
-        "dd",
-        "details",
-        "dialog",
-        "div",
-        "dl",
-        "dt",
-        "fieldset",
-        "figcaption",
-        "figure",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hgroup",
-        "hr",
-        "html",
-        "legend",
-        "li",
-        "main",
-        "menu",
-        "nav",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "summary",
-        "table",
-        "tbody",
-        "td",
-        "tfoot",
-        "th",
-        "thead",
-        "tr",
-        "ul",
-        "caption",
-    ]
+# fmt: off
+NEVER_SHOWN = frozenset({
+    "audio", "button", "canvas", "datalist", "embed", "head", "iframe", "input", "link", "map", "meta", "noscript",
+    "object", "script", "select", "style", "svg", "template", "textarea", "title", "video",
+})
+BLOCKS = frozenset({
+    "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "div", "dl",
+    "dt", "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hgroup",
+    "hr", "html", "legend", "li", "main", "menu", "nav", "ol", "p", "pre", "section", "summary", "table", "tbody", "td",
+    "tfoot", "th", "thead", "tr", "ul",
+})
+# fmt: on
+_CLOSED_TAGS = re.compile(
+    r"(?i)<(/?)(?:a|article|b|blockquote|center|details|div|em|fieldset|font|form|h[1-6]|i|main|nav|ol|section|small|span|"
+    r"strong|sub|sup|table|u|ul)\b"
 )
 _WHITE = re.compile(r"[ \t\n\r\f]+")
 _HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
@@ -90,6 +31,15 @@ _MAX_STYLE = 1000
 _PERMALINKS = frozenset({"#", "¶", "§", "🔗"})
 
 Event = Literal["text", "leave"]
+
+
+def nesting(source: str) -> int:
+    """About how deep the elements that have to be closed are nested, by counting tags."""
+    deepest = depth = 0
+    for tag in _CLOSED_TAGS.finditer(source):
+        depth = max(depth - 1, 0) if tag[1] else depth + 1
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def events(root: LexborNode, enter: Callable[[LexborNode], bool]) -> Iterator[tuple[Event, LexborNode]]:

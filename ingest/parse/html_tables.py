@@ -10,12 +10,14 @@ from ingest.parse.text import one_line
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborNode
 
-_NOT_IN_DATA = frozenset(["table", "pre", "h1", "h2", "h3", "h4", "h5", "h6", "form"])
+_NOT_IN_DATA = frozenset({"form", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "table"})
 _ROW_GROUPS = frozenset({"thead", "tbody", "tfoot"})
 _MAX_CELL = 2000
 """Characters; a longer cell is an article in a layout table."""
 _MAX_SPAN = 100
-_MAX_CELLS = 500_000
+_MAX_REPEATED = 200
+"""Characters of a cell that is repeated in each row it spans."""
+_MAX_CHARACTERS = 5_000_000
 
 
 def data_rows(table: LexborNode) -> list[list[str]]:
@@ -28,9 +30,8 @@ def data_rows(table: LexborNode) -> list[list[str]]:
         return []
     rows = _rows(table)
     cells = [cell for row in rows for cell in row]
-    if len(rows) < 2 or max(map(len, rows)) < 2 or any(len(cell) > _MAX_CELL for cell in cells):
-        return []
-    return rows
+    is_grid = len(rows) > 1 and max(map(len, rows)) > 1
+    return rows if is_grid and all(len(cell) <= _MAX_CELL for cell in cells) else []
 
 
 def caption(table: LexborNode) -> str:
@@ -66,8 +67,8 @@ def _rows(table: LexborNode) -> list[list[str]]:
             _fill_from_above(row, reaching_down)
             _place(cell, row, reaching_down)
         _fill_from_above(row, reaching_down)
-        size += len(row)
-        if size > _MAX_CELLS:
+        size += sum(map(len, row)) + len(row)
+        if size > _MAX_CHARACTERS:
             return []
         rows.append(row)
     return [row for row in rows if any(row)]
@@ -105,5 +106,5 @@ def _place(cell: LexborNode, row: list[str], reaching_down: dict[int, tuple[int,
     for offset in range(min(max(number(cell, "colspan") or 1, 1), _MAX_SPAN)):
         shown = text if offset == 0 else ""
         if down > 0:
-            reaching_down[len(row)] = (down, shown)
+            reaching_down[len(row)] = (down, shown if len(shown) <= _MAX_REPEATED else "")
         row.append(shown)

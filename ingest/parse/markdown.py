@@ -15,9 +15,7 @@ from ingest.parse.text import one_line, readable_name
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-_FRONT_MATTER = re.compile(
-    r"\A(?:---[ \t]*\n(.*?\n)??(?:---|\.\.\.)|\+\+\+[ \t]*\n(.*?\n)??\+\+\+)[ \t]*(?:\n|\Z)", re.DOTALL
-)
+_FRONT_MATTER = re.compile(r"(?s)\A(?:---[ \t]*\n(.*?\n)??(?:---|\.\.\.)|\+\+\+[ \t]*\n(.*?\n)??\+\+\+)[ \t]*(?:\n|\Z)")
 _TITLE_LINE = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*$", re.MULTILINE)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _ANCHOR = re.compile(r"\s*\{[#:.][^{}]*\}\s*$")
@@ -50,7 +48,7 @@ def _front_matter(text: str) -> tuple[str | None, str]:
 
 
 def _unquoted(value: str) -> str:
-    if len(value) >= 2 and value[0] == value[-1] and value[0] in "\"'":
+    if value[1:] and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1].replace("''", "'") if value[0] == "'" else value[1:-1].replace('\\"', '"')
     return "" if value in {"|", ">", "|-", ">-", "null", "~"} else one_line(value)
 
@@ -67,6 +65,11 @@ def _write(tokens: Sequence[Token], writer: BlockWriter) -> None:
     heading = 0
     for token in tokens:
         match token.type:
+            case "tr_open":
+                rows.append([])
+            case "table_close":
+                writer.table(rows)
+                rows = []
             case "heading_open":
                 heading = int(token.tag[1:])
             case "heading_close":
@@ -75,26 +78,27 @@ def _write(tokens: Sequence[Token], writer: BlockWriter) -> None:
                 rows[-1].append(_text(token))
             case "inline" if heading:
                 writer.heading(_ANCHOR.sub("", _text(token)), heading)
-            case "inline":
-                writer.paragraph(_text(token))
-            case "fence" | "code_block":
-                writer.code(token.content)
-            case "html_block":
-                _write_html(token.content, writer)
-            case "bullet_list_open":
-                writer.open_list(ordered=False, bullet=token.markup)
-            case "ordered_list_open":
-                writer.open_list(ordered=True, start=int(token.attrGet("start") or 1))
-            case "list_item_open":
-                writer.open_item()
-            case "bullet_list_close" | "ordered_list_close":
-                writer.close_list()
-            case "tr_open":
-                rows.append([])
-            case "table_close":
-                writer.table(rows)
-                rows = []
+            case _:
+                _write_token(token, writer)
     writer.close()
+
+
+def _write_token(token: Token, writer: BlockWriter) -> None:
+    match token.type:
+        case "inline":
+            writer.paragraph(_text(token))
+        case "fence" | "code_block":
+            writer.code(token.content)
+        case "html_block":
+            _write_html(token.content, writer)
+        case "bullet_list_open":
+            writer.open_list(ordered=False, bullet=token.markup)
+        case "ordered_list_open":
+            writer.open_list(ordered=True, start=int(token.attrGet("start") or 1))
+        case "list_item_open":
+            writer.open_item()
+        case "bullet_list_close" | "ordered_list_close":
+            writer.close_list()
 
 
 def _text(inline: Token) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from core.errors import TooLarge, UnreadableDocument
 from core.types import ParsedDocument
+from ingest.parse.pdf_headings import Mark
 from ingest.parse.pdf_lines import Page, read_page
-from ingest.parse.pdf_text import Mark, arrange
+from ingest.parse.pdf_text import arrange
 from ingest.parse.text import one_line, readable_name
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ MAX_PAGES = 5000
 MAX_CHARACTERS = 50_000_000
 _MAX_BOOKMARKS = 20_000
 _MAX_RUNS = 10
+_ADVICE = "Run text recognition (OCR) on it and add the result."
+_MAX_TITLE = 300
+_TITLE_PAGES, _TITLE_SHARE, _SHORT_WORD = 3, 0.6, 2
+"""A stated title is believed if this share of its words, short ones apart, is in the name or on the first pages."""
 _PASSWORD_ERROR = 4
 """FPDF_ERR_PASSWORD in pdfium's fpdfview.h."""
 
@@ -100,12 +105,11 @@ def _stated_title(document: pypdfium2.PdfDocument) -> str:
 def _title(stated: str, pages: Sequence[Page], name: str) -> str:
     """The title the file states if it is about this text: many carry a template's name, or another document's."""
     fallback = readable_name(name)
-    words = {word for word in stated.lower().split() if len(word) > 2}
-    if not words or len(stated) > 300 or stated.lower().startswith("microsoft word"):
+    words = {word for word in stated.lower().split() if len(word) > _SHORT_WORD}
+    if not words or len(stated) > _MAX_TITLE or stated.lower().startswith("microsoft word"):
         return fallback
-    seen = {fallback, *(line.text for page in pages[:3] for line in page.lines)}
-    known = " ".join(seen).lower()
-    return stated if sum(word in known for word in words) >= 0.6 * len(words) else fallback
+    known = " ".join([fallback, *(line.text for page in pages[:_TITLE_PAGES] for line in page.lines)]).lower()
+    return stated if sum(word in known for word in words) >= _TITLE_SHARE * len(words) else fallback
 
 
 def _gaps(pages: Sequence[Page]) -> Iterator[str]:

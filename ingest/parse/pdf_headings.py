@@ -22,6 +22,7 @@ SAME_HEADING = 1.8
 """Font sizes between the lines of one heading, at most."""
 _MAX_SHARE = 0.3
 """Of a document's characters; where more is large or bold, size and weight mean something else."""
+_NUMBERING = re.compile(r"(?:chapter|section|appendix|part|kapitel|chapitre)?(?:\d{1,8}|[a-z]|[ivxlc]{1,6})?")
 _MAX_LETTER_WIDTH = 0.8
 """Of the font size, on average; a wider line has the gaps of a table's columns in it."""
 _NO_TITLE = re.compile(r"[.,;…-]$|\.{4,}\s*\d+$|://")
@@ -46,30 +47,33 @@ def heading_levels(pages: Sequence[Page], marks: Sequence[Mark]) -> Levels:
 
 
 def _from_outline(pages: Sequence[Page], marks: Sequence[Mark]) -> Levels:
-    by_number = {page.number: page for page in pages}
+    keys = {page.number: [_key(line.text) for line in page.lines] for page in pages} if marks else {}
     levels: Levels = {}
     for mark in marks:
-        page = by_number.get(mark.page)
-        lines = _lines_of(mark, page, levels.get(mark.page, {})) if page else []
-        for index in lines:
-            levels.setdefault(mark.page, {})[index] = min(mark.level, 6)
+        on_page = levels.setdefault(mark.page, {})
+        found = _lines_of(_key(mark.title), keys.get(mark.page, []), on_page)
+        on_page.update(dict.fromkeys(found, min(mark.level, 6)))
     return levels
 
 
-def _lines_of(mark: Mark, page: Page, taken: Mapping[int, int]) -> list[int]:
-    """Indexes of up to three lines that together are the mark's title."""
-    wanted = _key(mark.title)
-    for start in range(len(page.lines)):
+def _lines_of(title: str, lines: Sequence[str], taken: Mapping[int, int]) -> Sequence[int]:
+    """Indexes of up to three lines that together are the title."""
+    for start in range(len(lines)):
         text = ""
-        for end in range(start, min(start + _MAX_LINES, len(page.lines))):
-            if end in taken:
+        for end in range(start, min(start + _MAX_LINES, len(lines))):
+            text += lines[end]
+            if end in taken or not text:
                 break
-            text += _key(page.lines[end].text)
-            if text == wanted or (len(wanted) > 5 and text.endswith(wanted) and len(text) - len(wanted) < 8):
-                return list(range(start, end + 1))
-            if not wanted.startswith(text[-len(wanted) :]) and not wanted.startswith(text):
+            if text == title or _is_numbered(text, title):
+                return range(start, end + 1)
+            if not title.startswith((text, text.lstrip("0123456789") or text)):
                 break
-    return []
+    return ()
+
+
+def _is_numbered(text: str, wanted: str) -> bool:
+    """`3.2 Vacation` or `Chapter 3 Vacation` on the page, and only `Vacation` in the outline."""
+    return bool(wanted) and text.endswith(wanted) and bool(_NUMBERING.fullmatch(text.removesuffix(wanted)))
 
 
 def _key(text: str) -> str:

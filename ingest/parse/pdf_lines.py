@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import re
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -25,7 +26,9 @@ _TYPED = frozenset({3, 20})
 _MAX_ANNOTATIONS = 1000
 _BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(rb"bold|black|heavy|semib|demi", re.IGNORECASE)
-_GARBLED_SHARE = 0.3
+_GARBLED_SHARE, _MIN_GARBLED = 0.3, 10
+_TAB, _BLANK, _REPLACEMENT = 0x09, 0x20, 0xFFFD
+_PRIVATE_USE = range(0xE000, 0xF900)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +91,16 @@ def _annotations(pdfium: Any, page: Any) -> Iterator[int]:
 
 
 def _is_garbled(codes: list[int]) -> bool:
-    visible = [code for code in codes if code > 0x20]
-    strange = sum(1 for code in visible if code == 0xFFFD or (0xE000 <= code <= 0xF8FF and code not in _BULLETS))
-    unknown = sum(1 for code in codes if code < 0x20 and code not in _LINE_ENDS and code not in _HYPHENS and code != 9)
-    return strange + unknown > _GARBLED_SHARE * max(len(visible), 1) and strange + unknown > 10
+    strange = sum(1 for code in codes if _is_strange(code))
+    visible = sum(1 for code in codes if code > _BLANK)
+    return strange > _MIN_GARBLED and strange > _GARBLED_SHARE * max(visible, 1)
+
+
+def _is_strange(code: int) -> bool:
+    """What a font without a map to Unicode gives: replacement and private-use characters, and control codes."""
+    if code < _BLANK:
+        return code not in _LINE_ENDS and code not in _HYPHENS and code != _TAB
+    return code == _REPLACEMENT or (code in _PRIVATE_USE and code not in _BULLETS)
 
 
 def _lines(pdfium: Any, text: Any, codes: list[int]) -> Iterator[Line]:
@@ -104,7 +113,7 @@ def _lines(pdfium: Any, text: Any, codes: list[int]) -> Iterator[Line]:
 
 
 def _line(pdfium: Any, text: Any, codes: list[int], start: int, end: int, *, is_hyphenated: bool) -> Line:
-    shown = [index for index in range(start, end) if codes[index] > 0x20]
+    shown = [index for index in range(start, end) if codes[index] > _BLANK]
     if not shown:
         return Line("", 0, 0, 0, 0)
     first, middle, last = shown[0], shown[len(shown) // 2], shown[-1]
@@ -123,7 +132,7 @@ def _line(pdfium: Any, text: Any, codes: list[int], start: int, end: int, *, is_
 
 
 def _character(code: int) -> str:
-    return _BULLETS.get(code) or _LIGATURES.get(code) or (chr(code) if 0 < code < 0x110000 else "")
+    return _BULLETS.get(code) or _LIGATURES.get(code) or (chr(code) if 0 < code <= sys.maxunicode else "")
 
 
 def _box(pdfium: Any, text: Any, index: int) -> tuple[float, float, float]:

@@ -20,8 +20,7 @@ _MAX_SHIFT = 4.0
 _MIN_GAP = 1.6
 """Font sizes between a running line and the text; less means that it is text, such as a table's repeated head."""
 _PAGE_NUMBER = re.compile(
-    r"^\W{0,3}(?:page|p\.|seite|página|pagina)?\s*(\d{1,4})(?:\s*(?:/|of|von|de|di|sur)\s*\d{1,4})?\W{0,3}$",
-    re.IGNORECASE,
+    r"(?i)\W{0,3}(?:page|p\.|seite|página|pagina)?\s*(\d{1,4})(?:\s*(?:/|of|von|de|di|sur)\s*\d{1,4})?\W{0,3}"
 )
 
 
@@ -56,22 +55,20 @@ def _running(page: Page, edge: Sequence[int], repeated: Mapping[str, float]) -> 
     found = []
     for index in edge:
         line = page.lines[index]
-        if not (
-            _is_page_number(line, page.number) or any(_is_at(repeated, key, line) for key in _keys(line, page.number))
-        ):
+        if not (_is_page_number(line, page.number) or _is_repeated(line, page.number, repeated)):
             break
         found.append(index)
     if found and _stands_apart(page, found):
         yield from found
 
 
-def _is_at(repeated: Mapping[str, float], key: str, line: Line) -> bool:
-    return key in repeated and abs(repeated[key] - line.y) <= _MAX_SHIFT
+def _is_repeated(line: Line, page: int, repeated: Mapping[str, float]) -> bool:
+    return any(key in repeated and abs(repeated[key] - line.y) <= _MAX_SHIFT for key in _keys(line, page))
 
 
 def _is_page_number(line: Line, page: int) -> bool:
-    match = _PAGE_NUMBER.match(line.text)
-    return bool(match) and int(match[1]) == page if match else False
+    match = _PAGE_NUMBER.fullmatch(line.text)
+    return match is not None and int(match[1]) == page
 
 
 def _stands_apart(page: Page, found: Sequence[int]) -> bool:

@@ -25,6 +25,8 @@ _GAP = 1.3
 """A distance between lines this much over the usual one begins a paragraph."""
 _LIST_GAP = 2.5
 """Items of a list may stand farther apart than lines, up to this."""
+_SYLLABLE = 2
+"""Letters; so short a half of a hyphenated word says nothing by being a word as well."""
 _LETTER_WIDTH = 0.6
 """Of the font size, on the generous side: to say that a word would have fitted into the line before."""
 
@@ -69,7 +71,7 @@ def _page_blocks(page: Page, levels: Mapping[int, int], usual: _Usual) -> Iterat
         join = _Join.NEW_BLOCK
         before = page.lines[index - 1]
         if current:
-            join = _decide(current, before, line, level, rights[index - 1], usual)
+            join = _decide(current, before, line, level, right=rights[index - 1], usual=usual)
         if current and join is _Join.SAME_LINE:
             current.lines[-1] = joined(current.lines[-1], line.text, usual.words, is_hyphenated=before.is_hyphenated)
         elif current and join is _Join.NEW_LINE:
@@ -83,27 +85,34 @@ def _page_blocks(page: Page, levels: Mapping[int, int], usual: _Usual) -> Iterat
         yield _block(current, page.number)
 
 
-def _decide(current: _Open, before: Line, line: Line, level: int, right: float, usual: _Usual) -> _Join:
+def _decide(current: _Open, before: Line, line: Line, level: int, *, right: float, usual: _Usual) -> _Join:
     """How `line` goes on after `before`, whose column ends at `right`."""
     down = before.y - line.y
+    gap = down / (max(line.size, 1.0) * usual.leading)
     if level or current.level:
         goes_on = level == current.level and 0 < down < SAME_HEADING * max(line.size, before.size)
         return _Join.SAME_LINE if goes_on else _Join.NEW_BLOCK
-    if before.is_hyphenated:
-        return _Join.SAME_LINE
-    gap = down / (max(line.size, 1.0) * usual.leading)
-    if _is_item(line):
+    if _is_item(line) and not before.is_hyphenated:
         near = abs(gap) < _LIST_GAP and current.kind is BlockKind.LIST
         return _Join.NEW_LINE if near else _Join.NEW_BLOCK
-    ended = bool(_SENTENCE_END.search(before.text))
-    if line.text[0].islower() and not ended and gap < 2 * _GAP:
+    if before.is_hyphenated or (_is_mid_sentence(before, line) and gap < 2 * _GAP):
         return _Join.SAME_LINE
-    if gap > _GAP or gap < -_GAP or _differs(before, line):
+    if abs(gap) > _GAP or _differs(before, line):
         return _Join.NEW_BLOCK
+    return _within_paragraphs(current.kind, before, line, right)
+
+
+def _within_paragraphs(kind: BlockKind, before: Line, line: Line, right: float) -> _Join:
+    """Lines at the usual distance: a paragraph's, or those of a table, an address or an indented paragraph."""
+    may_begin = kind is BlockKind.TEXT and _SENTENCE_END.search(before.text)
     if _had_room(before, line, right):
-        return _Join.NEW_BLOCK if ended and current.kind is BlockKind.TEXT else _Join.NEW_LINE
-    is_indented = line.x0 - before.x0 > line.size and ended and current.kind is BlockKind.TEXT
-    return _Join.NEW_BLOCK if is_indented else _Join.SAME_LINE
+        return _Join.NEW_BLOCK if may_begin else _Join.NEW_LINE
+    is_indented = line.x0 - before.x0 > line.size
+    return _Join.NEW_BLOCK if may_begin and is_indented else _Join.SAME_LINE
+
+
+def _is_mid_sentence(before: Line, line: Line) -> bool:
+    return line.text[0].islower() and not _SENTENCE_END.search(before.text)
 
 
 def _differs(before: Line, line: Line) -> bool:
@@ -182,7 +191,7 @@ def joined(left: str, right: str, words: Mapping[str, int], *, is_hyphenated: bo
     left = left.removesuffix("-")
     first, second = _last_word(left), _first_word(right)
     whole, halves = words.get(first + second, 0), words.get(f"{first}-{second}", 0)
-    are_words = len(first) > 2 and len(second) > 2 and words.get(first, 0) > 0 and words.get(second, 0) > 0
+    are_words = all(len(half) > _SYLLABLE and half in words for half in (first, second))
     keeps = halves > whole or (halves == whole == 0 and are_words)
     return f"{left}-{right}" if keeps else left + right
 

@@ -39,7 +39,7 @@ class PlainParser:
 def _blocks(text: str, page: int | None) -> Iterator[Block]:
     for paragraph in _PARAGRAPH_END.split(clean(text)):
         lines = [line.rstrip() for line in paragraph.expandtabs(4).strip("\n").split("\n")]
-        if len(lines) >= 2 and _is_underlined(lines):
+        if len(lines) > 1 and _is_underlined(lines):
             yield Block(one_line(lines[0]), BlockKind.HEADING, _LEVELS[lines[1].strip()[0]], page)
             lines = lines[2:]
         if any(line.strip() for line in lines):

@@ -1,11 +1,11 @@
-"""Removes the tags of static-site generators (Jekyll, Eleventy, Hugo, Docusaurus) that readers of the site never see."""
+"""Removes the tags of static-site generators (Jekyll, Eleventy, Hugo) that readers of the site never see."""
 
 from __future__ import annotations
 
 import re
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
-_HIDDEN = re.compile(r"\{%-?\s*comment\s*-?%\}.*?\{%-?\s*endcomment\s*-?%\}", re.DOTALL)
+_COMMENT_TAG = re.compile(r"\{%-?\s*(end)?comment\s*-?%\}")
 _TAG = re.compile(r"\{%-?\s*(\w+)([^%]{0,500})%\}")
 _SHORTCODE = re.compile(r"\{\{[<%][^{}]{0,500}[>%]\}\}")
 _WORD_ARGUMENT = re.compile(r"""^\s*["']([\w #@-]{1,80})["']\s*-?$""")
@@ -22,7 +22,19 @@ def strip_tags(text: str) -> str:
 
 
 def _strip(text: str) -> str:
-    return _SHORTCODE.sub("", _TAG.sub(_shown, _HIDDEN.sub("", text)))
+    return _SHORTCODE.sub("", _TAG.sub(_shown, _without_comments(text)))
+
+
+def _without_comments(text: str) -> str:
+    kept: list[str] = []
+    position, hidden_from = 0, -1
+    for tag in _COMMENT_TAG.finditer(text):
+        if not tag[1] and hidden_from < 0:
+            hidden_from = tag.start()
+        elif tag[1] and hidden_from >= 0:
+            kept.append(text[position:hidden_from])
+            position, hidden_from = tag.end(), -1
+    return "".join([*kept, text[position:]])
 
 
 def _shown(match: re.Match[str]) -> str:

@@ -71,7 +71,7 @@ def read(path: Path, max_bytes: int) -> bytes:
     try:
         # A pipe may have taken the file's place since it was listed; opening it must not wait for a writer.
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-        with open(descriptor, "rb") as stream:
+        with os.fdopen(descriptor, "rb") as stream:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
                 raise UnreadableDocument("It is not a plain file.")
@@ -109,7 +109,7 @@ class _Walk:
     def add(self, given: Path) -> None:
         """One path that a person named."""
         shown = _shown(str(given))
-        path = Path(os.path.abspath(given.expanduser()))  # resolve() would follow links
+        path = Path(os.path.abspath(given.expanduser()))  # noqa: PTH100 - resolve() follows links
         try:
             mode = path.stat().st_mode
         except (FileNotFoundError, NotADirectoryError, ValueError) as error:

@@ -1,0 +1,94 @@
+"""What both word indexes have in common: text to stems, which of a question's stems count, and when to build anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from sqlalchemy.engine import Connection
+
+from core.retrieval.text import analyze
+from core.types import Hit, Scope
+
+# To be raised whenever `analyze` gives other stems for the same text: the stored ones are then made anew.
+ANALYSIS = "1"
+# Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009); SQLite has them built in.
+K1, B = 1.2, 0.75
+# A pasted page is a question too. Beyond this many stems the common ones are left out.
+MAX_QUERY_STEMS = 64
+MAX_STEMS_CONSIDERED = 512
+# Longer than any word; Postgres refuses index entries over 2,700 bytes.
+MAX_STEM_LENGTH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnWeights:
+    """How much an occurrence counts, by where it is."""
+
+    title: float = 2.0
+    headings: float = 1.5
+    body: float = 1.0
+
+
+COLUMN_WEIGHTS = ColumnWeights()
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkWords:
+    """The stems of one chunk, in reading order. `key` is the chunk's in the table `chunks`."""
+
+    key: int
+    document_id: str
+    title: tuple[str, ...]
+    headings: tuple[str, ...]
+    body: tuple[str, ...]
+
+
+class WordIndex(Protocol):
+    """A `core.ports.LexicalIndex` that is written in the same transaction as the chunks."""
+
+    identity: str
+    """Of everything that is built into the stored rows."""
+
+    def search(self, query: str, scope: Scope, limit: int) -> list[Hit]: ...
+
+    def document_frequency(self, terms: Sequence[str], namespace: str) -> dict[str, int]:
+        """In how many chunks of the namespace each stem (as `analyze` gives it) occurs; all terms are in the result."""
+        ...
+
+    def write(self, connection: Connection, rows: Sequence[ChunkWords]) -> None:
+        """Add these chunks, or replace what is stored of them."""
+        ...
+
+    def erase(self, connection: Connection, document_id: str, keys: Sequence[int]) -> None:
+        """Forget these chunks of one document."""
+        ...
+
+    def clear(self, connection: Connection) -> None: ...
+
+
+def stems(text: str) -> list[str]:
+    """The index terms of a text."""
+    return [stem[:MAX_STEM_LENGTH] for stem in analyze(text) if stem]
+
+
+def words_of(key: int, document_id: str, title: str, headings: Sequence[str], text: str) -> ChunkWords:
+    return ChunkWords(
+        key=key,
+        document_id=document_id,
+        title=tuple(stems(title)),
+        headings=tuple(stems(" ".join(headings))),
+        body=tuple(stems(text)),
+    )
+
+
+def query_stems(query: str) -> list[str]:
+    """The question's distinct stems, in its order."""
+    return list(dict.fromkeys(stems(query)))[:MAX_STEMS_CONSIDERED]
+
+
+def telling(candidates: Sequence[str], frequencies: Mapping[str, int]) -> list[str]:
+    """Those that occur at all, the rarest of them if there are too many."""
+    found = [stem for stem in candidates if frequencies.get(stem, 0) > 0]
+    return sorted(found, key=lambda stem: frequencies[stem])[:MAX_QUERY_STEMS]
