@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -12,8 +13,8 @@ import structlog
 from core import wording
 from core.abstention import confidence
 from core.citations import ground, quote_for
-from core.errors import GenerationInterrupted, LorekeeperError
-from core.generation.auto import Choice, Chooser
+from core.errors import LorekeeperError
+from core.generation.auto import Chooser
 from core.guard import clean_question, refuse_question
 from core.log import reference
 from core.ports import Retriever, Rewriter
@@ -96,18 +97,15 @@ class Responder:
 
         yield Status(wording.WRITING)
         request = GenerationRequest(text, standalone, found.passages, history, self._namespace(question).instructions)
-        choice = await self.chooser.choose(self._namespace(question).model)
         written = ""
-        try:
-            async for piece in choice.generator.stream(request):
-                written += piece
-                yield Token(piece)
-        except GenerationInterrupted as error:
-            choice = self._second_choice(choice, error)
-            written = "".join([piece async for piece in choice.generator.stream(request)])
+        async with aclosing(self.chooser.stream(request, self._namespace(question).model)) as pieces:
+            async for piece in pieces:
+                written = piece.text if piece.restart else written + piece.text
+                answer = replace(answer, generator=piece.generator, notice=piece.notice)
+                yield Token(piece.text, restart=piece.restart)
         clock.lap("generate")
 
-        answer = replace(answer, generator=choice.name, notice=choice.notice, why=self._receipt(found, clock))
+        answer = replace(answer, why=self._receipt(found, clock))
         grounded = ground(written, found.passages)
         if not grounded.text:
             yield Finished(self._no_evidence(answer, found.passages))
@@ -115,12 +113,6 @@ class Responder:
         yield Finished(
             replace(answer, outcome=Outcome.ANSWERED, text=grounded.text, citations=tuple(grounded.citations))
         )
-
-    def _second_choice(self, choice: Choice, error: GenerationInterrupted) -> Choice:
-        if choice.fallback is None:
-            raise error
-        log.warning("the model stopped in the middle; quoting the documents instead", cause=str(error.__cause__))
-        return choice.fallback
 
     def _namespace(self, question: Question) -> Namespace:
         return self.namespaces.get(question.scope.namespace, Namespace())

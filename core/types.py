@@ -328,6 +328,8 @@ class Token:
     """The next piece of a streamed answer; the final text in `Finished` replaces all of them."""
 
     text: str
+    restart: bool = False
+    """What was streamed before is void: another generator began anew."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,24 +1,27 @@
-"""Small facts about the index itself, as key and value."""
+"""Single values that belong to the database: what the index was built with."""
 
 from __future__ import annotations
 
-from sqlalchemy import Engine, delete, insert, select
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 
 from core.store.engine import reading, transaction
-from core.store.schema import index_meta
+from core.store.schema import meta
+from core.store.upsert import upsert
 
 
 class IndexMeta:
-    """Keys and values of one database."""
+    """Texts by key."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     def get(self, key: str) -> str | None:
+        """The value, or None. Raises `StorageFailed`."""
         with reading(self._engine) as connection:
-            return connection.execute(select(index_meta.c.value).where(index_meta.c.key == key)).scalar()
+            return connection.scalar(sa.select(meta.c.value).where(meta.c.key == key))
 
     def set(self, key: str, value: str) -> None:
+        """Raises `StorageFailed`."""
         with transaction(self._engine) as connection:
-            connection.execute(delete(index_meta).where(index_meta.c.key == key))
-            connection.execute(insert(index_meta).values(key=key, value=value))
+            upsert(connection, meta, [{"key": key, "value": value}])

@@ -10,8 +10,9 @@ SAMPLE_BYTES = 65_536
 GUESS_BYTES = 262_144
 MAX_CONTROL_SHARE = 0.02
 """Of the first bytes; text has next to none, compressed or executable data about a tenth."""
-_MAX_WESTERN_SHARE = 0.06
-"""Of the bytes: accented letters are at most this in Western European languages, and more in Polish or Czech."""
+_MAX_WESTERN_SHARE, _MAX_WESTERN_RUN, _SHORT_TEXT = 0.12, 2, 200
+_ACCENTED_RUN = re.compile(rb"[\x80-\xff]+")
+_SIGN_IN_WORD = re.compile(r"[A-Za-z][¹²³¿¥£¢¤¦¨©¬®¯±¶¸¼½¾][A-Za-z]")
 _MARKS = (  # UTF-32 first, because its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32-le"),
     (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -141,15 +142,22 @@ def _guessed(data: bytes) -> Decoded:
 
 
 def _western(data: bytes) -> str | None:
-    """The usual Latin encoding where few letters are accented: too few for statistics to tell it from the others."""
+    """The usual Latin encoding, if the text looks right in it: statistics confuse it with others for want of letters.
+
+    Accented letters of Western European languages are few and stand apart. Text in another alphabet has long runs of
+    them, Czech more of them, and Polish signs such as ³ in the middle of words.
+    """
     sample = data[:GUESS_BYTES]
-    if len(sample.translate(None, _ASCII)) > _MAX_WESTERN_SHARE * len(sample):
+    accented = len(sample.translate(None, _ASCII))
+    runs = len(_ACCENTED_RUN.findall(sample))
+    is_dense = len(sample) > _SHORT_TEXT and accented > _MAX_WESTERN_SHARE * len(sample)
+    if is_dense or accented > _MAX_WESTERN_RUN * runs:
         return None
     try:
-        sample.decode("cp1252")
+        text = sample.decode("cp1252")
     except UnicodeDecodeError:
         return None
-    return "cp1252"
+    return None if _SIGN_IN_WORD.search(text) else "cp1252"
 
 
 def _by_statistics(data: bytes) -> str:

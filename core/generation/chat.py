@@ -1,0 +1,225 @@
+"""Answers by a language model behind any OpenAI-compatible URL: vLLM, or another server. Uses LangChain's chat model."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+import structlog
+
+from core.errors import GenerationFailed, GenerationInterrupted, GenerationUnavailable, MissingExtra
+from core.generation.breaker import Breaker
+from core.ports import CountTokens
+from core.prompts import Role, messages
+from core.settings import Generation
+from core.types import GenerationRequest
+
+HEALTH_SECONDS = 2.0
+HEALTH_FRESH_SECONDS = 5.0
+BACKOFF_SECONDS = 0.25
+LONGEST_BACKOFF_SECONDS = 5.0
+# The server's tokenizer is not ours; counts differ by some percent between English word-piece vocabularies.
+TOKEN_MARGIN = 1.25
+RETRIABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
+log = structlog.get_logger(__name__)
+
+
+class ChatGenerator:
+    """Implements `core.ports.Generator`. One instance for each model; the breaker is that of the endpoint."""
+
+    def __init__(self, settings: Generation, count_tokens: CountTokens, breaker: Breaker | None = None, model: str = "") -> None:
+        self._settings = settings
+        self._count_tokens = count_tokens
+        self._breaker = breaker or Breaker(time.monotonic)
+        self._model = model or settings.model
+        self._healthy: tuple[float, bool] = (float("-inf"), False)
+        self._clients: dict[tuple[str, bool], Any] = {}
+
+    @property
+    def name(self) -> str:
+        return f"chat:{self._model}" if self._model else "chat"
+
+    def for_model(self, model: str) -> ChatGenerator:
+        """The same endpoint with another model or adapter."""
+        return ChatGenerator(self._settings, self._count_tokens, self._breaker, model)
+
+    async def healthy(self) -> bool:
+        """Whether the endpoint lists its models; asked at most every few seconds."""
+        if self._breaker.is_open:
+            return False
+        checked, result = self._healthy
+        if time.monotonic() - checked < HEALTH_FRESH_SECONDS:
+            return result
+        try:
+            await self._list_models()
+            result = True
+        except GenerationFailed as error:
+            log.warning("the model endpoint is not healthy", cause=error.message)
+            result = False
+        self._healthy = (time.monotonic(), result)
+        return result
+
+    async def stream(self, request: GenerationRequest) -> AsyncIterator[str]:
+        room = int((self._settings.context_tokens - self._settings.max_tokens) / TOKEN_MARGIN)
+        prompt = messages(request, room, self._count_tokens)
+        async with aclosing(self._stream(prompt)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    async def complete(self, prompt: Sequence[tuple[Role, str]]) -> str:
+        """The whole reply to a prompt. Raises `GenerationFailed`."""
+        async with aclosing(self._stream(prompt)) as pieces:
+            return "".join([piece async for piece in pieces])
+
+    async def _stream(self, prompt: Sequence[tuple[Role, str]]) -> AsyncIterator[str]:
+        deadline = asyncio.get_running_loop().time() + self._settings.total_seconds
+        pieces, first = await self._first_piece(prompt, deadline)
+        try:
+            async with aclosing(pieces):
+                yield first
+                while (piece := await self._next(pieces, deadline)) is not None:
+                    yield piece
+        except GenerationInterrupted:
+            self._breaker.failed()
+            raise
+        self._breaker.succeeded()
+
+    async def _first_piece(self, prompt: Sequence[tuple[Role, str]], deadline: float) -> tuple[Any, str]:
+        """Open the stream; tries again, with a growing pause, while nothing was shown yet."""
+        for attempt in range(self._settings.retries + 1):
+            if not self._breaker.allows():
+                raise GenerationUnavailable("The language model has failed several times and is being left alone for a moment.")
+            try:
+                return await self._open(prompt, deadline)
+            except _Retriable as error:
+                self._breaker.failed()
+                pause = error.retry_after or min(LONGEST_BACKOFF_SECONDS, BACKOFF_SECONDS * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311
+                left = deadline - asyncio.get_running_loop().time()
+                if attempt == self._settings.retries or pause >= left:
+                    raise GenerationUnavailable(error.message) from error.__cause__
+                log.warning("the language model failed; trying again", cause=error.message, attempt=attempt + 1)
+                await asyncio.sleep(pause)
+            except GenerationUnavailable:
+                self._breaker.failed()
+                raise
+        raise AssertionError("unreachable")
+
+    async def _open(self, prompt: Sequence[tuple[Role, str]], deadline: float) -> tuple[Any, str]:
+        pieces = self._pieces(await self._client(), prompt)
+        limit = min(self._settings.first_token_seconds, deadline - asyncio.get_running_loop().time())
+        try:
+            async with asyncio.timeout(max(limit, 0)):
+                first = await anext(pieces, None)
+        except TimeoutError as error:
+            await pieces.aclose()
+            raise GenerationUnavailable(f"The language model sent nothing for {limit:.0f} seconds.") from error
+        except Exception as error:
+            await pieces.aclose()
+            raise _classified(error) from error
+        if first is None:
+            raise GenerationUnavailable("The language model sent an empty answer.")
+        return pieces, first
+
+    async def _next(self, pieces: Any, deadline: float) -> str | None:
+        try:
+            async with asyncio.timeout_at(deadline):
+                piece: str | None = await anext(pieces, None)
+                return piece
+        except TimeoutError as error:
+            limit = self._settings.total_seconds
+            raise GenerationInterrupted(f"The language model did not finish within {limit:.0f} seconds.") from error
+        except Exception as error:
+            raise GenerationInterrupted("The language model stopped in the middle of its answer.") from error
+
+    async def _pieces(self, client: Any, prompt: Sequence[tuple[Role, str]]) -> AsyncIterator[str]:
+        finished = False
+        async for chunk in client.astream(list(prompt)):
+            finished = finished or bool(chunk.response_metadata.get("finish_reason"))
+            if text := chunk.text:
+                yield str(text)
+        if not finished:
+            # A server that dies closes the connection, which looks like an end; a real end says why it ended.
+            raise GenerationInterrupted("The language model stopped in the middle of its answer.")
+
+    async def _client(self) -> Any:
+        try:
+            from langchain_openai import ChatOpenAI
+        except ImportError as error:
+            raise MissingExtra("langchain-openai", "chat") from error
+        model = self._model or (await self._list_models())[0]
+        self._model = model
+        key = (model, True)
+        if key not in self._clients:
+            settings = self._settings
+            self._clients[key] = ChatOpenAI(
+                model=model,
+                base_url=settings.base_url,
+                api_key=settings.api_key if settings.api_key.get_secret_value() else "none",  # type: ignore[arg-type]
+                temperature=settings.temperature,
+                max_completion_tokens=settings.max_tokens,
+                timeout=httpx.Timeout(settings.total_seconds, connect=settings.connect_seconds),
+                max_retries=0,
+                stream_usage=False,
+            )
+        return self._clients[key]
+
+    async def _list_models(self) -> list[str]:
+        key = self._settings.api_key.get_secret_value()
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        try:
+            async with httpx.AsyncClient(timeout=HEALTH_SECONDS, follow_redirects=False) as client:
+                response = await client.get(f"{self._settings.base_url.rstrip('/')}/models", headers=headers)
+            response.raise_for_status()
+            names = [str(row["id"]) for row in response.json()["data"]]
+        except httpx.HTTPStatusError as error:
+            raise _refused(error.response.status_code) from error
+        except httpx.HTTPError as error:
+            raise _Retriable("The language model's server does not answer.") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise GenerationUnavailable("The address in generation.base_url answers, but not like a language model server.") from error
+        if not names:
+            raise GenerationUnavailable("The language model's server has no model loaded.")
+        return names
+
+
+class _Retriable(GenerationUnavailable):
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+def _classified(error: Exception) -> GenerationUnavailable:
+    """What went wrong before the first token, and whether trying again can help."""
+    if isinstance(error, GenerationUnavailable):
+        return error
+    if isinstance(error, GenerationInterrupted):
+        return _Retriable("The language model's server closed the connection without an answer.")
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):
+        return _refused(status, _retry_after(error))
+    names = {kind.__name__ for kind in type(error).__mro__}
+    if names & {"APIConnectionError", "APITimeoutError", "TransportError", "ConnectError"}:
+        return _Retriable("The language model's server does not answer.")
+    return GenerationUnavailable("The language model's server sent something that cannot be read.")
+
+
+def _refused(status: int, retry_after: float | None = None) -> GenerationUnavailable:
+    if status in {401, 403}:
+        return GenerationUnavailable("The language model's server refuses the key (generation.api_key).")
+    if status == httpx.codes.NOT_FOUND:
+        return GenerationUnavailable("The language model's server does not know this model (generation.model) or address.")
+    message = f"The language model's server failed (HTTP {status})."
+    return _Retriable(message, retry_after) if status in RETRIABLE else GenerationUnavailable(message)
+
+
+def _retry_after(error: Exception) -> float | None:
+    headers = getattr(getattr(error, "response", None), "headers", {})
+    try:
+        return min(float(headers.get("retry-after", "")), 60.0)
+    except ValueError:
+        return None

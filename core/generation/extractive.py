@@ -1,0 +1,143 @@
+"""Answers without a language model: the passages' sentences that answer best, quoted verbatim, each with its mark.
+
+A sentence is scored by its meaning (cosine to the question), its words (share of the question's rare ones), its passage's
+rank, and whether it holds the kind of thing that is asked for (a number for "how many"). Further sentences must add
+something: maximal marginal relevance (Carbonell and Goldstein, 1998).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.ports import Embedder, Vectors
+from core.retrieval.text import analyze
+from core.sentences import spans
+from core.types import GenerationRequest, Passage
+
+PASSAGES = 5
+MOST_SENTENCES = 3
+LONGEST_ANSWER = 700
+SHORTEST, LONGEST = 12, 600
+W_MEANING, W_WORDS, W_RANK, W_TYPE = 1.0, 0.6, 0.35, 0.15
+# A further sentence must score at least this share of the best one, and differ from it.
+RELATIVE = 0.8
+NOVELTY = 0.5
+_NUMBER = re.compile(r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half|double)\b", re.IGNORECASE)
+_TIME = re.compile(
+    r"\d|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day|\b(?:january|february|march|april|may|june|july|august|september|"
+    r"october|november|december|daily|weekly|monthly|annual|year|week|month|hour)",
+    re.IGNORECASE,
+)
+_NAME = re.compile(r"(?<!^)\b[A-Z][a-z]+|@\w|#\w")
+_EXPECTED = (
+    (re.compile(r"\bhow (?:many|much|long|often|old|far|big|large|high)\b", re.IGNORECASE), _NUMBER),
+    (re.compile(r"\b(?:when|what (?:time|date|year|day))\b", re.IGNORECASE), _TIME),
+    (re.compile(r"\bwho(?:m|se)?\b", re.IGNORECASE), _NAME),
+)
+_BULLET = re.compile(r"^\s*(?:[-*+•‣◦▪●–]|\(?\d{1,3}[.)])\s+")
+_HYPHEN = re.compile(r"(\w)-\n(\w)")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A sentence, and the number of the passage it stands in."""
+
+    text: str
+    number: int
+    order: int
+
+
+class ExtractiveGenerator:
+    """Implements `core.ports.Generator`. Without an embedder, sentences are judged by their words alone."""
+
+    name = "extractive"
+
+    def __init__(self, embedder: Embedder | None = None) -> None:
+        self._embedder = embedder
+
+    async def healthy(self) -> bool:
+        return True
+
+    async def stream(self, request: GenerationRequest) -> AsyncIterator[str]:
+        chosen = await asyncio.to_thread(self._choose, request)
+        for position, candidate in enumerate(chosen):
+            yield ("\n\n" if position else "") + f"{candidate.text} [{candidate.number}]"
+
+    def _choose(self, request: GenerationRequest) -> list[Candidate]:
+        candidates = _candidates(request.passages[:PASSAGES])
+        if not candidates:
+            return []
+        vectors = self._vectors(request.standalone, candidates)
+        scores = _scores(request.standalone, candidates, request.passages, vectors)
+        return _select(candidates, scores, vectors)
+
+    def _vectors(self, query: str, candidates: Sequence[Candidate]) -> Vectors | None:
+        """Row 0 is the question's, the others the candidates'."""
+        if self._embedder is None:
+            return None
+        question = self._embedder.embed_queries([query])
+        return np.concatenate([question, self._embedder.embed([candidate.text for candidate in candidates])])
+
+
+def _candidates(passages: Sequence[Passage]) -> list[Candidate]:
+    found: dict[str, Candidate] = {}
+    for number, passage in enumerate(passages, start=1):
+        for text in _sentences(passage.text):
+            found.setdefault(text, Candidate(text, number, len(found)))
+    return list(found.values())
+
+
+def _sentences(text: str) -> list[str]:
+    joined = _HYPHEN.sub(r"\1\2", text)
+    pieces = [" ".join(joined[begin:end].split()) for begin, end in spans(joined)]
+    return [piece for piece in pieces if SHORTEST <= len(piece) <= LONGEST and not piece.startswith("#")]
+
+
+def _scores(
+    query: str, candidates: Sequence[Candidate], passages: Sequence[Passage], vectors: Vectors | None
+) -> list[float]:
+    terms = set(analyze(query))
+    expected = next((pattern for asked, pattern in _EXPECTED if asked.search(query)), None)
+    best = max((passage.score for passage in passages), default=0.0) or 1.0
+    scores = []
+    for row, candidate in enumerate(candidates, start=1):
+        words = set(analyze(candidate.text))
+        score = W_WORDS * len(words & terms) / max(1, len(terms))
+        score += W_RANK * max(0.0, passages[candidate.number - 1].score / best)
+        if vectors is not None:
+            score += W_MEANING * float(vectors[0] @ vectors[row])
+        if expected is not None and expected.search(candidate.text):
+            score += W_TYPE
+        if candidate.text.endswith("?"):
+            score -= W_TYPE
+        scores.append(score)
+    return scores
+
+
+def _select(candidates: Sequence[Candidate], scores: Sequence[float], vectors: Vectors | None) -> list[Candidate]:
+    order = sorted(range(len(candidates)), key=lambda index: -scores[index])
+    chosen = [order[0]]
+    length = len(candidates[order[0]].text)
+    for index in order[1:]:
+        if len(chosen) == MOST_SENTENCES or scores[index] < RELATIVE * scores[order[0]]:
+            break
+        fits = length + len(candidates[index].text) <= LONGEST_ANSWER
+        if fits and max(_similarity(candidates, vectors, index, other) for other in chosen) < 1 - NOVELTY / 4:
+            chosen.append(index)
+            length += len(candidates[index].text)
+    # The best sentence leads; those of the same passage follow in their own order.
+    first = candidates[chosen[0]]
+    rest = sorted((candidates[index] for index in chosen[1:]), key=lambda each: (each.number, each.order))
+    return [first, *rest]
+
+
+def _similarity(candidates: Sequence[Candidate], vectors: Vectors | None, one: int, other: int) -> float:
+    if vectors is not None:
+        return float(vectors[one + 1] @ vectors[other + 1])
+    first, second = set(analyze(candidates[one].text)), set(analyze(candidates[other].text))
+    return len(first & second) / max(1, len(first | second))
