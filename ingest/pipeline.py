@@ -128,7 +128,7 @@ class Pipeline:
 
     def recover(self) -> None:
         """Put right what a crash left behind: orphaned vectors go, documents in the middle of work say so."""
-        self._collect_garbage()
+        self._collect_garbage(with_reserved=self._settings.is_embedded)
         for document in self._store.pending():
             self._store.put(_interrupted(document))
 
@@ -303,9 +303,9 @@ class Pipeline:
             return DocumentChange(ChangeKind.FAILED, document.title, document, message)
         return Received(_file_name(document), document.source, document.namespace, data, document.readers)
 
-    def _collect_garbage(self) -> None:
+    def _collect_garbage(self, *, with_reserved: bool = False) -> None:
         """Delete the vectors that no row refers to any more."""
-        while rows := self._store.vector_garbage(GARBAGE_BATCH):
+        while rows := self._store.vector_garbage(GARBAGE_BATCH, with_reserved=with_reserved):
             by_namespace: dict[str, list[str]] = {}
             for namespace, chunk_id in rows:
                 by_namespace.setdefault(namespace, []).append(chunk_id)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, insert, select
+import sqlalchemy as sa
+from sqlalchemy.engine import Engine
 
 from core.store.engine import reading, transaction
-from core.store.schema import turns
+from core.store.schema import exchanges
+from core.store.upsert import upsert
 from core.types import Answer, Turn
 
 
@@ -18,28 +20,28 @@ class Conversations:
         self._engine = engine
 
     def append(self, thread: str, namespace: str, question_id: str, question: str, answer: Answer) -> None:
+        """Record one question with its answer; doing so twice changes nothing. Raises `StorageFailed`."""
         citations = [
             {"number": each.number, "document_id": each.document_id, "chunk_id": each.chunk_id} for each in answer.citations
         ]
+        row = {
+            "id": question_id,
+            "thread": thread,
+            "namespace": namespace,
+            "question": question,
+            "asked_at": datetime.now(UTC),
+            "outcome": answer.outcome.value,
+            "answer": answer.text,
+            "details": {"citations": citations, "generator": answer.generator},
+        }
         with transaction(self._engine) as connection:
-            connection.execute(
-                insert(turns).values(
-                    thread=thread,
-                    namespace=namespace,
-                    question_id=question_id,
-                    question=question,
-                    outcome=answer.outcome.value,
-                    answer=answer.text,
-                    citations=citations,
-                    asked_at=datetime.now(UTC),
-                )
-            )
+            upsert(connection, exchanges, [row], key=("id",), keep=("asked_at",))
 
     def history(self, thread: str, limit: int = 10) -> tuple[Turn, ...]:
-        """The last `limit` questions with their answers, oldest first."""
-        query = select(turns.c.question, turns.c.answer).where(turns.c.thread == thread)
+        """The last `limit` questions with their answers, oldest first. Raises `StorageFailed`."""
+        query = sa.select(exchanges.c.question, exchanges.c.answer).where(exchanges.c.thread == thread)
         with reading(self._engine) as connection:
-            rows = connection.execute(query.order_by(turns.c.row.desc()).limit(limit)).all()
+            rows = connection.execute(query.order_by(exchanges.c.position.desc()).limit(limit)).all()
         return tuple(
             turn for question, answer in reversed(rows) for turn in (Turn("user", question), Turn("assistant", answer))
         )

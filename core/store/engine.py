@@ -44,7 +44,7 @@ def upgrade(engine: Engine) -> None:
     Alembic is imported only when there is something to do: it costs a third of a second.
     """
     from core.store.migrations import HEAD, stored_revision
-    from core.store.words import refresh
+    from core.store.lexical import refresh
 
     with reading(engine) as connection:
         is_current = stored_revision(connection) == HEAD

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import structlog
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.engine import Connection, Engine
 
+from core.store.engine import reading, transaction
 from core.store.schema import chunks, documents, meta
 from core.store.words import WordIndex, words_of
 
@@ -23,6 +24,18 @@ def open_lexical(engine: Engine) -> WordIndex:
     from core.store.lexical_sqlite import SqliteLexical
 
     return SqliteLexical(engine)
+
+
+def refresh(engine: Engine) -> None:
+    """Make the word index anew when another version of this program has written it. Raises `StorageFailed`."""
+    index = open_lexical(engine)
+    with reading(engine) as connection:
+        if is_current(connection, index):
+            return
+    with transaction(engine, without_limit=True) as connection:
+        # Another process may have done it in between.
+        if not is_current(connection, index):
+            rebuild(connection, index)
 
 
 def is_current(connection: Connection, index: WordIndex) -> bool:
