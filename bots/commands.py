@@ -24,7 +24,9 @@ def ask(
     question: Annotated[str, typer.Argument(help="The question, in quotes.")],
     namespace: Annotated[str, typer.Option(help="Which documents to ask.")] = DEFAULT_NAMESPACE,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on one line.")] = False,
-    why: Annotated[bool, typer.Option("--why", help="Also show the passages, scores and times behind the answer.")] = False,
+    why: Annotated[
+        bool, typer.Option("--why", help="Also show the passages, scores and times behind the answer.")
+    ] = False,
 ) -> None:
     """Ask one question. Exits with 0 for an answer or an honest no-answer, 2 for a question that is none, 1 for a failure."""
     from bots.terminal import print_answer, to_json
@@ -68,6 +70,8 @@ def run(
 def _settings(*, quiet: bool) -> Settings:
     settings = load()
     # A command's output is the answer; what a server logs as news would only be in its way.
-    log = settings.log.model_copy(update={"level": "warning"}) if quiet and settings.log.level == "info" else settings.log
+    log = (
+        settings.log.model_copy(update={"level": "warning"}) if quiet and settings.log.level == "info" else settings.log
+    )
     configure(log)
     return settings

@@ -34,7 +34,7 @@ async def _run_until_stopped(application: Application, names: Sequence[str]) -> 
     channels = [load(CHANNELS[name])(application) for name in names]
     tasks = [asyncio.create_task(channel.serve(), name=name) for name, channel in zip(names, channels, strict=True)]
     stop = asyncio.create_task(_stop_signal())
-    done, _ = await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping")
     for task in [stop, *tasks]:
         task.cancel()

@@ -26,7 +26,9 @@ def signals(query: str, passages: Sequence[Passage]) -> Signals:
     rest = sorted(cosines, reverse=True)[1:]
     terms = set(analyze(query))
     top = passages[:TOP]
-    found = {term for passage in top for term in analyze(f"{passage.title} {' '.join(passage.headings)} {passage.text}")}
+    found = {
+        term for passage in top for term in analyze(f"{passage.title} {' '.join(passage.headings)} {passage.text}")
+    }
     both = [passage.dense is not None and passage.lexical is not None for passage in top]
     return Signals(
         top_dense=best,

@@ -44,7 +44,12 @@ class Application:
 
 
 def open_application(
-    settings: Settings, command: str, *, wait_seconds: float = 0.0, for_reindex: bool = False, through_owner: bool = True
+    settings: Settings,
+    command: str,
+    *,
+    wait_seconds: float = 0.0,
+    for_reindex: bool = False,
+    through_owner: bool = True,
 ) -> Application:
     """Everything, wired. When another process owns the data folder and serves, the application goes through it.
 

@@ -167,7 +167,9 @@ def _supporting(plain: str, terms: Collection[str], passages: Sequence[Passage])
 
 
 def _is_supported(plain: str, terms: Collection[str], passages: Sequence[Passage], share: float) -> bool:
-    text = "\n".join(f"{passage.title}\n{' '.join(passage.headings)}\n{passage.context}\n{passage.text}" for passage in passages)
+    text = "\n".join(
+        f"{passage.title}\n{' '.join(passage.headings)}\n{passage.context}\n{passage.text}" for passage in passages
+    )
     if not _numbers(plain) <= _numbers(text):
         return False
     known = set(analyze(text))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from typing import Annotated
 
 import typer
@@ -74,7 +74,7 @@ def _examine_application(settings: Settings) -> Iterator[Check]:
             yield Check("owner", State.OK, "a running `lorekeeper run` serves this data folder", "")
         else:
             yield Check("embedding", State.OK, application.identity, "")
-        checks: Sequence[Check] = asyncio.run(application.checks())
+        checks: Sequence[Check] = asyncio.run(_awaited(application.checks()))
         yield from checks
     except LorekeeperError as error:
         yield Check("owner", State.FAILED, error.message, "Restart `lorekeeper run`.")
@@ -92,12 +92,24 @@ def _tokens(settings: Settings) -> Iterator[Check]:
     if len(missing) == len(given):
         yield Check("slack", State.OK, "off (no tokens set)", "")
     elif missing:
-        yield Check("slack", State.DEGRADED, f"{missing[0]} is missing", "Set both tokens; docs/slack.md says where to find them.")
+        yield Check(
+            "slack",
+            State.DEGRADED,
+            f"{missing[0]} is missing",
+            "Set both tokens; docs/slack.md says where to find them.",
+        )
     elif not given["SLACK_BOT_TOKEN"].startswith("xoxb-") or not given["SLACK_APP_TOKEN"].startswith("xapp-"):
         yield Check(
-            "slack", State.DEGRADED, "a token has the wrong form", "SLACK_BOT_TOKEN begins with xoxb-, SLACK_APP_TOKEN with xapp-."
+            "slack",
+            State.DEGRADED,
+            "a token has the wrong form",
+            "SLACK_BOT_TOKEN begins with xoxb-, SLACK_APP_TOKEN with xapp-.",
         )
     else:
         yield Check("slack", State.OK, "tokens set", "")
     discord = settings.discord.token.get_secret_value()
     yield Check("discord", State.OK, "token set" if discord else "off (no token set)", "")
+
+
+async def _awaited(checks: Awaitable[Sequence[Check]]) -> Sequence[Check]:
+    return await checks

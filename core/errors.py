@@ -1,20 +1,20 @@
 """One exception tree. `message` is written for a person and says what to do; the cause goes to the log.
 
-    LorekeeperError
-    ├── InvalidSettings        a setting is unknown, missing or wrong
-    ├── InvalidRequest         what was asked for cannot be done as asked
-    │   ├── NotFound           no such document, namespace or thread
-    │   └── TooLarge           over a size limit
-    ├── UnreadableDocument     a file cannot be read as a document
-    │   └── UnsupportedFormat  no parser for this kind of file
-    ├── MissingExtra           an optional package is not installed; names the command
-    ├── DataFolderInUse        another process owns the embedded data folder
-    ├── IndexMismatch          the index was built with another model or split; names the command
-    ├── StorageFailed          database, index or disk refused (locked, full, unreachable)
-    ├── EmbeddingFailed        the embedding model or endpoint failed
-    └── GenerationFailed       the language model failed
-        ├── GenerationUnavailable  before the first token: nothing was shown yet
-        └── GenerationInterrupted  after the first token
+LorekeeperError
+├── InvalidSettings        a setting is unknown, missing or wrong
+├── InvalidRequest         what was asked for cannot be done as asked
+│   ├── NotFound           no such document, namespace or thread
+│   └── TooLarge           over a size limit
+├── UnreadableDocument     a file cannot be read as a document
+│   └── UnsupportedFormat  no parser for this kind of file
+├── MissingExtra           an optional package is not installed; names the command
+├── DataFolderInUse        another process owns the embedded data folder
+├── IndexMismatch          the index was built with another model or split; names the command
+├── StorageFailed          database, index or disk refused (locked, full, unreachable)
+├── EmbeddingFailed        the embedding model or endpoint failed
+└── GenerationFailed       the language model failed
+    ├── GenerationUnavailable  before the first token: nothing was shown yet
+    └── GenerationInterrupted  after the first token
 """
 
 from __future__ import annotations

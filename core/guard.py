@@ -14,7 +14,9 @@ _SPACE = re.compile(r"\s+")
 def clean_question(text: str) -> str:
     """One line of visible characters."""
     visible = _INVISIBLE.sub("", unicodedata.normalize("NFC", text))
-    printable = "".join(" " if unicodedata.category(character) in {"Cc", "Cs", "Co", "Cn"} else character for character in visible)
+    printable = "".join(
+        " " if unicodedata.category(character) in {"Cc", "Cs", "Co", "Cn"} else character for character in visible
+    )
     return _SPACE.sub(" ", printable).strip()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -17,7 +17,6 @@ from core.types import (
     Event,
     GenerationRequest,
     Hit,
-
     ParsedDocument,
     Passage,
     Question,
@@ -32,6 +31,7 @@ Vectors = npt.NDArray[np.float32]
 CountTokens = Callable[[str], int]
 Progress = Callable[[DocumentChange, int, int], None]
 """Called with what happened to a file, how many files are done, and how many there are."""
+
 
 class Embedder(Protocol):
     """Text to vectors. Blocking: callers on an event loop go through a thread."""
@@ -53,6 +53,7 @@ class Embedder(Protocol):
         ...
 
     def count_tokens(self, text: str) -> int: ...
+
 
 class VectorIndex(Protocol):
     """Dense search. Blocking. The access filter is part of the query."""
@@ -85,6 +86,7 @@ class VectorIndex(Protocol):
 
     def close(self) -> None: ...
 
+
 class LexicalIndex(Protocol):
     """Word search over chunks. Blocking. The access filter is part of the query."""
 
@@ -92,15 +94,18 @@ class LexicalIndex(Protocol):
         """The best chunks by BM25, best first. `query` is raw user text and is never parsed as syntax."""
         ...
 
+
 class Retriever(Protocol):
     """A standalone query to passages."""
 
     async def retrieve(self, query: str, scope: Scope, limit: int | None = None) -> Retrieval: ...
 
+
 class Reranker(Protocol):
     """Scores (query, text) pairs; larger is better. Blocking."""
 
     def scores(self, query: str, texts: Sequence[str]) -> list[float]: ...
+
 
 class Generator(Protocol):
     """Passages to an answer with `[n]` marks, as a stream of text pieces."""
@@ -110,25 +115,28 @@ class Generator(Protocol):
         """Which one, with its model: `extractive`, `chat:lore-slm`, …"""
         ...
 
-    def stream(self, request: GenerationRequest) -> AsyncIterator[str]:
+    def stream(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
         """Raises `GenerationUnavailable` before the first piece, `GenerationInterrupted` after it."""
         ...
 
     async def healthy(self) -> bool: ...
+
 
 class Rewriter(Protocol):
     """A follow-up question and its history to one query that stands alone."""
 
     async def standalone(self, question: str, history: Sequence[Turn]) -> str: ...
 
+
 class Asker(Protocol):
     """What every channel talks to."""
 
-    def stream(self, question: Question) -> AsyncIterator[Event]:
+    def stream(self, question: Question) -> AsyncGenerator[Event, None]:
         """Ends with `Finished`, whatever happens; raises only when cancelled."""
         ...
 
     async def ask(self, question: Question) -> Answer: ...
+
 
 class Documents(Protocol):
     """What admins do with documents, in this process or through the one that owns the data folder."""
@@ -165,6 +173,7 @@ class Documents(Protocol):
         """Split and embed every stored document anew with the present settings."""
         ...
 
+
 @runtime_checkable
 class Parser(Protocol):
     """One file format. Blocking, pure: bytes in, blocks out."""
@@ -175,10 +184,10 @@ class Parser(Protocol):
         """Raises `UnreadableDocument` with a sentence for the person who uploaded it."""
         ...
 
+
 class Channel(Protocol):
     """A running adapter: Slack, Discord, the gateway."""
 
     async def serve(self) -> None:
         """Run until cancelled."""
         ...
-

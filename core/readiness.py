@@ -38,7 +38,9 @@ class Readiness:
         try:
             return await asyncio.wait_for(check, CHECK_SECONDS)
         except TimeoutError:
-            return Check(name, State.FAILED, f"no answer within {CHECK_SECONDS:.0f} s", "Look at its log, or restart it.")
+            return Check(
+                name, State.FAILED, f"no answer within {CHECK_SECONDS:.0f} s", "Look at its log, or restart it."
+            )
         except LorekeeperError as error:
             return Check(name, State.FAILED, error.message, "")
 
@@ -60,7 +62,12 @@ class Readiness:
         if await self._chooser.healthy():
             return Check("model", State.OK, f"{generation.base_url} answers", "")
         state = State.DEGRADED if generation.mode == "auto" else State.FAILED
-        return Check("model", state, f"{generation.base_url} does not answer", "Start the model server, or correct generation.base_url.")
+        return Check(
+            "model",
+            state,
+            f"{generation.base_url} does not answer",
+            "Start the model server, or correct generation.base_url.",
+        )
 
     def _disk(self) -> Check:
         free = free_bytes(self._settings.data_dir)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -24,7 +24,6 @@ from core.store.documents import DocumentStore
 from core.types import (
     Answer,
     Citation,
-    DocumentStatus,
     Event,
     Finished,
     GenerationRequest,
@@ -60,7 +59,7 @@ class Responder:
                 return event.answer
         raise AssertionError("a stream ends with Finished")
 
-    async def stream(self, question: Question) -> AsyncIterator[Event]:
+    async def stream(self, question: Question) -> AsyncGenerator[Event, None]:
         try:
             async for event in self._respond(question):
                 if isinstance(event, Finished):
@@ -72,7 +71,7 @@ class Responder:
         except Exception as error:  # noqa: BLE001 - nobody gets a traceback in chat
             yield Finished(_failed(question, wording.UNEXPECTED, error))
 
-    async def _respond(self, question: Question) -> AsyncIterator[Event]:
+    async def _respond(self, question: Question) -> AsyncGenerator[Event, None]:
         text = clean_question(question.text)
         if refusal := refuse_question(text):
             yield Finished(_answer(question, Outcome.INVALID_QUESTION, refusal))
@@ -128,7 +127,9 @@ class Responder:
         namespace = question.scope.namespace
         if await asyncio.to_thread(self.store.count_chunks, namespace):
             return self._no_evidence(answer, ())
-        waiting = [document for document in await asyncio.to_thread(self.store.pending) if document.namespace == namespace]
+        waiting = [
+            document for document in await asyncio.to_thread(self.store.pending) if document.namespace == namespace
+        ]
         return replace(answer, outcome=Outcome.EMPTY_INDEX, text=wording.empty_index(namespace, len(waiting)))
 
     def _receipt(self, found: Retrieval, clock: _Clock) -> Receipt:
@@ -146,7 +147,12 @@ class Responder:
             return
         try:
             await asyncio.to_thread(
-                self.conversations.append, _thread_key(question), question.scope.namespace, question.id, question.text, answer
+                self.conversations.append,
+                _thread_key(question),
+                question.scope.namespace,
+                question.id,
+                question.text,
+                answer,
             )
         except LorekeeperError as error:
             # The person still gets the answer; only the next follow-up will lack this turn.

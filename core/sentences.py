@@ -6,7 +6,43 @@ import re
 from collections.abc import Iterator
 
 # Words whose full stop does not end a sentence.
-_ABBREVIATIONS = frozenset("e.g i.e etc vs mr mrs ms dr prof no fig st inc ltd corp dept approx cf al u.s u.k jan feb mar apr jun jul aug sep sept oct nov dec".split())
+_ABBREVIATIONS = frozenset(
+    [
+        "e.g",
+        "i.e",
+        "etc",
+        "vs",
+        "mr",
+        "mrs",
+        "ms",
+        "dr",
+        "prof",
+        "no",
+        "fig",
+        "st",
+        "inc",
+        "ltd",
+        "corp",
+        "dept",
+        "approx",
+        "cf",
+        "al",
+        "u.s",
+        "u.k",
+        "jan",
+        "feb",
+        "mar",
+        "apr",
+        "jun",
+        "jul",
+        "aug",
+        "sep",
+        "sept",
+        "oct",
+        "nov",
+        "dec",
+    ]
+)
 # The end of a sentence: its mark, closing quotes, and citation marks that belong to it.
 _END = re.compile(r"[.!?。！？]+[\"'”’)\]]*(?:\s*\[\d[\d\s,–-]*\])*(?=\s|$)|[。！？]")
 _ITEM = re.compile(r"^\s*(?:[-*+•‣◦▪●–]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S", re.IGNORECASE)
@@ -53,7 +89,11 @@ def _is_abbreviation(text: str) -> bool:
         return False
     word = last.group(1).lower()
     # A single letter is an initial, a bare number at the very beginning an item of a list.
-    return word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha()) or text.strip() == last.group(0) and word.isdigit()
+    return (
+        word in _ABBREVIATIONS
+        or (len(word) == 1 and word.isalpha())
+        or (text.strip() == last.group(0) and word.isdigit())
+    )
 
 
 def _stripped(text: str, begin: int, end: int) -> Iterator[tuple[int, int]]:

@@ -38,7 +38,9 @@ class Section(BaseModel):
 class Server(Section):
     """The HTTP gateway and the web chat."""
 
-    host: str = Field("127.0.0.1", description="Address to listen on. Other than loopback, anybody who reaches it may ask.")
+    host: str = Field(
+        "127.0.0.1", description="Address to listen on. Other than loopback, anybody who reaches it may ask."
+    )
     port: int = Field(8080, ge=0, le=65535)
     max_upload_mb: int = Field(100, ge=1, description="Largest accepted file, in MB.")
     request_seconds: float = Field(120.0, gt=0, description="Longest time one question may take, in seconds.")
@@ -48,7 +50,8 @@ class Database(Section):
     """The record of documents and conversations."""
 
     url: SecretStr = Field(
-        SecretStr(""), description="Empty: SQLite in the data folder. Postgres: postgresql+psycopg://user:password@host/name"
+        SecretStr(""),
+        description="Empty: SQLite in the data folder. Postgres: postgresql+psycopg://user:password@host/name",
     )
 
 
@@ -85,7 +88,9 @@ class Retrieval(Section):
     candidates: int = Field(50, ge=5, le=1000, description="Chunks taken from each index before fusion.")
     passages: int = Field(8, ge=1, le=50, description="Passages given to the answer.")
     lexical_weight: float = Field(0.4, ge=0, le=1, description="Share of word search in the score; the rest is dense.")
-    reranker: str = Field("", description="A cross-encoder (folder or hub name) that reorders the passages. Empty: none.")
+    reranker: str = Field(
+        "", description="A cross-encoder (folder or hub name) that reorders the passages. Empty: none."
+    )
     min_confidence: float = Field(
         -1.0, ge=-1, le=1, description="Below it, no answer. -1: the threshold fitted on the evaluation data."
     )
@@ -235,7 +240,9 @@ def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
             continue
         key = variable.removeprefix(ENV_PREFIX).lower().replace("__", ".")
         if key not in known and not key.startswith("namespaces"):
-            raise InvalidSettings(f"The environment variable {variable} is no setting.{_suggest(key, known, as_variable=True)}")
+            raise InvalidSettings(
+                f"The environment variable {variable} is no setting.{_suggest(key, known, as_variable=True)}"
+            )
 
 
 def _known_keys() -> Iterable[tuple[str, Any]]:

@@ -43,7 +43,8 @@ def example() -> str:
             sections.append((name, field.annotation))
         elif name in FOLDERS:
             lines += _setting(name, field, FOLDERS[name])
-    for name, section in [*sections, ("namespaces.handbook", Namespace)]:
+    sections.append(("namespaces.handbook", Namespace))
+    for name, section in sections:
         lines += ["", *(f"# {line}" for line in (section.__doc__ or "").splitlines()), f"[{name}]"]
         for key, field in section.model_fields.items():
             lines += _setting(key, field, field.default)

@@ -25,7 +25,9 @@ def _eval() -> None:
     """Measure on a data set."""
 
 
-FoldersArgument = Annotated[list[Path], typer.Argument(help="Folders with corpus.jsonl and questions.jsonl.", show_default=False)]
+FoldersArgument = Annotated[
+    list[Path], typer.Argument(help="Folders with corpus.jsonl and questions.jsonl.", show_default=False)
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on one line for each data set.")]
 
 
@@ -45,7 +47,9 @@ def serving(folders: FoldersArgument, as_json: JsonOption = False) -> None:
     _measure(evaluate_serving, folders, as_json=as_json)
 
 
-def _measure(evaluate: Callable[..., Coroutine[Any, Any, dict[str, Any]]], folders: list[Path], *, as_json: bool) -> None:
+def _measure(
+    evaluate: Callable[..., Coroutine[Any, Any, dict[str, Any]]], folders: list[Path], *, as_json: bool
+) -> None:
     from evals.datasets import read_dataset
 
     settings = load()

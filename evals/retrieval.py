@@ -21,7 +21,7 @@ from core.settings import Settings
 from core.types import Block, BlockKind, DocumentChange, ParsedDocument, Retrieval, Scope
 from evals.datasets import CorpusDocument, Dataset, EvalQuestion
 from evals.metrics import hit, ndcg, percentile, recall, reciprocal_rank
-from ingest.parse.plain import paragraphs
+from ingest.parse.plain import PlainParser
 from ingest.pipeline import Pipeline, Received, document_id
 
 NAMESPACE = "eval"
@@ -87,8 +87,9 @@ async def search(application: Application, dataset: Dataset, report: Report) -> 
 
 
 def _received(document: CorpusDocument, namespace: str) -> Received:
-    blocks = tuple(Block(text, BlockKind.TEXT) for text in paragraphs(document.text))
-    parsed = ParsedDocument(document.title or document.id, blocks, media_type="text/plain")
+    data = document.text.encode()
+    parsed = PlainParser().parse(data, document.id)
+    parsed = replace(parsed, title=document.title or document.id, media_type="text/plain")
     return Received(document.id, _source(document), namespace, document.text.encode(), parsed=parsed)
 
 

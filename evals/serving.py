@@ -41,7 +41,9 @@ async def evaluate_serving(dataset: Dataset, settings: Settings, report: Report)
             application.close()
         environment = os.environ | {"LOREKEEPER_DATA_DIR": folder}
         questions = [question.text for question in dataset.questions[:WARM_QUESTIONS]]
-        cold = [_cold_ask(question, environment, report, run) for run, question in enumerate(questions[:COLD_RUNS], start=1)]
+        cold = [
+            _cold_ask(question, environment, report, run) for run, question in enumerate(questions[:COLD_RUNS], start=1)
+        ]
         served = _serve(questions, environment, report)
     return {
         "dataset": dataset.name,
@@ -78,7 +80,10 @@ def _heavy_modules(environment: Mapping[str, str], question: str) -> list[str]:
 
 def _serve(questions: Sequence[str], environment: Mapping[str, str], report: Report) -> dict[str, Any]:
     times = []
-    with _server(environment) as (url, process, start_seconds), httpx.Client(base_url=url, timeout=ASK_SECONDS) as client:
+    with (
+        _server(environment) as (url, process, start_seconds),
+        httpx.Client(base_url=url, timeout=ASK_SECONDS) as client,
+    ):
         resting = _resident_mb(process.pid)
         for number, question in enumerate(questions, start=1):
             start = time.perf_counter()

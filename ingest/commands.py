@@ -7,6 +7,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -88,7 +89,9 @@ def list_documents(
 
 
 @app.command()
-def show(document_id: Annotated[str, typer.Argument(help="The id, or its beginning.")], as_json: JsonOption = False) -> None:
+def show(
+    document_id: Annotated[str, typer.Argument(help="The id, or its beginning.")], as_json: JsonOption = False
+) -> None:
     """One document: state, what was lost in reading it, and its passages."""
 
     async def both(port: Documents) -> tuple[Document, list[dict[str, str]]]:
@@ -114,8 +117,12 @@ def show(document_id: Annotated[str, typer.Argument(help="The id, or its beginni
 def remove(document_ids: Annotated[list[str], typer.Argument(help="Ids, or their beginnings.")]) -> None:
     """Remove documents from both indexes and delete their stored copies."""
     for document_id in document_ids:
-        document = _call("lorekeeper documents remove", lambda port, wanted=document_id: port.remove(wanted))
+        document = _call("lorekeeper documents remove", partial(_remove, document_id))
         sys.stdout.write(f"Removed {_plain(document.title)}\n")
+
+
+async def _remove(document_id: str, port: Documents) -> Document:
+    return await port.remove(document_id)
 
 
 def _call(command: str, work: Callable[[Documents], Awaitable[T]], *, for_reindex: bool = False) -> T:
@@ -147,7 +154,9 @@ def _with_progress(
         def report(change: DocumentChange, done: int, total: int) -> None:
             bar.update(task, completed=done, total=total, description="Indexing")
             if change.kind is ChangeKind.FAILED:
-                console.print(Text(f"Not indexed: {_plain(change.name)}: {change.message}", style="red"), soft_wrap=True)
+                console.print(
+                    Text(f"Not indexed: {_plain(change.name)}: {change.message}", style="red"), soft_wrap=True
+                )
             elif change.message:
                 console.print(Text(f"Note: {_plain(change.name)}: {change.message}", style="yellow"), soft_wrap=True)
 

@@ -110,7 +110,9 @@ class Pipeline:
         report = _on_loop(progress)
         return await self._run(lambda: self._reported(self._add(files), report, len(files)))
 
-    async def page(self, namespace: str | None = None, limit: int = 1000, offset: int = 0) -> tuple[list[Document], int]:
+    async def page(
+        self, namespace: str | None = None, limit: int = 1000, offset: int = 0
+    ) -> tuple[list[Document], int]:
         return await asyncio.to_thread(self._store.page, namespace, limit, offset)
 
     async def get(self, document_id: str) -> Document:
@@ -122,7 +124,7 @@ class Pipeline:
     async def remove(self, document_id: str) -> Document:
         return await self._run(lambda: self._remove(document_id))
 
-    async def reindex(self, progress: Progress | None = None)-> list[DocumentChange]:
+    async def reindex(self, progress: Progress | None = None) -> list[DocumentChange]:
         report = _on_loop(progress)
         return await self._run(lambda: self._reindex(report))
 
@@ -146,7 +148,9 @@ class Pipeline:
         collected = collect(paths)
         received = (self._receive(file, namespace) for file in collected.files)
         changes = self._reported(self._add(received), report, len(collected.files))
-        changes += [DocumentChange(ChangeKind.FAILED, each.source, message=each.message) for each in collected.unreadable]
+        changes += [
+            DocumentChange(ChangeKind.FAILED, each.source, message=each.message) for each in collected.unreadable
+        ]
         changes += [DocumentChange(ChangeKind.SKIPPED, name) for name in collected.skipped]
         if prune:
             changes += self._prune(collected, namespace)
@@ -172,7 +176,9 @@ class Pipeline:
         batch: list[Prepared] = []
         for file in files:
             if self._closing:
-                raise StorageFailed("Stopped before all documents were indexed. Run the command again; done ones are skipped.")
+                raise StorageFailed(
+                    "Stopped before all documents were indexed. Run the command again; done ones are skipped."
+                )
             result = self._prepare(file, anew) if isinstance(file, Received) else file
             if isinstance(result, DocumentChange):
                 yield result
@@ -258,7 +264,9 @@ class Pipeline:
     def _fail(self, document: Document, old: Document | None, name: str, error: LorekeeperError) -> DocumentChange:
         log.warning("a document failed", document=document.id, cause=error.message, exc_info=error.__cause__)
         if old is not None and old.chunks:
-            kept = replace(old, status=DocumentStatus.READY, error=f"{error.message} The previous version still answers.")
+            kept = replace(
+                old, status=DocumentStatus.READY, error=f"{error.message} The previous version still answers."
+            )
             self._store.put(kept)
             return DocumentChange(ChangeKind.FAILED, name, kept, kept.error)
         failed = replace(document, status=DocumentStatus.FAILED, error=error.message)
@@ -344,4 +352,8 @@ def _on_loop(progress: Progress | None) -> Progress:
     if progress is None:
         return lambda change, done, total: None
     loop = asyncio.get_running_loop()
-    return lambda change, done, total: loop.call_soon_threadsafe(progress, change, done, total) and None
+
+    def report(change: DocumentChange, done: int, total: int) -> None:
+        loop.call_soon_threadsafe(progress, change, done, total)
+
+    return report

@@ -18,7 +18,12 @@ from core.types import Block, BlockKind, Chunk, ParsedDocument, Section
 SPLIT_VERSION = "1"
 # A section longer than this is cut into consecutive ones: a model reads one around each passage.
 SECTION_TOKENS = 1000
-BOUNDARIES = (re.compile(r"(?<=\n)"), re.compile(r"(?<=[.!?。！？])\s+"), re.compile(r"(?<=[;:,、，])\s+"), re.compile(r"\s+"))
+BOUNDARIES = (
+    re.compile(r"(?<=\n)"),
+    re.compile(r"(?<=[.!?。！？])\s+"),
+    re.compile(r"(?<=[;:,、，])\s+"),
+    re.compile(r"\s+"),
+)
 # No token is shorter than a part of a character or, in practice, longer than this many.
 CHARACTERS_PER_TOKEN = 4
 _TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]+\|?\s*$")
@@ -50,9 +55,7 @@ def split(
             sections.append(section)
             for piece in part:
                 chunk_id = _id(seen, "chunk", *place, piece)
-                chunks.append(
-                    Chunk(chunk_id, document_id, section.id, len(chunks), piece, group.headings, group.page)
-                )
+                chunks.append(Chunk(chunk_id, document_id, section.id, len(chunks), piece, group.headings, group.page))
     return tuple(sections), tuple(chunks)
 
 

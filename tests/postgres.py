@@ -17,7 +17,9 @@ from pathlib import Path
 
 import pytest
 
-HOW_TO_INSTALL = "Postgres' server is not installed (Debian and Ubuntu: apt-get install postgresql; macOS: brew install postgresql)."
+HOW_TO_INSTALL = (
+    "Postgres' server is not installed (Debian and Ubuntu: apt-get install postgresql; macOS: brew install postgresql)."
+)
 START_SECONDS = 60.0
 SETTINGS = {
     "fsync": "off",
@@ -53,7 +55,7 @@ class PostgresServer:
 
         address = f"host=127.0.0.1 port={self.port} user=postgres dbname=postgres connect_timeout=10"
         with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute(statement)  # type: ignore[call-overload]
+            connection.execute(statement)
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +98,7 @@ def serve(binaries: Path) -> Iterator[PostgresServer]:
         if user:
             shutil.chown(folder, user)
         data = folder / "data"
-        initdb = [binaries / "initdb", "--pgdata", data, "--username", "postgres", "--auth", "trust"]
+        initdb: list[str | Path] = [binaries / "initdb", "--pgdata", data, "--username", "postgres", "--auth", "trust"]
         done = subprocess.run(
             [*initdb, "--encoding", "UTF8", "--locale", "C.UTF-8", "--no-sync"],
             user=user, cwd=folder, capture_output=True, text=True, check=False, timeout=START_SECONDS,

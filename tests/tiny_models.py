@@ -5,7 +5,26 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-WORDS = "the a how many days of vacation do i accrue policy office travel expense report manager team page".split()
+WORDS = [
+    "the",
+    "a",
+    "how",
+    "many",
+    "days",
+    "of",
+    "vacation",
+    "do",
+    "i",
+    "accrue",
+    "policy",
+    "office",
+    "travel",
+    "expense",
+    "report",
+    "manager",
+    "team",
+    "page",
+]
 
 
 def make_tiny_model(folder: Path, *, pooling: str = "cls", seed: int = 0) -> Path:
@@ -13,16 +32,25 @@ def make_tiny_model(folder: Path, *, pooling: str = "cls", seed: int = 0) -> Pat
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Dense, Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizerFast
+    from transformers import BertConfig, BertModel, BertTokenizer
 
     torch.manual_seed(seed)
     random.seed(seed)
     raw = folder / "raw"
     raw.mkdir(parents=True)
     letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *letters, *(f"##{letter}" for letter in letters)]
+    vocabulary = [
+        "[PAD]",
+        "[UNK]",
+        "[CLS]",
+        "[SEP]",
+        "[MASK]",
+        *WORDS,
+        *letters,
+        *(f"##{letter}" for letter in letters),
+    ]
     (raw / "vocab.txt").write_text("\n".join(dict.fromkeys(vocabulary)))
-    BertTokenizerFast(str(raw / "vocab.txt")).save_pretrained(raw)
+    BertTokenizer(str(raw / "vocab.txt")).save_pretrained(raw)
     config = BertConfig(
         vocab_size=len(dict.fromkeys(vocabulary)),
         hidden_size=32,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,7 +31,7 @@ class Piece:
 class Chooser(Protocol):
     """Streams an answer by the best generator there is."""
 
-    def stream(self, request: GenerationRequest, model: str = "") -> AsyncIterator[Piece]: ...
+    def stream(self, request: GenerationRequest, model: str = "") -> AsyncGenerator[Piece, None]: ...
 
     async def healthy(self) -> bool: ...
 
@@ -42,7 +42,7 @@ class OnlyExtractive:
     def __init__(self, extractive: Generator) -> None:
         self._extractive = extractive
 
-    async def stream(self, request: GenerationRequest, model: str = "") -> AsyncIterator[Piece]:  # noqa: ARG002
+    async def stream(self, request: GenerationRequest, model: str = "") -> AsyncGenerator[Piece, None]:
         async for text in self._extractive.stream(request):
             yield Piece(text, self._extractive.name)
 
@@ -56,7 +56,7 @@ class OnlyChat:
     def __init__(self, chat: ChatGenerator) -> None:
         self._chat = chat
 
-    async def stream(self, request: GenerationRequest, model: str = "") -> AsyncIterator[Piece]:
+    async def stream(self, request: GenerationRequest, model: str = "") -> AsyncGenerator[Piece, None]:
         generator = self._chat.for_model(model) if model else self._chat
         async with aclosing(generator.stream(request)) as texts:
             async for text in texts:
@@ -73,7 +73,7 @@ class Auto:
         self._chat = OnlyChat(chat)
         self._extractive = extractive
 
-    async def stream(self, request: GenerationRequest, model: str = "") -> AsyncIterator[Piece]:
+    async def stream(self, request: GenerationRequest, model: str = "") -> AsyncGenerator[Piece, None]:
         written = False
         if await self._chat.healthy():
             try:

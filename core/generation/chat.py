@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from typing import Any
 
@@ -32,7 +32,9 @@ log = structlog.get_logger(__name__)
 class ChatGenerator:
     """Implements `core.ports.Generator`. One instance for each model; the breaker is that of the endpoint."""
 
-    def __init__(self, settings: Generation, count_tokens: CountTokens, breaker: Breaker | None = None, model: str = "") -> None:
+    def __init__(
+        self, settings: Generation, count_tokens: CountTokens, breaker: Breaker | None = None, model: str = ""
+    ) -> None:
         self._settings = settings
         self._count_tokens = count_tokens
         self._breaker = breaker or Breaker(time.monotonic)
@@ -64,7 +66,7 @@ class ChatGenerator:
         self._healthy = (time.monotonic(), result)
         return result
 
-    async def stream(self, request: GenerationRequest) -> AsyncIterator[str]:
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
         room = int((self._settings.context_tokens - self._settings.max_tokens) / TOKEN_MARGIN)
         prompt = messages(request, room, self._count_tokens)
         async with aclosing(self._stream(prompt)) as pieces:
@@ -76,7 +78,7 @@ class ChatGenerator:
         async with aclosing(self._stream(prompt)) as pieces:
             return "".join([piece async for piece in pieces])
 
-    async def _stream(self, prompt: Sequence[tuple[Role, str]]) -> AsyncIterator[str]:
+    async def _stream(self, prompt: Sequence[tuple[Role, str]]) -> AsyncGenerator[str, None]:
         deadline = asyncio.get_running_loop().time() + self._settings.total_seconds
         pieces, first = await self._first_piece(prompt, deadline)
         try:
@@ -93,12 +95,16 @@ class ChatGenerator:
         """Open the stream; tries again, with a growing pause, while nothing was shown yet."""
         for attempt in range(self._settings.retries + 1):
             if not self._breaker.allows():
-                raise GenerationUnavailable("The language model has failed several times and is being left alone for a moment.")
+                raise GenerationUnavailable(
+                    "The language model has failed several times and is being left alone for a moment."
+                )
             try:
                 return await self._open(prompt, deadline)
             except _Retriable as error:
                 self._breaker.failed()
-                pause = error.retry_after or min(LONGEST_BACKOFF_SECONDS, BACKOFF_SECONDS * 2**attempt) * random.uniform(0.5, 1)  # noqa: S311
+                pause = error.retry_after or min(
+                    LONGEST_BACKOFF_SECONDS, BACKOFF_SECONDS * 2**attempt
+                ) * random.uniform(0.5, 1)  # noqa: S311
                 left = deadline - asyncio.get_running_loop().time()
                 if attempt == self._settings.retries or pause >= left:
                     raise GenerationUnavailable(error.message) from error.__cause__
@@ -136,7 +142,7 @@ class ChatGenerator:
         except Exception as error:
             raise GenerationInterrupted("The language model stopped in the middle of its answer.") from error
 
-    async def _pieces(self, client: Any, prompt: Sequence[tuple[Role, str]]) -> AsyncIterator[str]:
+    async def _pieces(self, client: Any, prompt: Sequence[tuple[Role, str]]) -> AsyncGenerator[str, None]:
         finished = False
         async for chunk in client.astream(list(prompt)):
             finished = finished or bool(chunk.response_metadata.get("finish_reason"))
@@ -159,7 +165,7 @@ class ChatGenerator:
             self._clients[key] = ChatOpenAI(
                 model=model,
                 base_url=settings.base_url,
-                api_key=settings.api_key if settings.api_key.get_secret_value() else "none",  # type: ignore[arg-type]
+                api_key=settings.api_key if settings.api_key.get_secret_value() else "none",
                 temperature=settings.temperature,
                 max_completion_tokens=settings.max_tokens,
                 timeout=httpx.Timeout(settings.total_seconds, connect=settings.connect_seconds),
@@ -181,7 +187,9 @@ class ChatGenerator:
         except httpx.HTTPError as error:
             raise _Retriable("The language model's server does not answer.") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise GenerationUnavailable("The address in generation.base_url answers, but not like a language model server.") from error
+            raise GenerationUnavailable(
+                "The address in generation.base_url answers, but not like a language model server."
+            ) from error
         if not names:
             raise GenerationUnavailable("The language model's server has no model loaded.")
         return names
@@ -212,7 +220,9 @@ def _refused(status: int, retry_after: float | None = None) -> GenerationUnavail
     if status in {401, 403}:
         return GenerationUnavailable("The language model's server refuses the key (generation.api_key).")
     if status == httpx.codes.NOT_FOUND:
-        return GenerationUnavailable("The language model's server does not know this model (generation.model) or address.")
+        return GenerationUnavailable(
+            "The language model's server does not know this model (generation.model) or address."
+        )
     message = f"The language model's server failed (HTTP {status})."
     return _Retriable(message, retry_after) if status in RETRIABLE else GenerationUnavailable(message)
 

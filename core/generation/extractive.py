@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +63,7 @@ class ExtractiveGenerator:
     async def healthy(self) -> bool:
         return True
 
-    async def stream(self, request: GenerationRequest) -> AsyncIterator[str]:
+    async def stream(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
         chosen = await asyncio.to_thread(self._choose, request)
         for position, candidate in enumerate(chosen):
             yield ("\n\n" if position else "") + f"{candidate.text} [{candidate.number}]"

@@ -180,7 +180,7 @@ def open_chroma(settings: Settings, identity: str) -> ChromaIndex:
             settings=quiet,
         )
         # Chroma's client waits for ever by default, has no setting for it, and holds two sessions.
-        sessions = [part._server._session for part in (client, client._admin_client)]  # type: ignore[attr-defined] # noqa: SLF001
+        sessions = [part._server._session for part in (client, client._admin_client)]  # type: ignore[attr-defined,union-attr]  # noqa: SLF001
         for session in sessions:
             session.timeout = REQUEST_SECONDS
         return ChromaIndex(client, identity, sessions)
@@ -211,7 +211,7 @@ def _explain(error: Exception) -> str:
     text = str(error).lower()
     if "connect" in text:
         return "The Chroma server at chroma.url does not answer. Start it, or correct the address."
-    if "disk" in text and "full" in text or "no space" in text:
+    if ("disk" in text and "full" in text) or "no space" in text:
         return "The disk is full: the dense index could not be written. Free some space and try again."
     if "locked" in text:
         return "The dense index is locked by another program."

@@ -22,7 +22,8 @@ class Conversations:
     def append(self, thread: str, namespace: str, question_id: str, question: str, answer: Answer) -> None:
         """Record one question with its answer; doing so twice changes nothing. Raises `StorageFailed`."""
         citations = [
-            {"number": each.number, "document_id": each.document_id, "chunk_id": each.chunk_id} for each in answer.citations
+            {"number": each.number, "document_id": each.document_id, "chunk_id": each.chunk_id}
+            for each in answer.citations
         ]
         row = {
             "id": question_id,

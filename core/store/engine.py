@@ -43,8 +43,8 @@ def upgrade(engine: Engine) -> None:
 
     Alembic is imported only when there is something to do: it costs a third of a second.
     """
-    from core.store.migrations import HEAD, stored_revision
     from core.store.lexical import refresh
+    from core.store.migrations import HEAD, stored_revision
 
     with reading(engine) as connection:
         is_current = stored_revision(connection) == HEAD
@@ -63,8 +63,8 @@ def transaction(engine: Engine, *, without_limit: bool = False) -> Iterator[Conn
     On SQLite it takes the right to write at once, because a reader that turns writer halfway can fail without waiting.
     `without_limit` lifts Postgres' time limit for statements.
     """
-    with storage_errors(engine.url), engine.connect() as connection:
-        connection = connection.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
+    with storage_errors(engine.url), engine.connect() as plain:
+        connection = plain.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
         with connection.begin():
             if without_limit and connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")

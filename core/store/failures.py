@@ -66,10 +66,7 @@ def storage_errors(url: URL) -> Iterator[None]:
 
 def explain(error: BaseException | None, url: URL) -> str | None:
     """A sentence for a person; None where the error is a mistake in this program."""
-    if isinstance(error, sqlite3.Error):
-        template = _explain_sqlite(error)
-    else:
-        template = _explain_postgres(error)
+    template = _explain_sqlite(error) if isinstance(error, sqlite3.Error) else _explain_postgres(error)
     return None if template is None else template.format(where=place(url))
 
 

@@ -59,9 +59,7 @@ class PostgresLexical:
             wanted = telling(wanted, frequencies)
             if not wanted:
                 return []
-            size, total = connection.execute(
-                sa.select(sa.func.sum(totals.c.chunks), sa.func.sum(totals.c.words))
-            ).one()
+            size, total = connection.execute(sa.select(sa.func.sum(totals.c.chunks), sa.func.sum(totals.c.words))).one()
             score = _bm25(wanted, frequencies, int(size), float(total / size)).label("score")
             statement = (
                 sa.select(chunks.c.id, score)
@@ -132,15 +130,17 @@ def _bm25(
     stems: Sequence[str], frequencies: Mapping[str, int], size: int, mean_length: float
 ) -> sa.ColumnElement[float]:
     norm = K1 * (1 - B + B * words.c.length / mean_length)
-    parts = []
+    parts: list[sa.ColumnElement[float]] = []
     for stem in stems:
         count = sa.cast(words.c.counts[stem], sa.Float)
-        parts.append(sa.func.coalesce(idf(size, frequencies[stem]) * (K1 + 1) * count / (count + norm), 0.0))
+        part = idf(size, frequencies[stem]) * (K1 + 1) * count / (count + norm)
+        parts.append(sa.func.coalesce(sa.cast(part, sa.Float), 0.0))
     return sum(parts[1:], parts[0])
 
 
 def _has_any(stems: Sequence[str]) -> sa.ColumnElement[bool]:
-    return words.c.counts.has_any(sa.literal(list(stems), ARRAY(sa.Text)))
+    condition: sa.ColumnElement[bool] = words.c.counts.has_any(sa.literal(list(stems), ARRAY(sa.Text)))
+    return condition
 
 
 def _length(row: ChunkWords) -> int:
@@ -164,5 +164,5 @@ def _document_frequency(connection: Connection, stems: Sequence[str], namespace:
     rows = rows.select_from(wanted.join(words, words.c.counts.has_key(wanted.c.stem)))
     if namespace is not None:
         rows = rows.join(documents, documents.c.id == words.c.document_id).where(documents.c.namespace == namespace)
-    found = {stem: count for stem, count in connection.execute(rows)}
+    found = {row.stem: row[1] for row in connection.execute(rows)}
     return {stem: found.get(stem, 0) for stem in stems}

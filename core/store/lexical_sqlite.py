@@ -70,12 +70,17 @@ class SqliteLexical:
         connection.execute(
             sa.insert(words),
             [
-                {"rowid": row.key, "title": _joined(row.title), "headings": _joined(row.headings), "body": _joined(row.body)}
+                {
+                    "rowid": row.key,
+                    "title": _joined(row.title),
+                    "headings": _joined(row.headings),
+                    "body": _joined(row.body),
+                }
                 for row in rows
             ],
         )
 
-    def erase(self, connection: Connection, document_id: str, keys: Sequence[int]) -> None:  # noqa: ARG002
+    def erase(self, connection: Connection, document_id: str, keys: Sequence[int]) -> None:
         _delete(connection, keys)
 
     def clear(self, connection: Connection) -> None:

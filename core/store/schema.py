@@ -34,7 +34,7 @@ class CleanText(TypeDecorator[str]):
     impl = sa.Text
     cache_ok = True
 
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         return None if value is None else storable(value)
 
 
@@ -44,10 +44,10 @@ class UtcDateTime(TypeDecorator[datetime]):
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         return None if value is None else value.astimezone(UTC)
 
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
@@ -59,10 +59,10 @@ class Strings(TypeDecorator[tuple[str, ...]]):
     impl = sa.JSON
     cache_ok = True
 
-    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> list[str]:  # noqa: ARG002
+    def process_bind_param(self, value: tuple[str, ...] | None, dialect: Dialect) -> list[str]:
         return [storable(item) for item in value or ()]
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[str, ...]:  # noqa: ARG002
+    def process_result_value(self, value: Any, dialect: Dialect) -> tuple[str, ...]:
         return tuple(value or ())
 
 
@@ -119,7 +119,9 @@ chunks = sa.Table(
     sa.Column("page", sa.Integer),
     # Of everything above and the title: a row with the same one is left alone by the next publication.
     sa.Column("fingerprint", sa.Text, nullable=False),
-    sa.ForeignKeyConstraint(["document_id", "section_id"], ["sections.document_id", "sections.id"], name="fk_chunks_section"),
+    sa.ForeignKeyConstraint(
+        ["document_id", "section_id"], ["sections.document_id", "sections.id"], name="fk_chunks_section"
+    ),
     sa.Index("ix_chunks_document_id_ordinal", "document_id", "ordinal"),
     sa.Index("ix_chunks_document_id_section_id", "document_id", "section_id"),
     sqlite_autoincrement=True,

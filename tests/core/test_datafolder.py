@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import stat
 import subprocess
@@ -27,7 +26,10 @@ time.sleep(60)
 
 def hold(folder: Path, url: str = "") -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(folder), url], stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", HOLDER, str(folder), url],
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=Path(__file__).parents[2],
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
@@ -81,7 +83,13 @@ def test_the_note_is_for_this_user_only_and_goes_with_its_owner(tmp_path: Path) 
 def test_waiting_ends_when_the_owner_does(tmp_path: Path) -> None:
     held = owned(tmp_path)
     holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER.replace('"lorekeeper documents add")', '"x", wait_seconds=30)'), str(tmp_path), ""],
+        [
+            sys.executable,
+            "-c",
+            HOLDER.replace('"lorekeeper documents add")', '"x", wait_seconds=30)'),
+            str(tmp_path),
+            "",
+        ],
         stdout=subprocess.PIPE,
         text=True,
         cwd=Path(__file__).parents[2],
@@ -106,4 +114,4 @@ def test_a_damaged_note_does_not_hinder(tmp_path: Path) -> None:
 
 def test_the_folder_is_made_for_its_user_only(tmp_path: Path) -> None:
     owned(tmp_path / "data").release()
-    assert stat.S_IMODE(os.stat(tmp_path / "data").st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700

@@ -73,7 +73,9 @@ class EndpointEmbedder:
         except httpx.HTTPError as error:
             raise EmbeddingFailed("The embeddings endpoint at embedding.url does not answer.") from error
         except (ValueError, KeyError, TypeError) as error:
-            raise EmbeddingFailed("The embeddings endpoint answered something that is not a list of vectors.") from error
+            raise EmbeddingFailed(
+                "The embeddings endpoint answered something that is not a list of vectors."
+            ) from error
         if vectors.ndim != 2 or len(vectors) != len(texts) or not np.isfinite(vectors).all():  # noqa: PLR2004
             raise EmbeddingFailed("The embeddings endpoint answered another number of vectors than was asked for.")
         return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12), dtype=np.float32)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import shutil
 import sys
 import tempfile
@@ -54,7 +53,7 @@ def export(model: str, folder: Path, precision: str) -> None:
         original.tokenizer.backend_tokenizer.save(str(work / TOKENIZER))
         (work / DESCRIPTION).write_text(_describe(original, model, precision).to_json())
         _check(original, work, SMALLEST_COSINE_INT8 if precision == "int8" else SMALLEST_COSINE_FP32)
-        os.chmod(work, 0o755)
+        work.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
         work.rename(folder)
         work.mkdir()  # the context manager removes it
@@ -63,9 +62,13 @@ def export(model: str, folder: Path, precision: str) -> None:
 def _write_onnx(original: Any, path: Path) -> None:
     import torch
 
-    names = [name for name in original.tokenizer.model_input_names if name in ("input_ids", "attention_mask", "token_type_ids")]
+    names = [
+        name
+        for name in original.tokenizer.model_input_names
+        if name in ("input_ids", "attention_mask", "token_type_ids")
+    ]
 
-    class Whole(torch.nn.Module):  # type: ignore[misc]
+    class Whole(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.original = original

@@ -91,7 +91,8 @@ class Model:
             batch = by_length[start : start + BATCH]
             rows[batch] = self._run([encoded[index] for index in batch])
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
-        return rows / np.maximum(norms, 1e-12)
+        unit: Vectors = rows / np.maximum(norms, 1e-12)
+        return unit
 
     def _window(self, ids: list[int]) -> list[int]:
         # The last id is the closing special token, which the model has always seen.

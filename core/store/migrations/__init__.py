@@ -13,4 +13,5 @@ def stored_revision(connection: Connection) -> str | None:
     """The revision that the database is at; None when it has no tables of ours."""
     if not sa.inspect(connection).has_table(VERSION_TABLE):
         return None
-    return connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    stored: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
+    return stored
