@@ -29,7 +29,8 @@ def ask(
     ] = False,
 ) -> None:
     """Ask one question. Exits with 0 for an answer or an honest no-answer, 2 for a question that is none, 1 for a failure."""
-    from bots.terminal import print_answer, to_json
+    from bots.terminal import print_answer
+    from core.wire import answer_to_json
 
     settings = _settings(quiet=True)
     application = open_application(settings, "lorekeeper ask", wait_seconds=WAIT_SECONDS)
@@ -38,7 +39,7 @@ def ask(
     finally:
         application.close()
     if as_json:
-        sys.stdout.write(json.dumps(to_json(answer, why=why), ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(answer_to_json(answer, why=why), ensure_ascii=False) + "\n")
     else:
         print_answer(answer, why=why)
     raise typer.Exit(EXIT_STATUS.get(answer.outcome, 0))

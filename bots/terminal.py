@@ -8,11 +8,8 @@ import uuid
 from rich.console import Console
 from rich.text import Text
 
-from bots.answers import to_json
 from core.ports import Asker
 from core.types import Answer, Citation, Finished, Outcome, Question, Receipt, Scope, Status
-
-__all__ = ["converse", "print_answer", "to_json"]
 
 
 def print_answer(answer: Answer, *, why: bool = False, console: Console | None = None) -> None:

@@ -144,6 +144,8 @@ class DocumentChange:
     document: Document | None = None
     message: str | None = None
     """For a person: why it failed, or what was lost."""
+    code: str = ""
+    """Of the error in `core.errors` that made it fail."""
 
 
 # ── a question on its way through ────────────────────────────────────────────────────────────────

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -18,7 +18,7 @@ from typing import Any
 from core.build import Application, open_application
 from core.responder import Responder
 from core.settings import Settings
-from core.types import Block, BlockKind, DocumentChange, ParsedDocument, Retrieval, Scope
+from core.types import DocumentChange, Retrieval, Scope
 from evals.datasets import CorpusDocument, Dataset, EvalQuestion
 from evals.metrics import hit, ndcg, percentile, recall, reciprocal_rank
 from ingest.parse.plain import PlainParser

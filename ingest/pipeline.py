@@ -160,7 +160,7 @@ class Pipeline:
         try:
             return Received(file.name, file.source, namespace, self._read(file.path))
         except LorekeeperError as error:
-            return DocumentChange(ChangeKind.FAILED, file.name, message=error.message)
+            return DocumentChange(ChangeKind.FAILED, file.name, message=error.message, code=error.code)
 
     def _read(self, path: Path) -> bytes:
         return read(path, self._settings.server.max_upload_mb * 2**20)
@@ -268,10 +268,10 @@ class Pipeline:
                 old, status=DocumentStatus.READY, error=f"{error.message} The previous version still answers."
             )
             self._store.put(kept)
-            return DocumentChange(ChangeKind.FAILED, name, kept, kept.error)
+            return DocumentChange(ChangeKind.FAILED, name, kept, kept.error, error.code)
         failed = replace(document, status=DocumentStatus.FAILED, error=error.message)
         self._store.put(failed)
-        return DocumentChange(ChangeKind.FAILED, name, failed, error.message)
+        return DocumentChange(ChangeKind.FAILED, name, failed, error.message, error.code)
 
     def _prune(self, collected: Collected, namespace: str) -> list[DocumentChange]:
         """Remove the documents of each given folder whose file is gone."""

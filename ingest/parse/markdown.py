@@ -19,6 +19,9 @@ _FRONT_MATTER = re.compile(r"(?s)\A(?:---[ \t]*\n(.*?\n)??(?:---|\.\.\.)|\+\+\+[
 _TITLE_LINE = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*$", re.MULTILINE)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _ANCHOR = re.compile(r"\s*\{[#:.][^{}]*\}\s*$")
+_INLINE_TAG = re.compile(
+    r"(?i)</?(?:a|abbr|b|br|cite|code|em|i|kbd|mark|small|span|strong|sub|sup|u)(?:\s[^<>]{0,200})?/?>"
+)
 _BREAK = re.compile(r"<br\b[^>]*>", re.IGNORECASE)
 
 
@@ -50,7 +53,7 @@ def _front_matter(text: str) -> tuple[str | None, str]:
 def _unquoted(value: str) -> str:
     if value[1:] and value[0] == value[-1] and value[0] in "\"'":
         value = value[1:-1].replace("''", "'") if value[0] == "'" else value[1:-1].replace('\\"', '"')
-    return "" if value in {"|", ">", "|-", ">-", "null", "~"} else one_line(value)
+    return "" if value in {"|", ">", "|-", ">-", "null", "~"} else one_line(_INLINE_TAG.sub("", value))
 
 
 def _tokens(text: str) -> Sequence[Token]:

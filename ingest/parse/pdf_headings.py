@@ -23,8 +23,6 @@ SAME_HEADING = 1.8
 _MAX_SHARE = 0.3
 """Of a document's characters; where more is large or bold, size and weight mean something else."""
 _NUMBERING = re.compile(r"(?:chapter|section|appendix|part|kapitel|chapitre)?(?:\d{1,8}|[a-z]|[ivxlc]{1,6})?")
-_MAX_LETTER_WIDTH = 0.8
-"""Of the font size, on average; a wider line has the gaps of a table's columns in it."""
 _NO_TITLE = re.compile(r"[.,;…-]$|\.{4,}\s*\d+$|://")
 
 
@@ -127,12 +125,16 @@ def _is_heading(group: Sequence[Line], lines: Sequence[Line], after: int, body: 
     if len(group) > _MAX_LINES or len(text) > _MAX_CHARACTERS or not _reads_like_a_title(text):
         return False
     size = group[0].size
-    if any(line.x1 - line.x0 > _MAX_LETTER_WIDTH * line.size * len(line.text) for line in group):
-        return False
+    if any(line.first_cell and not _NUMBERING.fullmatch(_key(line.first_cell)) for line in group):
+        return False  # the head of a table
     if size >= _LARGER * body:
         return True
-    is_followed = after < len(lines) and not lines[after].is_bold and not lines[after].text[0].islower()
-    return group[0].is_bold and size >= _NOT_SMALLER * body and is_followed
+    return group[0].is_bold and size >= _NOT_SMALLER * body and after < len(lines) and _begins_text(lines[after])
+
+
+def _begins_text(line: Line) -> bool:
+    """What may follow a bold heading: the start of a sentence, or the head of a table."""
+    return not line.text[0].islower() and (not line.is_bold or bool(line.first_cell))
 
 
 def _reads_like_a_title(text: str) -> bool:

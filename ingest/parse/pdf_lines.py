@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from ingest.parse.text import one_line
@@ -26,6 +27,8 @@ _TYPED = frozenset({3, 20})
 _MAX_ANNOTATIONS = 1000
 _BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(rb"bold|black|heavy|semib|demi", re.IGNORECASE)
+_CELL_GAP, _MAX_CELLS_LINE = 1.5, 150
+"""Font sizes between two columns, at least; and characters of a line that is looked at for them."""
 _GARBLED_SHARE, _MIN_GARBLED = 0.3, 10
 _TAB, _BLANK, _REPLACEMENT = 0x09, 0x20, 0xFFFD
 _PRIVATE_USE = range(0xE000, 0xF900)
@@ -43,6 +46,8 @@ class Line:
     is_bold: bool = False
     is_hyphenated: bool = False
     """A word goes on in the next line."""
+    first_cell: str = ""
+    """What stands before the first gap that is as wide as between the columns of a table; empty without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +133,17 @@ def _line(pdfium: Any, text: Any, codes: list[int], start: int, end: int, *, is_
         size=sizes[1],
         is_bold=all(_is_bold(pdfium, text, index) for index in (first, middle, last)),
         is_hyphenated=is_hyphenated,
+        first_cell=_first_cell(pdfium, text, codes, shown, sizes[1]),
     )
+
+
+def _first_cell(pdfium: Any, text: Any, codes: list[int], shown: list[int], size: float) -> str:
+    if len(shown) > _MAX_CELLS_LINE:
+        return ""
+    for before, after in pairwise(shown):
+        if after > before + 1 and _box(pdfium, text, after)[0] - _box(pdfium, text, before)[2] > _CELL_GAP * size:
+            return one_line("".join(map(_character, codes[shown[0] : before + 1])))
+    return ""
 
 
 def _character(code: int) -> str:

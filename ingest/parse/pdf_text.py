@@ -7,36 +7,33 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from itertools import pairwise
 
 from core.types import Block, BlockKind
 from ingest.parse.pdf_headings import SAME_HEADING, Mark, heading_levels
 from ingest.parse.pdf_lines import Line, Page
 from ingest.parse.pdf_running import without_running_lines
+from ingest.parse.pdf_words import Words, joined, words_of
 
 _BULLET = re.compile(r"^(?:[•◦‣▪►➢➤✓✔–—*-]\s+|[•◦])\S")
 _LONE_BULLET = re.compile(r"^[•◦‣▪►➢➤✓✔]$")
 _NUMBERED = re.compile(r"^(?:\(?\d{1,3}[.)]|\([a-z]{1,3}\)|[a-z][.)])\s+\S")
 _SENTENCE_END = re.compile(r"[.!?:;…][\"'”’)\]]*$")
-_WORD = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)*")
-_NO_SPACES = re.compile(r"[\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef]")
-"""Han, Kana and full-width forms are written without blanks between words."""
 _DEFAULT_LEADING = 1.2
 _GAP = 1.3
 """A distance between lines this much over the usual one begins a paragraph."""
 _LIST_GAP = 2.5
 """Items of a list may stand farther apart than lines, up to this."""
-_SYLLABLE = 2
-"""Letters; so short a half of a hyphenated word says nothing by being a word as well."""
 _LETTER_WIDTH = 0.6
 """Of the font size, on the generous side: to say that a word would have fitted into the line before."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Usual:
-    """What is usual in this document: the distance of lines in font sizes, and how often each word occurs."""
+    """What is usual in this document: the distance of lines in font sizes, and its words."""
 
     leading: float
-    words: Mapping[str, int]
+    words: Words
 
 
 class _Join(Enum):
@@ -57,7 +54,7 @@ class _Open:
 def arrange(pages: Sequence[Page], marks: Sequence[Mark] = ()) -> tuple[Block, ...]:
     """Blocks with page numbers. No block reaches over a page's end, so that a citation's page is exact."""
     pages = [replace(page, lines=_with_bullets(page.lines)) for page in without_running_lines(pages)]
-    usual = _Usual(_leading(pages), _word_counts(pages))
+    usual = _Usual(_leading(pages), words_of(pages))
     levels = heading_levels(pages, marks)
     return tuple(block for page in pages for block in _page_blocks(page, levels.get(page.number, {}), usual))
 
@@ -159,48 +156,8 @@ def _leading(pages: Sequence[Page]) -> float:
     """The most frequent distance between neighbouring lines of one size, in font sizes."""
     counts: Counter[float] = Counter()
     for page in pages:
-        for before, line in zip(page.lines, page.lines[1:], strict=False):
+        for before, line in pairwise(page.lines):
             down = before.y - line.y
             if before.size == line.size > 0 and 0.9 * line.size < down < 3 * line.size:
                 counts[round(down / line.size * 20) / 20] += 1
     return counts.most_common(1)[0][0] if counts else _DEFAULT_LEADING
-
-
-def _word_counts(pages: Sequence[Page]) -> Counter[str]:
-    counts: Counter[str] = Counter()
-    for page in pages:
-        after_hyphen = False
-        for line in page.lines:
-            words = _WORD.findall(line.text.lower())
-            broken = line.is_hyphenated or line.text.endswith("-")
-            counts.update(words[1 if after_hyphen else 0 : -1 if broken else None])
-            after_hyphen = broken
-    return counts
-
-
-def joined(left: str, right: str, words: Mapping[str, int], *, is_hyphenated: bool = False) -> str:
-    """Two lines of a paragraph as one.
-
-    Whether a hyphen at the line's end belongs to the word is decided by the document itself: it stays where the word
-    occurs with it, or where both halves are words of their own and the whole is not.
-    """
-    ends_with_hyphen = left.endswith("-") and left[-2:-1].isalpha() and right[:1].islower()
-    if not is_hyphenated and not ends_with_hyphen:
-        separator = "" if _NO_SPACES.match(left[-1:]) and _NO_SPACES.match(right[:1]) else " "
-        return left + separator + right
-    left = left.removesuffix("-")
-    first, second = _last_word(left), _first_word(right)
-    whole, halves = words.get(first + second, 0), words.get(f"{first}-{second}", 0)
-    are_words = all(len(half) > _SYLLABLE and half in words for half in (first, second))
-    keeps = halves > whole or (halves == whole == 0 and are_words)
-    return f"{left}-{right}" if keeps else left + right
-
-
-def _last_word(text: str) -> str:
-    found = _WORD.findall(text[-60:].lower())
-    return found[-1] if found else ""
-
-
-def _first_word(text: str) -> str:
-    found = _WORD.match(text[:60].lower())
-    return found[0] if found else ""

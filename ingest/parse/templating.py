@@ -6,35 +6,48 @@ import re
 
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})")
 _COMMENT_TAG = re.compile(r"\{%-?\s*(end)?comment\s*-?%\}")
-_TAG = re.compile(r"\{%-?\s*(\w+)([^%]{0,500})%\}")
+_TAG = re.compile(r"\{%-?\s*(\w{1,40}+)([^%]{0,500}+)%\}")
 _SHORTCODE = re.compile(r"\{\{[<%][^{}]{0,500}[>%]\}\}")
+_OUTPUT = re.compile(r"""\{\{-?\s*["']([^"'{}]{0,500}|\{%[^"'{}]{0,500}%\})["']\s*-?\}\}""")
+"""A text in quotes that is put out, which is how documentation shows a tag."""
+_RAW_TAG = re.compile(r"\{%-?\s*(end)?raw\s*-?%\}")
 _WORD_ARGUMENT = re.compile(r"""^\s*["']([\w #@-]{1,80})["']\s*-?$""")
 
 
 def strip_tags(text: str) -> str:
-    """Markdown without `{% … %}` and `{{< … >}}` outside of fenced code.
+    """Markdown without `{% … %}` and `{{< … >}}` outside of fenced code; what is marked as raw stays.
 
     A tag with one plain word in quotes (`{% channel "help" %}`) leaves that word, because it is what the site shows.
     """
     if "{%" not in text and "{{" not in text:
         return text
-    return "".join(part if fenced else _strip(part) for part, fenced in _split_at_fences(text))
+    return "".join(_RAW_TAG.sub("", part) if fenced else _strip(part) for part, fenced in _split_at_fences(text))
 
 
 def _strip(text: str) -> str:
-    return _SHORTCODE.sub("", _TAG.sub(_shown, _without_comments(text)))
+    shown = "".join(part for part, is_comment in _split_at_tags(text, _COMMENT_TAG) if not is_comment)
+    return "".join(part if is_raw else _without_tags(part) for part, is_raw in _split_at_tags(shown, _RAW_TAG))
 
 
-def _without_comments(text: str) -> str:
-    kept: list[str] = []
-    position, hidden_from = 0, -1
-    for tag in _COMMENT_TAG.finditer(text):
-        if not tag[1] and hidden_from < 0:
-            hidden_from = tag.start()
-        elif tag[1] and hidden_from >= 0:
-            kept.append(text[position:hidden_from])
-            position, hidden_from = tag.end(), -1
-    return "".join([*kept, text[position:]])
+def _without_tags(text: str) -> str:
+    # Splitting by a pattern with one group gives the pieces around the matches, and the groups between them.
+    pieces = _OUTPUT.split(text)
+    return "".join(
+        piece if index % 2 else _SHORTCODE.sub("", _TAG.sub(_shown, piece)) for index, piece in enumerate(pieces)
+    )
+
+
+def _split_at_tags(text: str, tags: re.Pattern[str]) -> list[tuple[str, bool]]:
+    """The pieces of `text`, with whether each stood between a tag and its end; a tag without an end counts as text."""
+    pieces: list[tuple[str, bool]] = []
+    position, inside_from, opened_at = 0, -1, -1
+    for tag in tags.finditer(text):
+        if not tag[1] and inside_from < 0:
+            opened_at, inside_from = tag.start(), tag.end()
+        elif tag[1] and inside_from >= 0:
+            pieces += [(text[position:opened_at], False), (text[inside_from : tag.start()], True)]
+            position, inside_from = tag.end(), -1
+    return [*pieces, (text[position:], False)]
 
 
 def _shown(match: re.Match[str]) -> str:

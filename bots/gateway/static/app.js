@@ -7,11 +7,7 @@ const COUNT_TIMEOUT_MS = 15_000;
 const UPLOAD_TIMEOUT_MS = 30 * 60_000;
 const DEEPEST_INDENT = 12;
 
-const page = Object.fromEntries(
-  ["question", "send", "stop", "messages", "composer", "upload", "file", "status", "new", "count", "welcome", "hint",
-    "continued", "progress", "progress-label", "progress-bar", "cancel", "drop", "skip"]
-    .map((id) => [id, document.getElementById(id)]),
-);
+const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((node) => [node.id, node]));
 const state = {
   request: null, // the AbortController of the question being answered
   thread: null,
@@ -21,14 +17,10 @@ const state = {
 
 /** What went wrong, in words for the reader. */
 class Problem extends Error {
-  constructor(detail, reference = null) {
-    super(detail);
-    this.reference = reference;
-  }
+  reference = null; // what an operator can find in the log
 }
 
 // ── building nodes ──────────────────────────────────────────────────────────────────────────────
-
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
@@ -43,28 +35,26 @@ function button(label, className, onClick) {
 }
 
 // ── answer text: a small, safe part of Markdown ─────────────────────────────────────────────────
-
 const FENCE = /^\s*(```|~~~)/;
 const HEADING = /^\s{0,3}#{1,6}\s+(.*)$/;
 const ITEM = /^(\s*)(?:[-*•]|(\d{1,9})[.)])\s+(.*)$/;
-const DIVIDER = /^\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?$/;
+const DIVIDER = /^(?=.*\|)\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?$/;
 const INLINE = /`([^`\n]+)`|\*\*(?=\S)(.+?)\*\*|\[(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)\]/g;
 
 // Each reader takes (lines, index of its first line, inline) and returns [node, index after its last line].
-const BLOCKS = [
-  { starts: (lines, at) => FENCE.test(lines[at]), read: readFence },
-  { starts: startsTable, read: readTable },
-  { starts: (lines, at) => ITEM.test(lines[at]), read: readList },
-  { starts: (lines, at) => HEADING.test(lines[at]), read: readHeading },
-];
+const readerFor = (lines, at) => {
+  if (FENCE.test(lines[at])) return readFence;
+  if (lines[at].includes("|") && DIVIDER.test(lines[at + 1]?.trim() ?? "")) return readTable;
+  if (ITEM.test(lines[at])) return readList;
+  return HEADING.test(lines[at]) ? readHeading : readParagraph;
+};
 
 /** The nodes for `text`; `inline` turns the text of one paragraph, item or cell into nodes. */
 function renderBlocks(text, inline) {
   const lines = text.replace(/\r\n?/g, "\n").split("\n");
   const nodes = [];
   for (let at = skipBlank(lines, 0); at < lines.length; at = skipBlank(lines, at)) {
-    const read = BLOCKS.find((block) => block.starts(lines, at))?.read ?? readParagraph;
-    const [node, next] = read(lines, at, inline);
+    const [node, next] = readerFor(lines, at)(lines, at, inline);
     nodes.push(node);
     at = next;
   }
@@ -78,30 +68,20 @@ function skipBlank(lines, at) {
 
 function readFence(lines, at) {
   const fence = FENCE.exec(lines[at])[1];
-  const closes = (line) => line.trim().startsWith(fence);
-  const found = lines.findIndex((line, index) => index > at && closes(line));
+  const found = lines.findIndex((line, index) => index > at && line.trim().startsWith(fence));
   const end = found < 0 ? lines.length : found;
   const code = element("code", {}, lines.slice(at + 1, end).join("\n"));
   return [element("pre", { tabindex: "0", role: "region", "aria-label": "Code" }, code), end + 1];
 }
 
-function startsTable(lines, at) {
-  const divider = (lines[at + 1] ?? "").trim();
-  return lines[at].includes("|") && divider.includes("|") && DIVIDER.test(divider);
-}
-
 function readTable(lines, at, inline) {
+  const cells = (line) => line.trim().replace(/^\||\|$/g, "").split("|").map((cell) => cell.trim());
   const row = (line, tag) => element("tr", {}, ...cells(line).map((cell) => element(tag, {}, ...inline(cell))));
   const head = element("thead", {}, row(lines[at], "th"));
   const body = element("tbody");
   for (at += 2; lines[at]?.includes("|"); at += 1) body.append(row(lines[at], "td"));
   const table = element("table", {}, head, body);
   return [element("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Table" }, table), at];
-}
-
-function cells(line) {
-  const bare = line.trim().replace(/^\|/, "").replace(/(?<!\\)\|$/, "");
-  return bare.split(/(?<!\\)\|/).map((cell) => cell.trim().replaceAll("\\|", "|"));
 }
 
 function readList(lines, at, inline) {
@@ -131,16 +111,14 @@ function readItem(line) {
   const match = ITEM.exec(line);
   if (!match) return null;
   const [, indent, number, text] = match;
-  return { indent: Math.min(indent.length, DEEPEST_INDENT), number: number === undefined ? null : Number(number), text };
+  return { indent: Math.min(indent.length, DEEPEST_INDENT), number: number ? Number(number) : null, text };
 }
 
-function readHeading(lines, at, inline) {
-  return [element("h3", {}, ...inline(HEADING.exec(lines[at])[1])), at + 1];
-}
+const readHeading = (lines, at, inline) => [element("h3", {}, ...inline(HEADING.exec(lines[at])[1])), at + 1];
 
 function readParagraph(lines, at, inline) {
   let end = at + 1;
-  while (end < lines.length && lines[end].trim() && !BLOCKS.some((block) => block.starts(lines, end))) end += 1;
+  while (lines[end]?.trim() && readerFor(lines, end) === readParagraph) end += 1;
   return [element("p", {}, ...inline(lines.slice(at, end).join("\n"))), end];
 }
 
@@ -166,7 +144,6 @@ function renderMarks(whole, numbers, mark) {
 }
 
 // ── answers and their sources ───────────────────────────────────────────────────────────────────
-
 function renderAnswer(answer) {
   const citations = answer.citations ?? [];
   const sources = new Map(citations.map((citation) => [citation.number, renderSource(citation, true)]));
@@ -181,9 +158,8 @@ function renderAnswer(answer) {
   return node;
 }
 
-function message(kind, label, ...children) {
-  return element("article", { class: `message ${kind}`, "aria-label": label }, ...children);
-}
+const message = (kind, label, ...children) =>
+  element("article", { class: `message ${kind}`, "aria-label": label }, ...children);
 
 function renderSources(title, sources) {
   if (!sources.length) return [];
@@ -200,17 +176,9 @@ function renderSource(citation, numbered) {
 }
 
 function sourceLink({ url, title }) {
-  if (!isWebAddress(url)) return null;
+  if (!/^https?:\/\//i.test(url ?? "")) return null;
   const attributes = { href: url, target: "_blank", rel: "noopener noreferrer" };
   return element("a", { ...attributes, "aria-label": `Open ${title || "the document"} in a new tab` }, "Open");
-}
-
-function isWebAddress(url) {
-  try {
-    return ["http:", "https:"].includes(new URL(url).protocol);
-  } catch {
-    return false;
-  }
 }
 
 function citationMark(number, source) {
@@ -232,23 +200,22 @@ function showSource(source, mark) {
 }
 
 function renderFailure(error, retry) {
-  const node = message("answer", "Answer");
-  const stopped = error.name === "AbortError";
-  node.dataset.outcome = stopped ? "stopped" : "failed";
-  node.append(element("p", {}, stopped ? "Stopped. Nothing was answered." : describe(error)));
-  if (error.reference) node.append(element("p", { class: "reference" }, "Reference: ", element("code", {}, error.reference)));
+  const reference = error.reference ? element("code", {}, error.reference) : null;
+  const node = message("answer", "Answer", element("p", {}, describe(error)),
+    reference && element("p", { class: "reference" }, "Reference: ", reference));
+  node.dataset.outcome = error.name === "AbortError" ? "stopped" : "failed";
   node.append(button("Retry", "quiet retry", () => retry(node)));
   return node;
 }
 
 function describe(error) {
   if (error instanceof Problem) return error.message;
+  if (error.name === "AbortError") return "Stopped before there was an answer.";
   if (error.name === "TimeoutError") return "The answer took too long. Please try again.";
   return "Lorekeeper cannot be reached. Check your connection and try again.";
 }
 
 // ── talking to the server ───────────────────────────────────────────────────────────────────────
-
 /** The JSON of a successful reply; otherwise a Problem with the server's own words. */
 function readReply(status, text) {
   let body = null;
@@ -259,12 +226,13 @@ function readReply(status, text) {
   }
   if (status >= 200 && status < 300 && body) return body;
   const words = [body?.detail, body?.title].find((part) => part && typeof part === "string");
-  throw new Problem(words ?? `The server could not do this (status ${status}). Please try again.`, body?.reference);
+  const problem = new Problem(words ?? `The server could not do this (status ${status}). Please try again.`);
+  throw Object.assign(problem, { reference: body?.reference });
 }
 
 async function postQuestion(question, signal) {
   const body = JSON.stringify(state.thread ? { question, thread: state.thread } : { question });
-  const headers = { "Content-Type": "application/json", Accept: "application/json" };
+  const headers = { "Content-Type": "application/json" };
   const response = await fetch("/v1/ask", { method: "POST", headers, body, signal });
   return readReply(response.status, await response.text());
 }
@@ -281,14 +249,13 @@ async function refreshCount() {
 }
 
 // ── the conversation ────────────────────────────────────────────────────────────────────────────
-
 function ask(question) {
-  if (state.request || !question.trim()) return;
   announce("");
   page.welcome.hidden = true;
-  const asked = message("question", "Question", element("p", {}, question.trim()));
+  page.question.focus();
+  const asked = message("question", "Question", element("p", {}, question));
   page.messages.append(asked);
-  answer(question.trim(), asked);
+  answer(question, asked);
 }
 
 /** Asks and puts the outcome below `asked`. */
@@ -329,7 +296,6 @@ function setRequest(request) {
   state.request = request;
   page.stop.hidden = !request;
   page.send.hidden = Boolean(request);
-  page.messages.setAttribute("aria-busy", String(Boolean(request)));
   if (!request && stopHadFocus) page.question.focus();
   updateComposer();
 }
@@ -340,9 +306,7 @@ function setThread(thread) {
   history.replaceState(null, "", thread ? `${here}#${new URLSearchParams({ thread })}` : here);
 }
 
-function threadInAddress() {
-  return new URLSearchParams(location.hash.slice(1)).get("thread");
-}
+const threadInAddress = () => new URLSearchParams(location.hash.slice(1)).get("thread");
 
 function showConversation(thread) {
   state.request?.abort();
@@ -358,13 +322,14 @@ function showConversation(thread) {
 function updateComposer() {
   page.send.disabled = Boolean(state.request) || !page.question.value.trim();
   page.question.style.height = "auto";
-  page.question.style.height = `${page.question.scrollHeight}px`;
+  const borders = page.question.offsetHeight - page.question.clientHeight;
+  page.question.style.height = `${page.question.scrollHeight + borders}px`;
 }
 
 function submit(event) {
   event.preventDefault();
   if (page.send.disabled) return;
-  const question = page.question.value;
+  const question = page.question.value.trim();
   page.question.value = "";
   ask(question);
 }
@@ -379,3 +344,110 @@ function announce(text, failed = false) {
   page.status.textContent = text;
   page.status.classList.toggle("failed", failed);
 }
+
+// ── uploading ───────────────────────────────────────────────────────────────────────────────────
+function addFiles(files) {
+  const chosen = [...files]; // the list of a file field empties when the field is reset
+  page.file.value = "";
+  if (chosen.length) state.uploads = state.uploads.then(() => uploadAll(chosen));
+}
+
+async function uploadAll(files) {
+  const results = [];
+  for (const file of files) {
+    announce(`Uploading ${file.name}…`);
+    results.push(await upload(file));
+  }
+  page.progress.hidden = true;
+  announce(results.map((result) => result.text).join("\n"), results.some((result) => result.failed));
+  await refreshCount();
+}
+
+async function upload(file) {
+  try {
+    const { kind, document: stored, message: words } = await send(file);
+    const failed = kind === "failed" || stored?.status === "failed";
+    const text = failed ? `${file.name} could not be added.` : changeText(kind, file.name, stored);
+    return { text: [text, words ?? stored?.error].filter(Boolean).join(" "), failed };
+  } catch (error) {
+    const reference = error.reference ? ` (reference ${error.reference})` : "";
+    return { text: `${file.name} was not added. ${error.message}${reference}`, failed: true };
+  }
+}
+
+function changeText(kind, name, stored) {
+  if (["queued", "processing"].includes(stored?.status)) return `${name} was received and is being read.`;
+  if (kind === "unchanged") return `${name} was already there, unchanged.`;
+  return `${name} was ${kind === "replaced" ? "replaced" : "added"} and can be asked about.`;
+}
+
+function send(file) {
+  const form = new FormData();
+  form.append("file", file, file.name);
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // fetch cannot report the progress of an upload
+    const fail = (words) => () => reject(new Problem(words));
+    request.open("POST", "/v1/documents");
+    request.timeout = UPLOAD_TIMEOUT_MS;
+    request.upload.onprogress = ({ loaded, total }) => showProgress(file.name, total ? loaded / total : 0);
+    request.upload.onload = () => showProgress(file.name, 1);
+    request.onload = () => resolve(request);
+    request.onerror = fail("The upload was cut off: the file may be too large, or the connection was lost.");
+    request.ontimeout = fail("The upload took too long.");
+    request.onabort = fail("The upload was cancelled.");
+    state.transfer = request;
+    showProgress(file.name, 0);
+    request.send(form);
+  }).then(({ status, responseText }) => readReply(status, responseText));
+}
+
+function showProgress(name, share) {
+  const sent = share >= 1;
+  page.progress.hidden = false;
+  page["progress-label"].textContent = sent ? `Reading ${name}…` : `Uploading ${name}: ${Math.floor(share * 100)} %`;
+  page.cancel.hidden = sent; // what the server already has, it finishes reading
+  if (sent) page["progress-bar"].removeAttribute("value");
+  else page["progress-bar"].value = share * 100;
+}
+
+const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
+
+function listenForDrops() {
+  document.addEventListener("dragover", (event) => {
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    page.drop.hidden = false;
+  });
+  document.addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) page.drop.hidden = true; // left the window
+  });
+  document.addEventListener("drop", (event) => {
+    page.drop.hidden = true;
+    if (!holdsFiles(event)) return;
+    event.preventDefault();
+    addFiles(event.dataTransfer.files);
+  });
+}
+
+// ── start ───────────────────────────────────────────────────────────────────────────────────────
+function start() {
+  page.composer.addEventListener("submit", submit);
+  page.question.addEventListener("input", updateComposer);
+  page.question.addEventListener("keydown", submitOnEnter);
+  page.stop.addEventListener("click", () => state.request?.abort());
+  page.new.addEventListener("click", () => showConversation(null));
+  page.upload.addEventListener("click", () => page.file.click());
+  page.file.addEventListener("change", () => addFiles(page.file.files));
+  page.cancel.addEventListener("click", () => state.transfer?.abort());
+  page.welcome.addEventListener("click", ({ target }) => {
+    if (target.matches(".example")) ask(target.textContent);
+  });
+  window.addEventListener("hashchange", () => {
+    if (threadInAddress() !== state.thread) showConversation(threadInAddress());
+  });
+  listenForDrops();
+  showConversation(threadInAddress());
+  refreshCount();
+}
+
+start();

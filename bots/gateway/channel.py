@@ -1,0 +1,113 @@
+"""The gateway as a channel: binds its address, tells other commands where it is, serves until cancelled."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import socket
+import sys
+from collections.abc import Iterator
+
+import structlog
+import uvicorn
+
+from bots.gateway.app import create_app
+from bots.gateway.protection import is_loopback
+from core.build import Application
+from core.errors import InvalidSettings
+
+GRACE_SECONDS = 10
+IDLE_SECONDS = 30
+BACKLOG = 128
+log = structlog.get_logger(__name__)
+
+
+class Gateway:
+    """Implements `core.ports.Channel`."""
+
+    def __init__(self, application: Application, listener: socket.socket) -> None:
+        self._application = application
+        self._listener = listener
+
+    @property
+    def url(self) -> str:
+        """Where it listens, with the port that was really bound."""
+        host, port = self._listener.getsockname()[:2]
+        return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+    async def serve(self) -> None:
+        claim = self._application.claim
+        token = claim.announce(self.url) if claim is not None else ""
+        server = _Server(
+            uvicorn.Config(
+                create_app(self._application, token),
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                lifespan="off",
+                timeout_keep_alive=IDLE_SECONDS,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        serving = asyncio.create_task(server.serve(sockets=[self._listener]))
+        try:
+            await self._greet()
+            await asyncio.shield(serving)
+        except asyncio.CancelledError:
+            server.should_exit = True
+            await serving
+            raise
+
+    async def _greet(self) -> None:
+        """For the person who started it: that it runs, and what to do next."""
+        host = self._application.settings.server.host
+        if not is_loopback(host):
+            log.warning("anybody who can reach this address may ask and upload", host=host)
+        _, total = await self._application.documents.page(limit=1)
+        shown = self.url.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]")
+        log.info("ready", url=shown, documents=total)
+        if sys.stdout.isatty() or self._application.settings.log.format == "console":
+            sys.stdout.write(_greeting(shown, total))
+            sys.stdout.flush()
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        # `lorekeeper run` handles signals for all its channels.
+        yield
+
+
+def open_channel(application: Application) -> Gateway:
+    """Bind the address. Raises `InvalidSettings` when that is not possible."""
+    server = application.settings.server
+    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
+    try:
+        listener = socket.create_server((server.host.strip("[]"), server.port), family=family, backlog=BACKLOG)
+    except OSError as error:
+        raise InvalidSettings(_explain(server.host, server.port, error)) from error
+    return Gateway(application, listener)
+
+
+def _explain(host: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"Port {port} on {host} is in use by another program. Stop it, or choose another port: "
+            f"set server.port, for example LOREKEEPER_SERVER__PORT={port + 1}."
+        )
+    return f"Cannot listen on {host}:{port}: {error.strerror or error}. Correct server.host and server.port."
+
+
+def _greeting(url: str, documents: int) -> str:
+    holds = "1 document" if documents == 1 else f"{documents} documents"
+    return f"""
+Lorekeeper is ready: {url}  ({holds})
+
+  Ask in the browser        {url}
+  Ask in a terminal         lorekeeper ask "How do I connect Slack?"
+  Add your own documents    lorekeeper documents add FOLDER
+  See what is wrong         lorekeeper doctor
+
+The command is in .venv/bin after `make setup`. Stop with Ctrl-C.
+"""

@@ -1,0 +1,156 @@
+"""The gateway from outside: how other commands use an application that another process owns."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from core import wording
+from core.errors import InvalidRequest, LorekeeperError, NotFound, StorageFailed, TooLarge
+from core.health import Check, State
+from core.ports import Progress
+from core.types import Answer, Document, DocumentChange, Event, Finished, Outcome, Passage, Question, Status
+from core.wire import answer_from_json, change_from_json, document_from_json, passage_from_json
+
+CONNECT_SECONDS = 5.0
+# Longer than the server's own limit for one question, so that its answer, also a refusal, arrives.
+ANSWER_SECONDS = 600.0
+SHORT_SECONDS = 60.0
+UNREACHABLE = (
+    "The running `lorekeeper run` that owns the data folder does not answer. Restart it, or stop it and try again."
+)
+ERRORS: Mapping[int, type[LorekeeperError]] = {404: NotFound, 413: TooLarge, 422: InvalidRequest}
+
+
+class GatewayClient:
+    """Implements `core.ports.Asker` and `core.ports.Documents`. Raises what the owner's own parts would raise."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {token}"}
+
+    async def ask(self, question: Question) -> Answer:
+        body: dict[str, Any] = {
+            "question": question.text,
+            "namespace": question.scope.namespace,
+            "thread": question.thread,
+            "explain": True,
+        }
+        if question.history:
+            body["history"] = [{"role": turn.role, "text": turn.text} for turn in question.history]
+        try:
+            return answer_from_json(await self._json("POST", "/v1/ask", ANSWER_SECONDS, json=body))
+        except LorekeeperError as error:
+            return Answer(question.id, Outcome.FAILED, error.message, namespace=question.scope.namespace)
+
+    async def stream(self, question: Question) -> AsyncGenerator[Event, None]:
+        yield Status(wording.SEARCHING)
+        yield Finished(await self.ask(question))
+
+    async def add_paths(
+        self, paths: Sequence[Path], namespace: str, progress: Progress | None = None, prune: bool = True
+    ) -> list[DocumentChange]:
+        body = {"paths": [str(path) for path in paths], "namespace": namespace, "prune": prune}
+        return await self._with_progress("/v1/documents/paths", progress, body)
+
+    async def add_file(self, name: str, path: Path, namespace: str) -> DocumentChange:
+        with path.open("rb") as file:
+            value = await self._json(
+                "POST", "/v1/documents", ANSWER_SECONDS, files={"file": (name, file)}, data={"namespace": namespace}
+            )
+        return change_from_json(value)
+
+    async def page(
+        self, namespace: str | None = None, limit: int = 1000, offset: int = 0
+    ) -> tuple[list[Document], int]:
+        chosen = {"namespace": namespace} if namespace is not None else {}
+        documents: list[Document] = []
+        while True:
+            window = {"limit": min(1000, limit - len(documents)), "offset": offset + len(documents)}
+            value = await self._json("GET", "/v1/documents", SHORT_SECONDS, params=chosen | window)
+            documents += map(document_from_json, value["documents"])
+            if not value["documents"] or len(documents) >= min(limit, value["total"] - offset):
+                return documents, value["total"]
+
+    async def get(self, document_id: str) -> Document:
+        return document_from_json(await self._json("GET", f"/v1/documents/{_part(document_id)}", SHORT_SECONDS))
+
+    async def passages(self, document_id: str) -> list[Passage]:
+        value = await self._json("GET", f"/v1/documents/{_part(document_id)}/passages", SHORT_SECONDS)
+        return [passage_from_json(each) for each in value["passages"]]
+
+    async def remove(self, document_id: str) -> Document:
+        document = await self.get(document_id)
+        await self._json("DELETE", f"/v1/documents/{document.id}", ANSWER_SECONDS)
+        return document
+
+    async def reindex(self, progress: Progress | None = None) -> list[DocumentChange]:
+        return await self._with_progress("/v1/documents/reindex", progress)
+
+    async def checks(self) -> Sequence[Check]:
+        """The owner's own view of its dependencies."""
+        async with self._client(SHORT_SECONDS) as client:
+            value = (await client.get("/readyz")).json()
+        return [Check(each["name"], State(each["state"]), each["detail"], each["remedy"]) for each in value["checks"]]
+
+    def close(self) -> None:
+        """Nothing is held between calls."""
+
+    async def _json(self, method: str, path: str, seconds: float, **arguments: Any) -> Any:
+        async with self._client(seconds) as client:
+            response = await client.request(method, path, **arguments)
+            _raise_for(response)
+            return response.json() if response.content else None
+
+    async def _with_progress(
+        self, path: str, progress: Progress | None, body: Mapping[str, Any] | None = None
+    ) -> list[DocumentChange]:
+        # A large document may take minutes between two lines, and stopping the server ends the stream.
+        async with self._client(None) as client, client.stream("POST", path, json=body) as response:
+            if not response.is_success:
+                await response.aread()
+            _raise_for(response)
+            async for line in response.aiter_lines():
+                value = json.loads(line)
+                if "finished" in value:
+                    return [change_from_json(each) for each in value["finished"]]
+                if "error" in value:
+                    raise StorageFailed(value["error"])
+                if progress is not None:
+                    progress(change_from_json(value["change"]), value["done"], value["total"])
+        raise StorageFailed(
+            "The server stopped before all documents were indexed. Run the command again; done ones are skipped."
+        )
+
+    @asynccontextmanager
+    async def _client(self, seconds: float | None) -> AsyncGenerator[httpx.AsyncClient, None]:
+        timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
+        try:
+            # The owner is on this machine; a proxy from the environment has no place in between.
+            async with httpx.AsyncClient(
+                base_url=self._url, headers=self._headers, timeout=timeout, trust_env=False
+            ) as client:
+                yield client
+        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+            raise StorageFailed(UNREACHABLE) from error
+
+
+def _part(document_id: str) -> str:
+    if not document_id.isalnum():
+        raise NotFound(f"There is no document {document_id}. `lorekeeper documents list` shows them all.")
+    return document_id
+
+
+def _raise_for(response: httpx.Response) -> None:
+    if response.is_success:
+        return
+    try:
+        detail = str(response.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        detail = f"The server answered with HTTP {response.status_code}."
+    raise ERRORS.get(response.status_code, StorageFailed)(detail)

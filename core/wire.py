@@ -1,0 +1,152 @@
+"""What travels as plain JSON values and back: the same for the command line's `--json` and for HTTP. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+from core.types import (
+    Answer,
+    ChangeKind,
+    Citation,
+    Document,
+    DocumentChange,
+    DocumentStatus,
+    Outcome,
+    Passage,
+    Receipt,
+    Signals,
+)
+
+Json = dict[str, Any]
+
+
+def answer_to_json(answer: Answer, *, why: bool = False) -> Json:
+    """The public form of an answer. `why` adds the receipt, which is for the asker only."""
+    result: Json = {
+        "id": answer.id,
+        "outcome": answer.outcome.value,
+        "text": answer.text,
+        "citations": [_citation(citation) for citation in answer.citations],
+        "nearest": [_citation(citation) for citation in answer.nearest],
+        "namespace": answer.namespace,
+        "thread": answer.thread,
+        "generator": answer.generator,
+        "notice": answer.notice,
+    }
+    if why and answer.why is not None:
+        result["why"] = {
+            "standalone": answer.standalone,
+            "confidence": answer.why.confidence,
+            "threshold": answer.why.threshold,
+            "signals": asdict(answer.why.signals),
+            "passages": [passage_to_json(passage) for passage in answer.why.passages],
+            "milliseconds": dict(answer.why.milliseconds),
+        }
+    return result
+
+
+def answer_from_json(value: Mapping[str, Any]) -> Answer:
+    """Raises `KeyError`, `TypeError` or `ValueError` for what is not an answer."""
+    why = value.get("why")
+    return Answer(
+        id=value["id"],
+        outcome=Outcome(value["outcome"]),
+        text=value["text"],
+        citations=tuple(Citation(**each) for each in value["citations"]),
+        nearest=tuple(Citation(**each) for each in value["nearest"]),
+        namespace=value["namespace"],
+        thread=value["thread"],
+        standalone=why["standalone"] if why else "",
+        generator=value["generator"],
+        notice=value["notice"],
+        why=_receipt(why) if why else None,
+    )
+
+
+def document_to_json(document: Document) -> Json:
+    """As admins see it; readers and losses included, stored text not."""
+    return {
+        "id": document.id,
+        "title": document.title,
+        "namespace": document.namespace,
+        "source": document.source,
+        "status": document.status.value,
+        "error": document.error,
+        "media_type": document.media_type,
+        "sha256": document.sha256,
+        "size_bytes": document.size_bytes,
+        "pages": document.pages,
+        "chunks": document.chunks,
+        "readers": sorted(document.readers),
+        "losses": list(document.losses),
+        "url": document.url,
+        "updated_at": document.updated_at.isoformat(),
+    }
+
+
+def document_from_json(value: Mapping[str, Any]) -> Document:
+    """Raises `KeyError`, `TypeError` or `ValueError` for what is not a document."""
+    changed = {
+        "status": DocumentStatus(value["status"]),
+        "readers": frozenset(value["readers"]),
+        "losses": tuple(value["losses"]),
+        "updated_at": datetime.fromisoformat(value["updated_at"]),
+    }
+    return Document(**{**value, **changed})
+
+
+def change_to_json(change: DocumentChange) -> Json:
+    """What happened to one file."""
+    return {
+        "kind": change.kind.value,
+        "name": change.name,
+        "document": document_to_json(change.document) if change.document else None,
+        "message": change.message,
+        "code": change.code,
+    }
+
+
+def change_from_json(value: Mapping[str, Any]) -> DocumentChange:
+    """Raises `KeyError`, `TypeError` or `ValueError` for what is not a change."""
+    document = document_from_json(value["document"]) if value["document"] else None
+    return DocumentChange(ChangeKind(value["kind"]), value["name"], document, value["message"], value["code"])
+
+
+def passage_to_json(passage: Passage) -> Json:
+    """Text and place, with the scores where there was a query."""
+    return {
+        "chunk_id": passage.chunk_id,
+        "document_id": passage.document_id,
+        "title": passage.title,
+        "headings": list(passage.headings),
+        "page": passage.page,
+        "locator": passage.locator,
+        "text": passage.text,
+        "url": passage.url,
+        "score": passage.score,
+        "dense": passage.dense,
+        "lexical": passage.lexical,
+    }
+
+
+def passage_from_json(value: Mapping[str, Any]) -> Passage:
+    """Raises `KeyError` or `TypeError` for what is not a passage."""
+    fields = {name: value[name] for name in value if name not in {"headings", "locator"}}
+    return Passage(**fields, context=value["text"], headings=tuple(value["headings"]))
+
+
+def _citation(citation: Citation) -> Json:
+    return asdict(citation)
+
+
+def _receipt(why: Mapping[str, Any]) -> Receipt:
+    return Receipt(
+        signals=Signals(**why["signals"]),
+        confidence=why["confidence"],
+        threshold=why["threshold"],
+        passages=tuple(passage_from_json(each) for each in why["passages"]),
+        milliseconds=why["milliseconds"],
+    )
