@@ -14,7 +14,7 @@ from core.ports import Asker, Documents, Embedder
 from core.settings import Settings
 
 PIPELINE = "ingest.pipeline:Pipeline"
-SPLIT_VERSION = "ingest.split:SPLIT_VERSION"
+INDEX_VERSIONS = ("ingest.split:SPLIT_VERSION", "ingest.vectors:VECTOR_VERSION")
 REMOTE = "bots.gateway.client:GatewayClient"
 
 
@@ -82,8 +82,9 @@ def open_embedder(settings: Settings) -> Embedder:
 
 
 def split_identity(settings: Settings) -> str:
-    """Everything that changes how documents are cut."""
-    return f"{load(SPLIT_VERSION)}/{settings.split.max_tokens}/{settings.split.overlap_tokens}"
+    """Everything that changes how documents are cut, and what of each chunk is embedded."""
+    versions = "/".join(map(load, INDEX_VERSIONS))
+    return f"{versions}/{settings.split.max_tokens}/{settings.split.overlap_tokens}"
 
 
 def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) -> Application:

@@ -17,11 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
+import numpy as np
 import structlog
 
 from core.errors import LorekeeperError, StorageFailed, UnreadableDocument
 from core.identity import IndexIdentity
-from core.ports import Embedder, Progress, VectorIndex
+from core.ports import Embedder, Progress, VectorIndex, Vectors
 from core.settings import Settings
 from core.store.documents import DocumentStore
 from core.types import (
@@ -37,11 +38,13 @@ from core.types import (
 from ingest.files import FileStore
 from ingest.parse import parse
 from ingest.sources.files import Collected, SourceFile, collect, read
-from ingest.split import embedding_text, split
+from ingest.split import split
+from ingest.vectors import chunk_vectors
 
 # Chunks embedded at once: enough to sort by length, few enough that a crash loses little.
 BATCH_CHUNKS = 256
 GARBAGE_BATCH = 1000
+STOPPED = "Stopped before all documents were indexed. Run the command again; done ones are skipped."
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
@@ -175,19 +178,16 @@ class Pipeline:
     def _add(self, files: Iterable[Received | DocumentChange], *, anew: bool = False) -> Iterator[DocumentChange]:
         batch: list[Prepared] = []
         for file in files:
-            if self._closing:
-                raise StorageFailed(
-                    "Stopped before all documents were indexed. Run the command again; done ones are skipped."
-                )
+            self._stop_if_closing()
             result = self._prepare(file, anew) if isinstance(file, Received) else file
             if isinstance(result, DocumentChange):
                 yield result
                 continue
             batch.append(result)
             if sum(len(prepared.chunks) for prepared in batch) >= BATCH_CHUNKS:
-                yield from self._index(batch)
+                yield from self._index(batch, anew=anew)
                 batch = []
-        yield from self._index(batch)
+        yield from self._index(batch, anew=anew)
         self._collect_garbage()
 
     def _prepare(self, file: Received, anew: bool) -> Prepared | DocumentChange:
@@ -235,17 +235,13 @@ class Pipeline:
         kind = ChangeKind.REPLACED if old is not None and old.chunks else ChangeKind.ADDED
         return Prepared(file.name, document, kind, sections, chunks)
 
-    def _index(self, batch: Sequence[Prepared]) -> Iterator[DocumentChange]:
-        """Embed the batch's new chunks together, then publish document by document."""
-        new = [self._not_yet_indexed(prepared) for prepared in batch]
+    def _index(self, batch: Sequence[Prepared], *, anew: bool) -> Iterator[DocumentChange]:
+        """Embed the batch's new chunks (or all of them) together, then publish document by document."""
+        new = [list(prepared.chunks) if anew else self._not_yet_indexed(prepared) for prepared in batch]
         for prepared, chunks in zip(batch, new, strict=True):
             self._store.reserve_vectors(prepared.document.namespace, [chunk.id for chunk in chunks])
-        texts = [
-            embedding_text(prepared.document.title, chunk)
-            for prepared, chunks in zip(batch, new, strict=True)
-            for chunk in chunks
-        ]
-        rows = self._embedder.embed(texts)
+        titled = [(prepared.document.title, chunk) for prepared, chunks in zip(batch, new, strict=True) for chunk in chunks]
+        rows = chunk_vectors(self._embed, titled)
         start = 0
         for prepared, chunks in zip(batch, new, strict=True):
             document = prepared.document
@@ -254,6 +250,17 @@ class Pipeline:
             self._store.publish(document, prepared.sections, prepared.chunks)
             log.info("indexed", document=document.id, chunks=document.chunks, embedded=len(chunks))
             yield DocumentChange(prepared.kind, prepared.name, document, " ".join(document.losses) or None)
+
+    def _embed(self, texts: Sequence[str]) -> Vectors:
+        rows = []
+        for start in range(0, len(texts), BATCH_CHUNKS):
+            self._stop_if_closing()
+            rows.append(self._embedder.embed(texts[start : start + BATCH_CHUNKS]))
+        return np.concatenate(rows) if rows else np.zeros((0, self._embedder.dimension), np.float32)
+
+    def _stop_if_closing(self) -> None:
+        if self._closing:
+            raise StorageFailed(STOPPED)
 
     def _not_yet_indexed(self, prepared: Prepared) -> list[Chunk]:
         document = prepared.document

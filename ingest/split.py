@@ -1,12 +1,14 @@
 """Blocks to sections (what a model reads) and chunks (what is embedded, searched and cited). Pure.
 
-Blocks are packed into chunks of at most `max_tokens` at the best boundary there is: between blocks, else between lines,
-sentences, words, and only then inside a word. A chunk never crosses a heading or a page, so its citation is exact.
+Blocks are taken apart into atoms (sentences, lines, table rows with their header), and atoms are packed into chunks of at
+most `max_tokens` that begin with the last sentences of the one before. A chunk never crosses a heading or a page, so its
+citation is exact, and its text stands in the document as it is.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,17 +17,21 @@ from dataclasses import dataclass
 from core.ports import CountTokens
 from core.types import Block, BlockKind, Chunk, ParsedDocument, Section
 
-SPLIT_VERSION = "1"
+# To be raised whenever the same text is cut in another way: it is part of the index's identity.
+SPLIT_VERSION = "2"
 # A section longer than this is cut into consecutive ones: a model reads one around each passage.
 SECTION_TOKENS = 1000
+SMALLEST_BUDGET = 32
+LONGEST_PREFIX = 300
+# Where text may be cut, best first: at lines, sentences, clauses, words. What was cut keeps its separator.
 BOUNDARIES = (
-    re.compile(r"(?<=\n)"),
-    re.compile(r"(?<=[.!?。！？])\s+"),
-    re.compile(r"(?<=[;:,、，])\s+"),
-    re.compile(r"\s+"),
+    re.compile(r"(?<=\n)(?=\S|\s)"),
+    re.compile(r"(?<=[.!?])(?=\s)|(?<=[。！？])"),
+    re.compile(r"(?<=[;:,])(?=\s)|(?<=[、，；])"),
+    re.compile(r"(?=\s)"),
 )
-# No token is shorter than a part of a character or, in practice, longer than this many.
-CHARACTERS_PER_TOKEN = 4
+# No tokenizer makes fewer tokens than one for this many characters of text.
+CHARACTERS_PER_TOKEN = 16
 _TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]+\|?\s*$")
 
 
@@ -38,6 +44,16 @@ class Group:
     blocks: tuple[Block, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Atom:
+    """What is never cut: a sentence or line with the white space before it, or some table rows with their header."""
+
+    text: str
+    tokens: int
+    repeatable: bool
+    """Whether it may stand at the end of one chunk and again at the beginning of the next."""
+
+
 def split(
     parsed: ParsedDocument, document_id: str, count_tokens: CountTokens, max_tokens: int, overlap_tokens: int
 ) -> tuple[tuple[Section, ...], tuple[Chunk, ...]]:
@@ -46,27 +62,26 @@ def split(
     chunks: list[Chunk] = []
     seen: Counter[str] = Counter()
     for group in _groups(parsed):
-        budget = max(32, max_tokens - count_tokens(_prefix(parsed.title, group.headings)))
-        pieces = _pack(group.blocks, count_tokens, budget, overlap_tokens)
-        for part in _sections(pieces, count_tokens):
-            text = "\n\n".join(part)
-            place = (document_id, parsed.title, *group.headings, str(group.page))
+        budget = max(SMALLEST_BUDGET, max_tokens - count_tokens(prefix(parsed.title, group.headings)))
+        atoms = [atom for block in group.blocks for atom in _atoms(block, count_tokens, budget)]
+        place = (document_id, parsed.title, *group.headings, str(group.page))
+        for spans in _sections(_pack(atoms, budget, overlap_tokens), atoms):
+            text = _text(atoms[spans[0][0] : spans[-1][1]])
             section = Section(_id(seen, "section", *place, text), text, group.headings, group.page)
             sections.append(section)
-            for piece in part:
+            for begin, end in spans:
+                piece = _text(atoms[begin:end])
                 chunk_id = _id(seen, "chunk", *place, piece)
-                chunks.append(Chunk(chunk_id, document_id, section.id, len(chunks), piece, group.headings, group.page))
+                chunks.append(
+                    Chunk(chunk_id, document_id, section.id, len(chunks), piece, group.headings, group.page)
+                )
     return tuple(sections), tuple(chunks)
 
 
-def embedding_text(title: str, chunk: Chunk) -> str:
-    """What is embedded for a chunk: where it stands, then its text."""
-    return _prefix(title, chunk.headings) + chunk.text
-
-
-def _prefix(title: str, headings: Sequence[str]) -> str:
+def prefix(title: str, headings: Sequence[str]) -> str:
+    """Where a chunk stands, as a line before its text: `Employee handbook > Benefits > Vacation`. Empty without any."""
     path = [part for part in dict.fromkeys((title, *headings)) if part]
-    return " > ".join(path)[:300] + "\n" if path else ""
+    return " > ".join(path)[:LONGEST_PREFIX] + "\n" if path else ""
 
 
 def _id(seen: Counter[str], *parts: str) -> str:
@@ -75,6 +90,13 @@ def _id(seen: Counter[str], *parts: str) -> str:
     if seen[digest] == 1:
         return digest
     return hashlib.blake2b(f"{digest}/{seen[digest]}".encode(), digest_size=16).hexdigest()
+
+
+def _text(atoms: Sequence[Atom]) -> str:
+    return "".join(atom.text for atom in atoms).strip()
+
+
+# ── groups ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def _groups(parsed: ParsedDocument) -> Iterator[Group]:
@@ -101,45 +123,23 @@ def _headings(path: Sequence[tuple[int, str]], title: str) -> tuple[str, ...]:
     return tuple(texts[1:] if texts and texts[0] == title else texts)
 
 
-def _sections(pieces: Sequence[str], count_tokens: CountTokens) -> Iterator[list[str]]:
-    part: list[str] = []
-    size = 0
-    for piece in pieces:
-        tokens = count_tokens(piece)
-        if part and size + tokens > SECTION_TOKENS:
-            yield part
-            part, size = [], 0
-        part.append(piece)
-        size += tokens
-    if part:
-        yield part
+# ── atoms ────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _pack(blocks: Sequence[Block], count_tokens: CountTokens, budget: int, overlap: int) -> list[str]:
-    units = [unit for block in blocks for unit in _units(block, count_tokens, budget)]
-    sizes = [count_tokens(unit) for unit in units]
-    pieces: list[str] = []
-    start = 0
-    while start < len(units):
-        end, total = start, 0
-        while end < len(units) and (end == start or total + sizes[end] <= budget):
-            total += sizes[end]
-            end += 1
-        pieces.append("\n".join(units[start:end]))
-        start = end
-    return pieces
-
-
-def _units(block: Block, count_tokens: CountTokens, budget: int) -> list[str]:
-    text = block.text.strip("\n")
-    if _fits(text, count_tokens, budget):
-        return [text]
+def _atoms(block: Block, count_tokens: CountTokens, budget: int) -> Iterator[Atom]:
+    text = "\n\n" + block.text.strip("\n")
     if block.kind is BlockKind.TABLE:
-        return _table_units(text, count_tokens, budget)
-    return _cut(text, count_tokens, budget, 0)
+        for piece in [text] if _fits(text, count_tokens, budget) else _table_pieces(text.strip(), count_tokens, budget):
+            yield Atom(piece, count_tokens(piece), repeatable=False)
+        return
+    # Sentences are the units even of a paragraph that would fit, so that a chunk can end and overlap at each of them.
+    for line in BOUNDARIES[0].split(text):
+        for sentence in BOUNDARIES[1].split(line):
+            for piece in _cut(sentence, count_tokens, budget, 2):
+                yield Atom(piece, count_tokens(piece), repeatable=True)
 
 
-def _table_units(text: str, count_tokens: CountTokens, budget: int) -> list[str]:
+def _table_pieces(text: str, count_tokens: CountTokens, budget: int) -> list[str]:
     """Rows packed into pieces that each begin with the table's header."""
     lines = text.split("\n")
     head = lines[:2] if len(lines) > 1 and _TABLE_RULE.match(lines[1]) else lines[:1]
@@ -150,46 +150,86 @@ def _table_units(text: str, count_tokens: CountTokens, budget: int) -> list[str]
     pieces: list[list[str]] = [[]]
     size = 0
     for line in lines[len(head) :]:
-        for row in [line] if _fits(line, count_tokens, room) else _cut(line, count_tokens, room, 1):
+        for row in _cut(line, count_tokens, room, 1):
             tokens = count_tokens(row) + 1
             if pieces[-1] and size + tokens > room:
                 pieces.append([])
                 size = 0
             pieces[-1].append(row)
             size += tokens
-    return [f"{header}\n" + "\n".join(rows) for rows in pieces if rows] or [header]
+    return [f"\n\n{header}\n" + "\n".join(rows) for rows in pieces if rows] or [header]
 
 
 def _cut(text: str, count_tokens: CountTokens, budget: int, level: int) -> list[str]:
-    """Pieces within the budget, cut at the best boundary that leaves pieces small enough."""
+    """Pieces within the budget, cut at the best boundary that leaves them small enough; together they are the text."""
     if _fits(text, count_tokens, budget):
-        return [text] if text.strip() else []
+        return [text] if text else []
     if level == len(BOUNDARIES):
-        step = max(1, budget)
-        return [text[start : start + step] for start in range(0, len(text), step)]
-    parts = [part for part in BOUNDARIES[level].split(text) if part and part.strip()]
+        return [text[start : start + budget] for start in range(0, len(text), budget)]
     pieces: list[str] = []
-    current: list[str] = []
-    size = 0
-    for part in parts:
-        tokens = budget + 1 if len(part) > budget * 16 else count_tokens(part)
+    current, size = "", 0
+    for part in BOUNDARIES[level].split(text):
+        tokens = count_tokens(part) if len(part) <= budget * CHARACTERS_PER_TOKEN else budget + 1
         if current and size + tokens > budget:
-            pieces.append(_joined(current, level))
-            current, size = [], 0
+            pieces.append(current)
+            current, size = "", 0
         if tokens > budget:
             pieces += _cut(part, count_tokens, budget, level + 1)
-            continue
-        current.append(part)
-        size += tokens
-    if current:
-        pieces.append(_joined(current, level))
-    return pieces
-
-
-def _joined(parts: Sequence[str], level: int) -> str:
-    return ("" if level == 0 else " ").join(parts).strip("\n")
+        else:
+            current, size = current + part, size + tokens
+    return [*pieces, current] if current else pieces
 
 
 def _fits(text: str, count_tokens: CountTokens, budget: int) -> bool:
     # Tokenising megabytes only to learn that they do not fit would be quadratic over the levels.
-    return len(text) <= budget * 16 and count_tokens(text) <= budget
+    return len(text) <= budget * CHARACTERS_PER_TOKEN and count_tokens(text) <= budget
+
+
+# ── packing ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _pack(atoms: Sequence[Atom], budget: int, overlap: int) -> list[tuple[int, int]]:
+    """Spans of atoms, about equally long, so that no chunk is a mere remnant."""
+    total = sum(atom.tokens for atom in atoms)
+    step = max(1, budget - overlap)
+    count = 1 if total <= budget else math.ceil((total - overlap) / step)
+    goal = min(budget, math.ceil((total + (count - 1) * overlap) / count))
+    spans: list[tuple[int, int]] = []
+    begin = 0
+    while begin < len(atoms):
+        end = _filled(atoms, begin, goal, budget)
+        spans.append((begin, end))
+        if end == len(atoms):
+            break
+        begin = _overlapping(atoms, begin, end, overlap)
+    return spans
+
+
+def _filled(atoms: Sequence[Atom], begin: int, goal: int, budget: int) -> int:
+    size, end = atoms[begin].tokens, begin + 1
+    while end < len(atoms) and size < goal and size + atoms[end].tokens <= budget:
+        size += atoms[end].tokens
+        end += 1
+    return end
+
+
+def _overlapping(atoms: Sequence[Atom], begin: int, end: int, overlap: int) -> int:
+    """Where the next chunk begins: as many whole atoms before `end` as fit the overlap."""
+    start, size = end, 0
+    while start - 1 > begin and atoms[start - 1].repeatable and size + atoms[start - 1].tokens <= overlap:
+        start -= 1
+        size += atoms[start].tokens
+    return start
+
+
+def _sections(spans: Sequence[tuple[int, int]], atoms: Sequence[Atom]) -> Iterator[list[tuple[int, int]]]:
+    """Consecutive chunks that together are short enough for a model to read."""
+    part: list[tuple[int, int]] = []
+    for span in spans:
+        first = part[0][0] if part else span[0]
+        if part and sum(atom.tokens for atom in atoms[first : span[1]]) > SECTION_TOKENS:
+            yield part
+            part = []
+        part.append(span)
+    if part:
+        yield part

@@ -150,9 +150,9 @@ def _family(of: int, numbers: Sequence[int], parents: Sequence[int]) -> str:
 def _encryption(password: str) -> bytes:
     """Algorithms 3.2 to 3.4 for a 40-bit key, the owner's password being the user's."""
     padded = (password.encode("latin-1") + _PADDING)[:32]
-    owner = _rc4(hashlib.md5(padded).digest()[:5], padded)
+    owner = _rc4(hashlib.md5(padded, usedforsecurity=False).digest()[:5], padded)
     permissions = (_PERMISSIONS & 0xFFFFFFFF).to_bytes(4, "little")
-    key = hashlib.md5(padded + owner + permissions + bytes(16)).digest()[:5]
+    key = hashlib.md5(padded + owner + permissions + bytes(16), usedforsecurity=False).digest()[:5]
     user = _rc4(key, _PADDING)
     return f"<< /Filter /Standard /V 1 /R 2 /O <{owner.hex()}> /U <{user.hex()}> /P {_PERMISSIONS} >>".encode()
 

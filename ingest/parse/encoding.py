@@ -10,6 +10,8 @@ SAMPLE_BYTES = 65_536
 GUESS_BYTES = 262_144
 MAX_CONTROL_SHARE = 0.02
 """Of the first bytes; text has next to none, compressed or executable data about a tenth."""
+_FEW_CONTROLS = 2
+"""Stray ones, other than zeros, that do not make a short text something else."""
 _MAX_WESTERN_SHARE, _MAX_WESTERN_RUN, _SHORT_TEXT = 0.12, 2, 200
 _ACCENTED_RUN = re.compile(rb"[\x80-\xff]+")
 _SIGN_IN_WORD = re.compile(r"[A-Za-z][¹²³¿¥£¢¤¦¨©¬®¯±¶¸¼½¾][A-Za-z]")
@@ -58,7 +60,8 @@ def is_text(data: bytes) -> bool:
     if not sample or sample.startswith(tuple(mark for mark, _ in _MARKS)) or _wide_encoding(sample):
         return True
     controls = len(sample) - len(sample.translate(None, _CONTROLS))
-    return controls <= MAX_CONTROL_SHARE * len(sample)
+    few = 0 if 0 in sample else _FEW_CONTROLS
+    return controls <= max(MAX_CONTROL_SHARE * len(sample), few)
 
 
 def decode(data: bytes, *, declared: bool = False) -> Decoded:

@@ -27,8 +27,10 @@ _TYPED = frozenset({3, 20})
 _MAX_ANNOTATIONS = 1000
 _BOLD_WEIGHT = 600
 _BOLD_NAME = re.compile(rb"bold|black|heavy|semib|demi", re.IGNORECASE)
-_CELL_GAP, _MAX_CELLS_LINE = 1.5, 150
+_CELL_GAP, _MAX_CELLS_LINE = 1.5, 100
 """Font sizes between two columns, at least; and characters of a line that is looked at for them."""
+_NEXT_LINE = 0.6
+"""Font sizes down to the next line, at least; an index stands about a third of one lower."""
 _GARBLED_SHARE, _MIN_GARBLED = 0.3, 10
 _TAB, _BLANK, _REPLACEMENT = 0x09, 0x20, 0xFFFD
 _PRIVATE_USE = range(0xE000, 0xF900)
@@ -114,7 +116,21 @@ def _lines(pdfium: Any, text: Any, codes: list[int]) -> Iterator[Line]:
         if code in _LINE_ENDS or code in _HYPHENS:
             yield _line(pdfium, text, codes, start, index, is_hyphenated=code in _HYPHENS)
             start = index + 1
+        elif code == _BLANK and _goes_to_next_line(pdfium, text, codes, index):
+            yield _line(pdfium, text, codes, start, index, is_hyphenated=False)
+            start = index + 1
     yield _line(pdfium, text, codes, start, len(codes), is_hyphenated=False)
+
+
+def _goes_to_next_line(pdfium: Any, text: Any, codes: list[int], blank: int) -> bool:
+    """Whether a line ends at this blank: pdfium overlooks an end before so small a character as a bullet."""
+    if not 0 < blank < len(codes) - 1 or codes[blank - 1] <= _BLANK or codes[blank + 1] <= _BLANK:
+        return False
+    (x_before, y_before), (x_after, y_after) = (_origin(pdfium, text, index) for index in (blank - 1, blank + 1))
+    if x_after >= x_before or y_after >= y_before:
+        return False
+    size = _size(pdfium, text, blank + 1)
+    return x_before - x_after > size and y_before - y_after > _NEXT_LINE * size
 
 
 def _line(pdfium: Any, text: Any, codes: list[int], start: int, end: int, *, is_hyphenated: bool) -> Line:
@@ -122,8 +138,8 @@ def _line(pdfium: Any, text: Any, codes: list[int], start: int, end: int, *, is_
     if not shown:
         return Line("", 0, 0, 0, 0)
     first, middle, last = shown[0], shown[len(shown) // 2], shown[-1]
-    x0, y0, _ = _box(pdfium, text, first)
-    _, y1, x1 = _box(pdfium, text, last)
+    x0, x1 = _sides(pdfium, text, first)[0], _sides(pdfium, text, last)[1]
+    y0, y1 = _origin(pdfium, text, first)[1], _origin(pdfium, text, last)[1]
     sizes = sorted(_size(pdfium, text, index) for index in (first, middle, last))
     return Line(
         one_line("".join(map(_character, codes[start:end]))),
@@ -141,7 +157,7 @@ def _first_cell(pdfium: Any, text: Any, codes: list[int], shown: list[int], size
     if len(shown) > _MAX_CELLS_LINE:
         return ""
     for before, after in pairwise(shown):
-        if after > before + 1 and _box(pdfium, text, after)[0] - _box(pdfium, text, before)[2] > _CELL_GAP * size:
+        if after > before + 1 and _sides(pdfium, text, after)[0] - _sides(pdfium, text, before)[1] > _CELL_GAP * size:
             return one_line("".join(map(_character, codes[shown[0] : before + 1])))
     return ""
 
@@ -150,13 +166,18 @@ def _character(code: int) -> str:
     return _BULLETS.get(code) or _LIGATURES.get(code) or (chr(code) if 0 < code <= sys.maxunicode else "")
 
 
-def _box(pdfium: Any, text: Any, index: int) -> tuple[float, float, float]:
-    """Left, baseline and right of a character."""
-    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
-    pdfium.FPDFText_GetCharBox(text, index, left, right, bottom, top)
+def _origin(pdfium: Any, text: Any, index: int) -> tuple[float, float]:
+    """Where a character begins, on its baseline."""
     x, y = ctypes.c_double(), ctypes.c_double()
     pdfium.FPDFText_GetCharOrigin(text, index, x, y)
-    return left.value, y.value, right.value
+    return x.value, y.value
+
+
+def _sides(pdfium: Any, text: Any, index: int) -> tuple[float, float]:
+    """Left and right edge of a character's ink."""
+    left, right, bottom, top = (ctypes.c_double() for _ in range(4))
+    pdfium.FPDFText_GetCharBox(text, index, left, right, bottom, top)
+    return left.value, right.value
 
 
 def _size(pdfium: Any, text: Any, index: int) -> float:

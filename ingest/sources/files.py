@@ -133,11 +133,11 @@ class _Walk:
                 path, real = Path(entry.path), os.path.realpath(entry.path)
                 if not _is_within(real, inside):
                     self.skipped.append(_name(path, root))
-                elif entry.is_dir():
+                elif _kind(entry) == stat.S_IFDIR:
                     if real not in entered:
                         entered.add(real)
                         folders.append(path)
-                elif entry.is_file() and path.suffix.lower() in self._wanted:
+                elif _kind(entry) == stat.S_IFREG and path.suffix.lower() in self._wanted:
                     self._take(path, root)
                 else:
                     self.skipped.append(_name(path, root))
@@ -148,7 +148,7 @@ class _Walk:
         try:
             with os.scandir(folder) as found:
                 entries = [entry for entry in found if not _is_hidden(entry.name)]
-            return sorted(entries, key=lambda entry: (entry.is_dir(), entry.name))
+            return sorted(entries, key=lambda entry: (_kind(entry) == stat.S_IFDIR, entry.name))
         except OSError as error:
             message = f"{_shown(str(folder))} cannot be read: {_reason(error)}."
             if folder == root:
@@ -165,6 +165,14 @@ class _Walk:
 
 def _folder_source(path: Path) -> str:
     return path.as_uri().rstrip("/") + "/"
+
+
+def _kind(entry: os.DirEntry[str]) -> int:
+    """`stat.S_IFREG`, `S_IFDIR` and so on; 0 for a link that leads nowhere or in a circle."""
+    try:
+        return stat.S_IFMT(entry.stat().st_mode)
+    except OSError:
+        return 0
 
 
 def _is_within(path: str, folder: str) -> bool:

@@ -2,10 +2,9 @@
 // elements named in this file, never as HTML.
 "use strict";
 
-const ASK_TIMEOUT_MS = 180_000;
+const ASK_TIMEOUT_MS = 180_000; // longer than the server's own
 const COUNT_TIMEOUT_MS = 15_000;
 const UPLOAD_TIMEOUT_MS = 30 * 60_000;
-const DEEPEST_INDENT = 12;
 
 const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((node) => [node.id, node]));
 const state = {
@@ -15,18 +14,19 @@ const state = {
   uploads: Promise.resolve(), // files go one after the other
 };
 
-/** What went wrong, in words for the reader. */
-class Problem extends Error {
-  reference = null; // what an operator can find in the log
-}
+/** What went wrong, in words for the reader; with its `reference` an operator finds the cause in the log. */
+class Problem extends Error {}
 
-// ── building nodes ──────────────────────────────────────────────────────────────────────────────
+/** An element with attributes and children: nodes or text; what is empty or missing is left out. */
 function element(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children.filter((child) => child !== null));
+  node.append(...children.filter(Boolean));
   return node;
 }
+
+const message = (kind, label, ...children) =>
+  element("article", { class: `message ${kind}`, "aria-label": label }, ...children);
 
 function button(label, className, onClick) {
   const node = element("button", { type: "button", class: className }, label);
@@ -61,8 +61,9 @@ function renderBlocks(text, inline) {
   return nodes;
 }
 
+/** The index of the first line with text, from `at` on. */
 function skipBlank(lines, at) {
-  while (at < lines.length && !lines[at].trim()) at += 1;
+  while (lines[at]?.trim() === "") at += 1;
   return at;
 }
 
@@ -75,27 +76,26 @@ function readFence(lines, at) {
 }
 
 function readTable(lines, at, inline) {
-  const cells = (line) => line.trim().replace(/^\||\|$/g, "").split("|").map((cell) => cell.trim());
+  // An escaped | belongs to its cell; the newline, which no line holds, keeps its place during the split.
+  const bare = (line) => line.trim().replaceAll("\\|", "\n").replace(/^\||\|$/g, "");
+  const cells = (line) => bare(line).split("|").map((cell) => cell.trim().replaceAll("\n", "|"));
   const row = (line, tag) => element("tr", {}, ...cells(line).map((cell) => element(tag, {}, ...inline(cell))));
-  const head = element("thead", {}, row(lines[at], "th"));
-  const body = element("tbody");
-  for (at += 2; lines[at]?.includes("|"); at += 1) body.append(row(lines[at], "td"));
-  const table = element("table", {}, head, body);
+  const table = element("table", {}, row(lines[at], "th"));
+  for (at += 2; lines[at]?.includes("|"); at += 1) table.append(row(lines[at], "td"));
   return [element("div", { class: "table", tabindex: "0", role: "region", "aria-label": "Table" }, table), at];
 }
 
 function readList(lines, at, inline) {
   const first = readItem(lines[at]);
-  const list = element(first.number === null ? "ul" : "ol");
-  if (first.number !== null) list.start = first.number;
+  const list = first.ordered ? element("ol", { start: first.number }) : element("ul");
   for (;;) {
     const next = skipBlank(lines, at);
-    const item = readItem(lines[next] ?? "");
-    if (item && item.indent > first.indent) {
+    const item = readItem(lines[next]);
+    if (item?.indent > first.indent) {
       const [nested, after] = readList(lines, next, inline);
       list.lastElementChild.append(nested);
       at = after;
-    } else if (item && item.indent === first.indent && (item.number === null) === (first.number === null)) {
+    } else if (item?.indent === first.indent && item.ordered === first.ordered) {
       list.append(element("li", {}, ...inline(item.text)));
       at = next + 1;
     } else if (!item && next === at && /^\s/.test(lines[at] ?? "") && !FENCE.test(lines[at])) {
@@ -107,14 +107,10 @@ function readList(lines, at, inline) {
   }
 }
 
-function readItem(line) {
-  const match = ITEM.exec(line);
-  if (!match) return null;
-  const [, indent, number, text] = match;
-  return { indent: Math.min(indent.length, DEEPEST_INDENT), number: number ? Number(number) : null, text };
+function readItem(line = "") {
+  const [, indent, number, text] = ITEM.exec(line) ?? [];
+  return text === undefined ? null : { indent: indent.length, ordered: Boolean(number), number, text };
 }
-
-const readHeading = (lines, at, inline) => [element("h3", {}, ...inline(HEADING.exec(lines[at])[1])), at + 1];
 
 function readParagraph(lines, at, inline) {
   let end = at + 1;
@@ -122,7 +118,9 @@ function readParagraph(lines, at, inline) {
   return [element("p", {}, ...inline(lines.slice(at, end).join("\n"))), end];
 }
 
-/** Nodes for one run of text. `mark(number)` gives the button of a source, or null when there is no such source. */
+const readHeading = (lines, at, inline) => [element("h3", {}, ...inline(HEADING.exec(lines[at])[1])), at + 1];
+
+/** Nodes for one run of text. `mark(number)` gives the button of a source, if there is such a source. */
 function renderInline(text, mark) {
   const nodes = [];
   let done = 0;
@@ -131,60 +129,49 @@ function renderInline(text, mark) {
     nodes.push(text.slice(done, match.index));
     if (code !== undefined) nodes.push(element("code", {}, code));
     else if (bold !== undefined) nodes.push(element("strong", {}, ...renderInline(bold, mark)));
-    else nodes.push(...renderMarks(whole, numbers, mark));
+    else nodes.push(...numbers.split(/[,;]/).map((number) => mark(Number(number)) || `[${number.trim()}]`));
     done = match.index + whole.length;
   }
-  nodes.push(text.slice(done));
-  return nodes.filter((node) => node !== "");
-}
-
-function renderMarks(whole, numbers, mark) {
-  const marks = numbers.split(/[,;]/).map((number) => mark(Number(number)));
-  return marks.every((node) => node !== null) ? marks : [whole];
+  return [...nodes, text.slice(done)];
 }
 
 // ── answers and their sources ───────────────────────────────────────────────────────────────────
 function renderAnswer(answer) {
-  const citations = answer.citations ?? [];
-  const sources = new Map(citations.map((citation) => [citation.number, renderSource(citation, true)]));
-  const mark = (number) => (sources.has(number) ? citationMark(number, sources.get(number)) : null);
-  const node = message("answer", "Answer", ...renderBlocks(answer.text ?? "", (text) => renderInline(text, mark)));
-  node.dataset.outcome = answer.outcome;
-  if (answer.outcome === "empty_index") node.append(button("Upload documents", "quiet", () => page.file.click()));
-  if (answer.notice) node.append(element("p", { class: "note" }, answer.notice));
-  node.append(...renderSources("Sources", [...sources.values()]));
-  const nearest = (answer.nearest ?? []).map((citation) => renderSource(citation, false));
-  node.append(...renderSources("Closest documents", nearest));
+  const sources = new Map(answer.citations.map((citation) => [citation.number, renderSource(citation, true)]));
+  const mark = (number) => sources.has(number) && citationMark(number, sources.get(number));
+  const node = message("answer", "Answer",
+    ...renderBlocks(answer.text, (text) => renderInline(text, mark)),
+    answer.outcome === "empty_index" && button("Upload documents", "quiet", () => page.file.click()),
+    answer.notice && element("p", { class: "note" }, answer.notice),
+    renderSources("Sources", [...sources.values()]),
+    renderSources("Closest documents", answer.nearest.map((citation) => renderSource(citation, false))));
+  Object.assign(node.dataset, { outcome: answer.outcome, thread: answer.thread ?? "" });
   return node;
 }
 
-const message = (kind, label, ...children) =>
-  element("article", { class: `message ${kind}`, "aria-label": label }, ...children);
-
 function renderSources(title, sources) {
-  if (!sources.length) return [];
-  return [element("section", { class: "sources" }, element("h2", {}, title), element("ol", {}, ...sources))];
+  const list = element("ol", {}, ...sources);
+  return sources.length && element("section", { class: "sources" }, element("h2", {}, title), list);
 }
 
 function renderSource(citation, numbered) {
   const summary = element("summary", {},
-    numbered ? element("span", { class: "number" }, String(citation.number)) : null,
+    numbered && element("span", { class: "number" }, String(citation.number)),
     element("span", { class: "title" }, citation.title || "Untitled"),
-    citation.locator ? element("span", { class: "locator" }, citation.locator) : null);
-  const details = element("details", {}, summary, element("blockquote", {}, citation.quote ?? ""));
+    citation.locator && element("span", { class: "locator" }, citation.locator));
+  const details = element("details", {}, summary, element("blockquote", {}, citation.quote));
   return element("li", { class: "source" }, details, sourceLink(citation));
 }
 
 function sourceLink({ url, title }) {
   if (!/^https?:\/\//i.test(url ?? "")) return null;
-  const attributes = { href: url, target: "_blank", rel: "noopener noreferrer" };
-  return element("a", { ...attributes, "aria-label": `Open ${title || "the document"} in a new tab` }, "Open");
+  const label = `Open ${title || "the document"} in a new tab`;
+  return element("a", { href: url, target: "_blank", rel: "noopener noreferrer", "aria-label": label }, "Open");
 }
 
 function citationMark(number, source) {
-  const title = source.querySelector(".title").textContent;
   const node = button(String(number), "citation-mark", () => showSource(source, node));
-  node.setAttribute("aria-label", `Source ${number}: ${title}`);
+  node.setAttribute("aria-label", `Source ${number}: ${source.querySelector(".title").textContent}`);
   return node;
 }
 
@@ -194,53 +181,48 @@ function showSource(source, mark) {
   source.querySelector("details").open = true;
   source.querySelector("summary").focus({ preventScroll: true });
   source.scrollIntoView({ block: "nearest" });
-  source.onkeydown = (event) => {
-    if (event.key === "Escape") mark.focus(); // back to where the reader was
-  };
+  source.onkeydown = ({ key }) => key === "Escape" && mark.focus(); // back to where the reader was
 }
 
+const FAILURES = {
+  AbortError: "Stopped before there was an answer.",
+  TimeoutError: "The answer took too long. Please try again.",
+  TypeError: "Lorekeeper cannot be reached. Check your connection and try again.", // from fetch, without a reply
+};
+
 function renderFailure(error, retry) {
-  const reference = error.reference ? element("code", {}, error.reference) : null;
-  const node = message("answer", "Answer", element("p", {}, describe(error)),
-    reference && element("p", { class: "reference" }, "Reference: ", reference));
+  const words = error instanceof Problem ? error.message : FAILURES[error.name] ?? "The answer cannot be shown.";
+  const node = message("answer", "Answer", element("p", {}, words),
+    error.reference && element("p", { class: "reference" }, "Reference: ", element("code", {}, error.reference)),
+    button("Retry", "quiet retry", () => state.request || retry(node)));
   node.dataset.outcome = error.name === "AbortError" ? "stopped" : "failed";
-  node.append(button("Retry", "quiet retry", () => retry(node)));
   return node;
 }
 
-function describe(error) {
-  if (error instanceof Problem) return error.message;
-  if (error.name === "AbortError") return "Stopped before there was an answer.";
-  if (error.name === "TimeoutError") return "The answer took too long. Please try again.";
-  return "Lorekeeper cannot be reached. Check your connection and try again.";
-}
-
 // ── talking to the server ───────────────────────────────────────────────────────────────────────
-/** The JSON of a successful reply; otherwise a Problem with the server's own words. */
-function readReply(status, text) {
-  let body = null;
-  try {
-    body = JSON.parse(text);
-  } catch {
-    // A proxy in between may answer with a page of its own; the status has to do.
-  }
+/** The body of a successful reply; otherwise a Problem with the server's own words, if it has any. */
+function readReply(status, body) {
   if (status >= 200 && status < 300 && body) return body;
   const words = [body?.detail, body?.title].find((part) => part && typeof part === "string");
   const problem = new Problem(words ?? `The server could not do this (status ${status}). Please try again.`);
   throw Object.assign(problem, { reference: body?.reference });
 }
 
-async function postQuestion(question, signal) {
+async function fetchReply(address, options) {
+  const response = await fetch(address, options);
+  // A proxy in between may answer with a page of its own.
+  const isJson = response.headers.get("Content-Type")?.includes("json");
+  return readReply(response.status, isJson ? await response.json() : null);
+}
+
+function postQuestion(question, signal) {
   const body = JSON.stringify(state.thread ? { question, thread: state.thread } : { question });
-  const headers = { "Content-Type": "application/json" };
-  const response = await fetch("/v1/ask", { method: "POST", headers, body, signal });
-  return readReply(response.status, await response.text());
+  return fetchReply("/v1/ask", { method: "POST", headers: { "Content-Type": "application/json" }, body, signal });
 }
 
 async function refreshCount() {
   try {
-    const response = await fetch("/v1/documents?limit=1", { signal: AbortSignal.timeout(COUNT_TIMEOUT_MS) });
-    const { total } = readReply(response.status, await response.text());
+    const { total } = await fetchReply("/v1/documents?limit=1", { signal: AbortSignal.timeout(COUNT_TIMEOUT_MS) });
     page.count.textContent = `${total.toLocaleString("en")} ${total === 1 ? "document" : "documents"}`;
     page.hint.hidden = total > 0;
   } catch {
@@ -252,43 +234,28 @@ async function refreshCount() {
 function ask(question) {
   announce("");
   page.welcome.hidden = true;
-  page.question.focus();
-  const asked = message("question", "Question", element("p", {}, question));
-  page.messages.append(asked);
-  answer(question, asked);
+  answer(question, page.messages.appendChild(message("question", "Question", element("p", {}, question))));
 }
 
-/** Asks and puts the outcome below `asked`. */
-async function answer(question, asked) {
+/** Asks and puts the outcome below `asked`, in the place of an earlier failure if there was one. */
+async function answer(question, asked, failure = null) {
   const request = new AbortController();
   const timer = setTimeout(() => request.abort(new DOMException("too long", "TimeoutError")), ASK_TIMEOUT_MS);
   const pending = message("pending", "Waiting", element("p", {}, "Looking through the documents…"));
+  failure?.remove();
+  page.question.focus();
   asked.after(pending);
   asked.scrollIntoView({ block: "start" });
   setRequest(request);
-  const outcome = await outcomeOf(question, asked, request);
+  const outcome = await postQuestion(question, request.signal)
+    .then(renderAnswer)
+    .catch((error) => renderFailure(error, (failed) => answer(question, asked, failed)));
   clearTimeout(timer);
   if (state.request !== request) return; // a new conversation began meanwhile
+  if (outcome.dataset.thread) setThread(outcome.dataset.thread);
   pending.replaceWith(outcome);
   asked.scrollIntoView({ block: "start" });
   setRequest(null);
-}
-
-async function outcomeOf(question, asked, request) {
-  try {
-    const reply = await postQuestion(question, request.signal);
-    if (state.request === request && reply.thread) setThread(reply.thread);
-    return renderAnswer(reply);
-  } catch (error) {
-    return renderFailure(error, (failure) => retry(question, asked, failure));
-  }
-}
-
-function retry(question, asked, failure) {
-  if (state.request) return;
-  failure.remove();
-  page.question.focus();
-  answer(question, asked);
 }
 
 function setRequest(request) {
@@ -300,13 +267,13 @@ function setRequest(request) {
   updateComposer();
 }
 
+/** Only what can be a thread: an address may be anything. */
+const threadInAddress = () => /^#thread=([\w:.-]{1,128})$/.exec(location.hash)?.[1] ?? null;
+
 function setThread(thread) {
   state.thread = thread;
-  const here = location.pathname + location.search;
-  history.replaceState(null, "", thread ? `${here}#${new URLSearchParams({ thread })}` : here);
+  history.replaceState(null, "", thread ? `#thread=${thread}` : location.pathname);
 }
-
-const threadInAddress = () => new URLSearchParams(location.hash.slice(1)).get("thread");
 
 function showConversation(thread) {
   state.request?.abort();
@@ -315,7 +282,6 @@ function showConversation(thread) {
   page.messages.replaceChildren();
   page.welcome.hidden = false;
   page.continued.hidden = !thread;
-  announce("");
   page.question.focus();
 }
 
@@ -336,8 +302,7 @@ function submit(event) {
 
 function submitOnEnter(event) {
   // Enter also ends the composition of a character in an input method; that one is not ours.
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
-  submit(event);
+  if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229) submit(event);
 }
 
 function announce(text, failed = false) {
@@ -346,6 +311,13 @@ function announce(text, failed = false) {
 }
 
 // ── uploading ───────────────────────────────────────────────────────────────────────────────────
+const CHANGES = {
+  added: "was added and can be asked about.",
+  replaced: "replaced its earlier version.",
+  unchanged: "was already there, unchanged.",
+  processing: "is still being read; it can be asked about when that is done.",
+};
+
 function addFiles(files) {
   const chosen = [...files]; // the list of a file field empties when the field is reset
   page.file.value = "";
@@ -365,32 +337,24 @@ async function uploadAll(files) {
 
 async function upload(file) {
   try {
-    const { kind, document: stored, message: words } = await send(file);
-    const failed = kind === "failed" || stored?.status === "failed";
-    const text = failed ? `${file.name} could not be added.` : changeText(kind, file.name, stored);
-    return { text: [text, words ?? stored?.error].filter(Boolean).join(" "), failed };
+    const { kind, message: words } = await send(file);
+    return { text: [file.name, CHANGES[kind], words].filter(Boolean).join(" "), failed: false };
   } catch (error) {
     const reference = error.reference ? ` (reference ${error.reference})` : "";
     return { text: `${file.name} was not added. ${error.message}${reference}`, failed: true };
   }
 }
 
-function changeText(kind, name, stored) {
-  if (["queued", "processing"].includes(stored?.status)) return `${name} was received and is being read.`;
-  if (kind === "unchanged") return `${name} was already there, unchanged.`;
-  return `${name} was ${kind === "replaced" ? "replaced" : "added"} and can be asked about.`;
-}
-
 function send(file) {
   const form = new FormData();
-  form.append("file", file, file.name);
+  form.append("file", file);
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch cannot report the progress of an upload
     const fail = (words) => () => reject(new Problem(words));
     request.open("POST", "/v1/documents");
+    request.responseType = "json";
     request.timeout = UPLOAD_TIMEOUT_MS;
     request.upload.onprogress = ({ loaded, total }) => showProgress(file.name, total ? loaded / total : 0);
-    request.upload.onload = () => showProgress(file.name, 1);
     request.onload = () => resolve(request);
     request.onerror = fail("The upload was cut off: the file may be too large, or the connection was lost.");
     request.ontimeout = fail("The upload took too long.");
@@ -398,7 +362,7 @@ function send(file) {
     state.transfer = request;
     showProgress(file.name, 0);
     request.send(form);
-  }).then(({ status, responseText }) => readReply(status, responseText));
+  }).then(({ status, response }) => readReply(status, response));
 }
 
 function showProgress(name, share) {
@@ -410,44 +374,26 @@ function showProgress(name, share) {
   else page["progress-bar"].value = share * 100;
 }
 
-const holdsFiles = (event) => event.dataTransfer?.types.includes("Files");
-
-function listenForDrops() {
-  document.addEventListener("dragover", (event) => {
-    if (!holdsFiles(event)) return;
-    event.preventDefault();
-    page.drop.hidden = false;
-  });
-  document.addEventListener("dragleave", (event) => {
-    if (!event.relatedTarget) page.drop.hidden = true; // left the window
-  });
-  document.addEventListener("drop", (event) => {
-    page.drop.hidden = true;
-    if (!holdsFiles(event)) return;
-    event.preventDefault();
-    addFiles(event.dataTransfer.files);
-  });
+/** Covers the page while files are dragged over it, and takes what is dropped. */
+function onDrag(event) {
+  if (!event.dataTransfer?.types.includes("Files")) return;
+  event.preventDefault();
+  page.drop.hidden = event.type === "drop" || (event.type === "dragleave" && !event.relatedTarget);
+  if (event.type === "drop") addFiles(event.dataTransfer.files);
 }
 
 // ── start ───────────────────────────────────────────────────────────────────────────────────────
-function start() {
-  page.composer.addEventListener("submit", submit);
-  page.question.addEventListener("input", updateComposer);
-  page.question.addEventListener("keydown", submitOnEnter);
-  page.stop.addEventListener("click", () => state.request?.abort());
-  page.new.addEventListener("click", () => showConversation(null));
-  page.upload.addEventListener("click", () => page.file.click());
-  page.file.addEventListener("change", () => addFiles(page.file.files));
-  page.cancel.addEventListener("click", () => state.transfer?.abort());
-  page.welcome.addEventListener("click", ({ target }) => {
-    if (target.matches(".example")) ask(target.textContent);
-  });
-  window.addEventListener("hashchange", () => {
-    if (threadInAddress() !== state.thread) showConversation(threadInAddress());
-  });
-  listenForDrops();
-  showConversation(threadInAddress());
-  refreshCount();
-}
-
-start();
+page.composer.addEventListener("submit", submit);
+page.question.addEventListener("input", updateComposer);
+page.question.addEventListener("keydown", submitOnEnter);
+page.stop.addEventListener("click", () => state.request?.abort());
+page.new.addEventListener("click", () => showConversation(null));
+page.upload.addEventListener("click", () => page.file.click());
+page.file.addEventListener("change", () => addFiles(page.file.files));
+page.cancel.addEventListener("click", () => state.transfer?.abort());
+page.welcome.addEventListener("click", ({ target }) => target.matches(".example") && ask(target.textContent));
+for (const type of ["dragover", "dragleave", "drop"]) document.addEventListener(type, onDrag);
+window.addEventListener("focus", refreshCount);
+window.addEventListener("hashchange", () => showConversation(threadInAddress()));
+showConversation(threadInAddress());
+refreshCount();
