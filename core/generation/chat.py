@@ -7,12 +7,13 @@ import random
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
+from functools import lru_cache
 from typing import Any
 
 import httpx
 import structlog
 
-from core.errors import GenerationFailed, GenerationInterrupted, GenerationUnavailable, MissingExtra
+from core.errors import GenerationFailed, GenerationInterrupted, GenerationUnavailable
 from core.generation.breaker import Breaker
 from core.ports import CountTokens
 from core.prompts import Role, messages
@@ -25,6 +26,8 @@ BACKOFF_SECONDS = 0.25
 LONGEST_BACKOFF_SECONDS = 5.0
 # The server's tokenizer is not ours; counts differ by some percent between English word-piece vocabularies.
 TOKEN_MARGIN = 1.25
+# A connection for each answer costs nothing beside the answer, never turns out to be dead, and is never left open.
+NO_KEEP_ALIVE = httpx.Limits(max_keepalive_connections=0)
 RETRIABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 log = structlog.get_logger(__name__)
 
@@ -40,7 +43,7 @@ class ChatGenerator:
         self._breaker = breaker or Breaker(time.monotonic)
         self._model = model or settings.model
         self._healthy: tuple[float, bool] = (float("-inf"), False)
-        self._clients: dict[tuple[str, bool], Any] = {}
+        self._clients: dict[str, Any] = {}
 
     @property
     def name(self) -> str:
@@ -79,6 +82,7 @@ class ChatGenerator:
             return "".join([piece async for piece in pieces])
 
     async def _stream(self, prompt: Sequence[tuple[Role, str]]) -> AsyncGenerator[str, None]:
+        await asyncio.to_thread(_chat_model)
         deadline = asyncio.get_running_loop().time() + self._settings.total_seconds
         pieces, first = await self._first_piece(prompt, deadline)
         try:
@@ -153,26 +157,23 @@ class ChatGenerator:
             raise GenerationInterrupted("The language model stopped in the middle of its answer.")
 
     async def _client(self) -> Any:
-        try:
-            from langchain_openai import ChatOpenAI
-        except ImportError as error:
-            raise MissingExtra("langchain-openai", "chat") from error
         model = self._model or (await self._list_models())[0]
         self._model = model
-        key = (model, True)
-        if key not in self._clients:
+        if model not in self._clients:
             settings = self._settings
-            self._clients[key] = ChatOpenAI(
+            timeout = httpx.Timeout(settings.total_seconds, connect=settings.connect_seconds)
+            self._clients[model] = _chat_model()(
                 model=model,
                 base_url=settings.base_url,
                 api_key=settings.api_key if settings.api_key.get_secret_value() else "none",
                 temperature=settings.temperature,
                 max_completion_tokens=settings.max_tokens,
-                timeout=httpx.Timeout(settings.total_seconds, connect=settings.connect_seconds),
+                timeout=timeout,
+                http_async_client=httpx.AsyncClient(timeout=timeout, limits=NO_KEEP_ALIVE),
                 max_retries=0,
                 stream_usage=False,
             )
-        return self._clients[key]
+        return self._clients[model]
 
     async def _list_models(self) -> list[str]:
         key = self._settings.api_key.get_secret_value()
@@ -193,6 +194,14 @@ class ChatGenerator:
         if not names:
             raise GenerationUnavailable("The language model's server has no model loaded.")
         return names
+
+
+@lru_cache(maxsize=1)
+def _chat_model() -> Any:
+    """LangChain's class; importing it takes more than a second, which must neither block others nor count as an answer's."""
+    from langchain_openai import ChatOpenAI
+
+    return ChatOpenAI
 
 
 class _Retriable(GenerationUnavailable):

@@ -23,6 +23,7 @@ PASSAGES = 5
 MOST_SENTENCES = 3
 LONGEST_ANSWER = 700
 SHORTEST, LONGEST = 12, 600
+FEWEST_WORDS = 2
 W_MEANING, W_WORDS, W_RANK, W_TYPE = 1.0, 0.6, 0.35, 0.15
 # A further sentence must score at least this share of the best one, and differ from it.
 RELATIVE = 0.8
@@ -87,15 +88,39 @@ class ExtractiveGenerator:
 def _candidates(passages: Sequence[Passage]) -> list[Candidate]:
     found: dict[str, Candidate] = {}
     for number, passage in enumerate(passages, start=1):
-        for text in _sentences(passage.text):
+        for text in quotable(passage.text):
             found.setdefault(text, Candidate(text, number, len(found)))
     return list(found.values())
 
 
-def _sentences(text: str) -> list[str]:
+def quotable(text: str) -> list[str]:
+    """What can stand as an answer by itself: sentences, list items, and a lead-in together with the list it leads to."""
     joined = _HYPHEN.sub(r"\1\2", text)
     pieces = [" ".join(joined[begin:end].split()) for begin, end in spans(joined)]
-    return [piece for piece in pieces if SHORTEST <= len(piece) <= LONGEST and not piece.startswith("#")]
+    units: list[str] = []
+    position = 0
+    while position < len(pieces):
+        unit, position = pieces[position], position + 1
+        if unit.endswith(":"):
+            while (
+                position < len(pieces)
+                and _BULLET.match(pieces[position])
+                and len(unit) + len(pieces[position]) < LONGEST
+            ):
+                unit, position = f"{unit}\n{pieces[position]}", position + 1
+        elif _BULLET.match(unit):
+            unit = _BULLET.sub("", unit)
+        units.append(unit)
+    return [unit for unit in units if SHORTEST <= len(unit) <= LONGEST and _is_statement(unit)]
+
+
+def _is_statement(unit: str) -> bool:
+    """Not a heading, a table's rule, or a lead-in whose list is elsewhere."""
+    return (
+        not unit.startswith("#")
+        and not unit.endswith(":")
+        and sum(word.isalpha() for word in unit.split()) >= FEWEST_WORDS
+    )
 
 
 def _scores(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from core.errors import GenerationFailed, MissingExtra
+from core.errors import GenerationFailed
 from core.generation.chat import ChatGenerator
 from core.guard import clean_question
 from core.ports import Rewriter
@@ -33,7 +33,7 @@ class ModelRewriter:
             try:
                 async with asyncio.timeout(REWRITE_SECONDS):
                     reply = await self._chat.complete(standalone_messages(question, history))
-            except (GenerationFailed, MissingExtra, TimeoutError) as error:
+            except (GenerationFailed, TimeoutError) as error:
                 log.warning("a follow-up was not rewritten by the model", cause=type(error).__name__)
             else:
                 rewritten = clean_question(reply.strip().strip('"'))

@@ -143,8 +143,10 @@ class _Walk:
     def _took_whole(self, node: LexborNode, tag: str) -> bool:
         """Headings, code and data tables are read in one go."""
         if tag in _HEADINGS:
+            if has_block(node):
+                return False
             text = one_line(inner_text(node))
-            if len(text) > _MAX_HEADING or has_block(node):
+            if len(text) > _MAX_HEADING:
                 return False
             self._flush()
             self._writer.heading(text, _HEADINGS[tag])

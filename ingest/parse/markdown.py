@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _FRONT_MATTER = re.compile(r"(?s)\A(?:---[ \t]*\n(.*?\n)??(?:---|\.\.\.)|\+\+\+[ \t]*\n(.*?\n)??\+\+\+)[ \t]*(?:\n|\Z)")
 _TITLE_LINE = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*$", re.MULTILINE)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_ANCHOR = re.compile(r"\s*\{[#:.][^{}]*\}\s*$")
+_ANCHOR = re.compile(r"(?<!\s)\s*\{[#:.][^{}]{0,200}\}\s*$")
 _INLINE_TAG = re.compile(
     r"(?i)</?(?:a|abbr|b|br|cite|code|em|i|kbd|mark|small|span|strong|sub|sup|u)(?:\s[^<>]{0,200})?/?>"
 )

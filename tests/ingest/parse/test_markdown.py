@@ -148,3 +148,8 @@ def test_control_and_bidirectional_characters_are_removed() -> None:
 def test_very_deep_nesting_is_survived() -> None:
     document = read("> " * 3000 + "deep\n\n" + "Shallow.\n")
     assert "Shallow." in texts(document, BlockKind.TEXT)
+
+
+def test_a_heading_of_blanks_and_braces_is_read_at_once() -> None:
+    document = read("# x" + " " * 100_000 + "{#" * 50_000 + "\n")
+    assert texts(document, BlockKind.HEADING)[0].startswith("x {#{#")

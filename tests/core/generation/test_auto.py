@@ -1,0 +1,83 @@
+"""Who answers when the language model is up, down, or breaks off."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+
+import pytest
+
+from core.errors import GenerationUnavailable, InvalidSettings
+from core.generation.auto import FALLEN_BACK, Chooser, Piece
+from core.generation.build import open_generation
+from core.settings import Generation
+from core.types import GenerationRequest, Passage
+from tests.fakes.embedder import WordEmbedder
+from tests.fakes.openai_server import MODEL, fake_openai
+
+PASSAGE = Passage("c1", "d1", "Leave", "You accrue 13 days of annual leave per year.", "", 1.0)
+REQUEST = GenerationRequest("How many days of annual leave?", "How many days of annual leave?", (PASSAGE,))
+QUOTED = f"{PASSAGE.text} [1]"
+
+
+def chooser(**changes: object) -> Chooser:
+    values: dict[str, object] = {"connect_seconds": 0.5, "first_token_seconds": 0.5, "total_seconds": 1.0, "retries": 0}
+    return open_generation(Generation.model_validate(values | changes), WordEmbedder())[0]
+
+
+async def pieces(chosen: Chooser) -> list[Piece]:
+    async with aclosing(chosen.stream(REQUEST)) as stream:
+        return [piece async for piece in stream]
+
+
+def text_of(received: list[Piece]) -> str:
+    text = ""
+    for piece in received:
+        text = piece.text if piece.restart else text + piece.text
+    return text
+
+
+async def test_without_an_endpoint_the_documents_are_quoted() -> None:
+    received = await pieces(chooser())
+    assert text_of(received) == QUOTED
+    assert received[0].generator == "extractive"
+    assert received[0].notice is None
+
+
+async def test_the_model_answers_while_it_is_up() -> None:
+    with fake_openai() as server:
+        received = await pieces(chooser(base_url=server.url))
+    assert text_of(received) == server.answer
+    assert received[-1].generator == f"chat:{MODEL}"
+
+
+async def test_a_model_that_is_down_is_replaced_and_the_answer_says_so() -> None:
+    with fake_openai() as server:
+        server.models_status = 503
+        received = await pieces(chooser(base_url=server.url))
+    assert text_of(received) == QUOTED
+    assert received[0].notice == FALLEN_BACK
+
+
+@pytest.mark.parametrize("behaviour", ["cut", "stall", "garbage", "empty", "slow"])
+async def test_a_model_that_breaks_is_replaced_and_what_it_wrote_is_void(behaviour: str) -> None:
+    with fake_openai(behaviour=behaviour) as server:
+        received = await pieces(chooser(base_url=server.url))
+    assert text_of(received) == QUOTED
+    assert received[-1].notice == FALLEN_BACK
+
+
+async def test_with_mode_chat_a_model_that_is_down_is_an_error() -> None:
+    with fake_openai(statuses=[500] * 9) as server, pytest.raises(GenerationUnavailable):
+        await pieces(chooser(base_url=server.url, mode="chat"))
+
+
+def test_mode_chat_needs_an_address() -> None:
+    with pytest.raises(InvalidSettings, match=r"generation\.base_url"):
+        chooser(mode="chat")
+
+
+async def test_with_mode_extractive_the_endpoint_is_left_alone() -> None:
+    with fake_openai() as server:
+        received = await pieces(chooser(base_url=server.url, mode="extractive"))
+    assert text_of(received) == QUOTED
+    assert server.requests == []

@@ -1,0 +1,167 @@
+"""The language model's endpoint when it works, and every way in which it does not."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import aclosing
+from typing import Any
+
+import pytest
+
+from core.errors import GenerationInterrupted, GenerationUnavailable
+from core.generation.chat import ChatGenerator
+from core.settings import Generation
+from core.types import GenerationRequest, Passage, Turn
+from tests.fakes.openai_server import MODEL, FakeOpenAI, fake_openai
+
+PASSAGE = Passage(
+    "c1", "d1", "Leave", "It accrues at 13 days per year.", "Annual leave. It accrues at 13 days per year.", 1.0
+)
+REQUEST = GenerationRequest("How much leave?", "How much leave?", (PASSAGE,))
+
+
+@pytest.fixture
+def server() -> Iterator[FakeOpenAI]:
+    with fake_openai() as state:
+        yield state
+
+
+def generator(server: FakeOpenAI, **changes: Any) -> ChatGenerator:
+    values = {
+        "base_url": server.url,
+        "connect_seconds": 0.5,
+        "first_token_seconds": 0.5,
+        "total_seconds": 2.0,
+        "retries": 2,
+    }
+    return ChatGenerator(Generation(**(values | changes)), lambda text: len(text.split()))
+
+
+async def written(chat: ChatGenerator, request: GenerationRequest = REQUEST) -> str:
+    async with aclosing(chat.stream(request)) as pieces:
+        return "".join([piece async for piece in pieces])
+
+
+async def test_the_answer_streams_in_pieces(server: FakeOpenAI) -> None:
+    chat = generator(server)
+    async with aclosing(chat.stream(REQUEST)) as pieces:
+        received = [piece async for piece in pieces]
+    assert len(received) > 3
+    assert "".join(received) == server.answer
+    assert chat.name == f"chat:{MODEL}"
+
+
+async def test_the_prompt_holds_numbered_passages_and_ends_with_the_question(server: FakeOpenAI) -> None:
+    await written(generator(server))
+    assert '<passage number="1" source="Leave">' in server.prompt()
+    assert server.requests[-1]["messages"][-1] == {"role": "user", "content": "How much leave?"}
+    assert server.requests[-1]["model"] == MODEL
+
+
+async def test_an_adapter_is_asked_for_by_its_name(server: FakeOpenAI) -> None:
+    server.models = (MODEL, "hr-adapter")
+    await written(generator(server).for_model("hr-adapter"))
+    assert server.requests[-1]["model"] == "hr-adapter"
+
+
+async def test_the_key_is_sent(server: FakeOpenAI) -> None:
+    server.key = "secret"
+    assert await written(generator(server, api_key="secret")) == server.answer
+
+
+async def test_a_wrong_key_is_named_and_not_tried_again(server: FakeOpenAI) -> None:
+    server.key = "secret"
+    chat = generator(server, api_key="wrong", model=MODEL)
+    with pytest.raises(GenerationUnavailable, match=r"refuses the key \(generation.api_key\)"):
+        await written(chat)
+    assert len(server.requests) == 1
+    assert not await chat.healthy()
+
+
+async def test_an_unknown_model_is_named(server: FakeOpenAI) -> None:
+    with pytest.raises(GenerationUnavailable, match=r"generation\.model"):
+        await written(generator(server, model="nobody"))
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+async def test_a_passing_refusal_is_tried_again(server: FakeOpenAI, status: int) -> None:
+    server.statuses = [status]
+    assert await written(generator(server)) == server.answer
+    assert len(server.requests) == 2
+
+
+async def test_it_gives_up_after_the_last_try(server: FakeOpenAI) -> None:
+    server.statuses = [500] * 10
+    with pytest.raises(GenerationUnavailable, match="HTTP 500"):
+        await written(generator(server, retries=1))
+    assert len(server.requests) == 2
+
+
+async def test_a_server_that_is_down_says_so() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
+    chat = generator(FakeOpenAI(url=url), model=MODEL, retries=1)
+    assert not await chat.healthy()
+    with pytest.raises(GenerationUnavailable, match="does not answer"):
+        await written(chat)
+
+
+async def test_a_slow_first_token_runs_out_of_time(server: FakeOpenAI) -> None:
+    server.behaviour = "slow"
+    with pytest.raises(GenerationUnavailable, match="sent nothing"):
+        await written(generator(server, first_token_seconds=0.2))
+
+
+async def test_a_stream_that_stalls_runs_out_of_time(server: FakeOpenAI) -> None:
+    server.behaviour = "stall"
+    with pytest.raises(GenerationInterrupted, match="did not finish"):
+        await written(generator(server, total_seconds=0.5))
+
+
+async def test_a_cut_stream_is_no_whole_answer(server: FakeOpenAI) -> None:
+    server.behaviour = "cut"
+    with pytest.raises(GenerationInterrupted, match="in the middle"):
+        await written(generator(server))
+    assert len(server.requests) == 1, "nothing is tried again once something was shown"
+
+
+@pytest.mark.parametrize("behaviour", ["garbage", "html", "empty"])
+async def test_what_is_no_answer_is_an_error(server: FakeOpenAI, behaviour: str) -> None:
+    server.behaviour = behaviour
+    with pytest.raises(GenerationUnavailable):
+        await written(generator(server, retries=0))
+
+
+async def test_after_many_failures_the_endpoint_is_left_alone(server: FakeOpenAI) -> None:
+    server.statuses = [500] * 50
+    chat = generator(server, retries=0)
+    for _ in range(10):
+        with pytest.raises(GenerationUnavailable):
+            await written(chat)
+    assert len(server.requests) < 10
+    assert not await chat.healthy()
+
+
+async def test_a_person_who_leaves_closes_the_stream(server: FakeOpenAI) -> None:
+    server.answer = " ".join(["word"] * 500)
+    server.pause = 0.01
+    async with aclosing(generator(server).stream(REQUEST)) as pieces:
+        async for _ in pieces:
+            break
+    for _ in range(300):
+        if server.left_early:
+            return
+        await asyncio.sleep(0.01)
+    pytest.fail("the server went on writing for nobody")
+
+
+async def test_a_prompt_beyond_the_window_is_cut_and_never_an_error(server: FakeOpenAI) -> None:
+    long = Passage("c2", "d2", "Long", "word " * 50_000, "word " * 50_000, 0.5)
+    history = tuple(Turn("user", "before " * 5_000) for _ in range(20))
+    request = GenerationRequest("why " * 3_000, "why", (PASSAGE, long, long), history)
+    await written(generator(server, context_tokens=1024, max_tokens=128), request)
+    assert len(server.prompt().split()) < 1024 - 128
+    assert "13 days per year" in server.prompt()

@@ -1,0 +1,148 @@
+"""An OpenAI-compatible server on loopback that answers, or misbehaves, as told. Streams as vLLM does."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+MODEL = "lore-slm"
+
+
+@dataclass
+class FakeOpenAI:
+    """Change the fields between requests; `requests` holds the bodies that came in."""
+
+    answer: str = "You accrue 13 days of annual leave per year [1]."
+    behaviour: str = "ok"
+    """ok, slow, stall, cut, garbage, empty, or html."""
+    statuses: list[int] = field(default_factory=list)
+    """HTTP errors for the next completions, one each."""
+    key: str = ""
+    models: tuple[str, ...] = (MODEL,)
+    models_status: int = 200
+    pause: float = 0.0
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    left_early: int = 0
+    url: str = ""
+
+    def prompt(self) -> str:
+        """All text of the last request."""
+        return "\n".join(message["content"] for message in self.requests[-1]["messages"])
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, state: FakeOpenAI) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.state = state
+        self.stopping = threading.Event()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        state = self.server.state
+        if state.models_status != 200:
+            self._error(state.models_status)
+        elif self._allowed():
+            self._json(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in state.models]})
+
+    def do_POST(self) -> None:
+        state = self.server.state
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        state.requests.append(body)
+        if not self._allowed():
+            return
+        if state.statuses:
+            self._error(state.statuses.pop(0))
+        elif body["model"] not in state.models:
+            self._error(404)
+        else:
+            self._stream(state)
+
+    def _allowed(self) -> bool:
+        key = self.server.state.key
+        if key and self.headers.get("authorization") != f"Bearer {key}":
+            self._error(401)
+            return False
+        return True
+
+    def _stream(self, state: FakeOpenAI) -> None:
+        self.send_response(200)
+        self.send_header("content-type", "text/html" if state.behaviour == "html" else "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        try:
+            _write_stream(state, self._send, self.server.stopping)
+        except OSError:
+            state.left_early += 1
+        self.close_connection = True
+
+    def _send(self, text: str) -> None:
+        self.wfile.write(text.encode())
+        self.wfile.flush()
+
+    def _error(self, status: int) -> None:
+        self._json(status, {"error": {"message": "refused", "type": "error", "code": status}})
+
+    def _json(self, status: int, value: object) -> None:
+        data = json.dumps(value).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        if status == 429:
+            self.send_header("retry-after", "0.05")
+        self.end_headers()
+        self.wfile.write(data)
+
+
+@contextmanager
+def fake_openai(**changes: Any) -> Iterator[FakeOpenAI]:
+    """A running server."""
+    state = FakeOpenAI(**changes)
+    with _Server(state) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        state.url = f"http://127.0.0.1:{server.server_port}/v1"
+        try:
+            yield state
+        finally:
+            server.stopping.set()
+            server.shutdown()
+            thread.join()
+
+
+def _write_stream(state: FakeOpenAI, send: Callable[[str], None], stopping: threading.Event) -> None:
+    if state.behaviour == "slow":
+        stopping.wait(10)
+    if state.behaviour in {"garbage", "html"}:
+        send("data: {this is no json\n\n" if state.behaviour == "garbage" else "<html>It works!</html>")
+        return
+    words = [] if state.behaviour == "empty" else state.answer.split(" ")
+    for number, word in enumerate(words):
+        if number == len(words) // 2 and state.behaviour == "cut":
+            return
+        if number == len(words) // 2 and state.behaviour == "stall":
+            stopping.wait(10)
+        send(_event({"content": word if number == 0 else f" {word}"}, None))
+        time.sleep(state.pause)
+    send(_event({}, "stop"))
+    send("data: [DONE]\n\n")
+
+
+def _event(delta: dict[str, str], reason: str | None) -> str:
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    chunk = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": MODEL, "choices": [choice]}
+    return f"data: {json.dumps(chunk)}\n\n"
