@@ -240,7 +240,9 @@ class Pipeline:
         new = [list(prepared.chunks) if anew else self._not_yet_indexed(prepared) for prepared in batch]
         for prepared, chunks in zip(batch, new, strict=True):
             self._store.reserve_vectors(prepared.document.namespace, [chunk.id for chunk in chunks])
-        titled = [(prepared.document.title, chunk) for prepared, chunks in zip(batch, new, strict=True) for chunk in chunks]
+        titled = [
+            (prepared.document.title, chunk) for prepared, chunks in zip(batch, new, strict=True) for chunk in chunks
+        ]
         rows = chunk_vectors(self._embed, titled)
         start = 0
         for prepared, chunks in zip(batch, new, strict=True):

@@ -72,9 +72,7 @@ def split(
             for begin, end in spans:
                 piece = _text(atoms[begin:end])
                 chunk_id = _id(seen, "chunk", *place, piece)
-                chunks.append(
-                    Chunk(chunk_id, document_id, section.id, len(chunks), piece, group.headings, group.page)
-                )
+                chunks.append(Chunk(chunk_id, document_id, section.id, len(chunks), piece, group.headings, group.page))
     return tuple(sections), tuple(chunks)
 
 

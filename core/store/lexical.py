@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy.engine import Connection, Engine
 
 from core.store.engine import reading, transaction
+from core.store.migrations import lock
 from core.store.schema import chunks, documents, meta
 from core.store.words import WordIndex, words_of
 
@@ -33,6 +34,7 @@ def refresh(engine: Engine) -> None:
         if is_current(connection, index):
             return
     with transaction(engine, without_limit=True) as connection:
+        lock(connection)
         # Another process may have done it in between.
         if not is_current(connection, index):
             rebuild(connection, index)

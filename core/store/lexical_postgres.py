@@ -159,7 +159,9 @@ def _document_frequency(connection: Connection, stems: Sequence[str], namespace:
     """In how many chunks, of one namespace or of all, each stem occurs."""
     if not stems:
         return {}
-    wanted = sa.func.unnest(sa.literal(list(stems), ARRAY(sa.Text))).table_valued("stem", name="wanted")
+    wanted = (
+        sa.func.unnest(sa.literal(list(stems), ARRAY(sa.Text))).table_valued("stem", name="wanted").render_derived()
+    )
     rows = sa.select(wanted.c.stem, sa.func.count()).group_by(wanted.c.stem)
     rows = rows.select_from(wanted.join(words, words.c.counts.has_key(wanted.c.stem)))
     if namespace is not None:

@@ -84,7 +84,7 @@ documents = sa.Table(
     sa.Column("losses", Strings, nullable=False),
     sa.Column("error", CleanText),
     sa.Column("url", CleanText),
-    sa.UniqueConstraint("namespace", "source"),
+    sa.UniqueConstraint("namespace", "source", name="uq_documents_namespace"),
 )
 
 # A document without a row here is open to everybody who may ask in its namespace.

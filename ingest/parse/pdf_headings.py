@@ -14,6 +14,8 @@ Levels = dict[int, dict[int, int]]
 
 _MIN_MARKS = 3
 _MIN_MATCHED = 0.5
+_MAX_COMPARED = 100_000
+"""Outline entries of a page times its lines; a page over it was made to keep the reader busy."""
 _MAX_LINES = 3
 _MAX_CHARACTERS = 150
 _LARGER, _NOT_SMALLER = 1.12, 0.98
@@ -45,7 +47,12 @@ def heading_levels(pages: Sequence[Page], marks: Sequence[Mark]) -> Levels:
 
 
 def _from_outline(pages: Sequence[Page], marks: Sequence[Mark]) -> Levels:
-    keys = {page.number: [_key(line.text) for line in page.lines] for page in pages} if marks else {}
+    entries = Counter(mark.page for mark in marks)
+    keys = {
+        page.number: [_key(line.text) for line in page.lines]
+        for page in pages
+        if 0 < entries[page.number] * len(page.lines) <= _MAX_COMPARED
+    }
     levels: Levels = {}
     for mark in marks:
         on_page = levels.setdefault(mark.page, {})

@@ -70,7 +70,7 @@ def read(path: Path, max_bytes: int) -> bytes:
     """
     try:
         # A pipe may have taken the file's place since it was listed; opening it must not wait for a writer.
-        descriptor = os.open(path, os.O_RDONLY | 0 | getattr(os, "O_BINARY", 0))
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
         with os.fdopen(descriptor, "rb") as stream:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):

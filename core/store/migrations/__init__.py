@@ -7,6 +7,8 @@ from sqlalchemy.engine import Connection
 
 HEAD = "0001"
 VERSION_TABLE = "alembic_version"
+# Any number that no other program uses on the same database.
+ADVISORY_LOCK = 0x10_4E_4B_45
 
 
 def stored_revision(connection: Connection) -> str | None:
@@ -15,3 +17,9 @@ def stored_revision(connection: Connection) -> str | None:
         return None
     stored: str | None = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
     return stored
+
+
+def lock(connection: Connection) -> None:
+    """Wait until no other process changes the tables; held to the transaction's end. SQLite's write lock does it already."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))

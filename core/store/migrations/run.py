@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.engine import Connection
 
 from core.errors import StorageFailed
-from core.store.migrations import HEAD, stored_revision
-
-# Any number that no other program uses on the same database; SQLite's write lock needs none.
-ADVISORY_LOCK = 0x10_4E_4B_45
+from core.store.migrations import HEAD, lock, stored_revision
 
 
 def configuration(connection: Connection | None = None) -> Config:
@@ -28,8 +24,7 @@ def configuration(connection: Connection | None = None) -> Config:
 
 def migrate(connection: Connection) -> None:
     """Bring the tables to `HEAD` in the open transaction. A second process waits here, and then finds it done."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(ADVISORY_LOCK)))
+    lock(connection)
     stored = stored_revision(connection)
     if stored == HEAD:
         return

@@ -37,7 +37,7 @@ PAGE = b"<!DOCTYPE html><html><body><p>Hello there.</p></body></html>"
         (b"<?xml version='1.0'?>\n<!-- made by x -->\n" + PAGE, "page", "text/html"),
         (b"<p>Only a fragment.</p>", "page.html", "text/html"),
         (b"# One\n\nText.\n\n## Two\n", "notes", "text/markdown"),
-        (b"One # sign only.", "notes", "text/plain"),
+        (b"# Only one sign.\nText.", "notes", "text/plain"),
         (b"# One\n\n## Two\n", "notes.txt", "text/plain"),
         (b"<b>bold</b> start", "readme.md", "text/markdown"),
         (b"BMW and MZ are makers of motorcycles.", "makers.txt", "text/plain"),

@@ -80,6 +80,11 @@ class TestRunningLines:
         document = read(make_pdf([[*lines("Visitors on this day:"), Text(f"{70 - 9 * n}", y=30)] for n in range(5)]))
         assert texts(document) == [text for n in range(5) for text in ("Visitors on this day:", f"{70 - 9 * n}")]
 
+    def test_a_repeated_line_that_touches_the_text_is_part_of_it(self) -> None:
+        page = lines("Name and date of the test", "passed by all", top=800)
+        document = read(make_pdf([page, page, page, page]))
+        assert [text.split("\n")[0] for text in texts(document)] == ["Name and date of the test passed by all"] * 4
+
     def test_a_repeated_sentence_in_the_middle_of_the_page_stays(self) -> None:
         document = read(make_pdf([lines("Sign here.", top=400) for _ in range(5)]))
         assert texts(document) == ["Sign here."] * 5
@@ -112,6 +117,10 @@ class TestHeadings:
             *lines("It is not paid out.", top=600),
             Text("Signed, the board", y=560, bold=True),
         ]
+        assert texts(read(make_pdf([page])), BlockKind.HEADING) == []
+
+    def test_many_short_bold_lines_are_no_heading(self) -> None:
+        page = [*lines("Ann", "Bob", "Cem", "Dee", "Eve", bold=True), *lines(*BODY, top=600)]
         assert texts(read(make_pdf([page])), BlockKind.HEADING) == []
 
     def test_the_head_of_a_table_is_no_heading_but_the_bold_line_above_it_is(self) -> None:

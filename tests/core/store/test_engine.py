@@ -1,0 +1,144 @@
+"""Opening a database: what is made, what is refused, and in which words."""
+
+from __future__ import annotations
+
+import sqlite3
+import stat
+import threading
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy.engine import Engine
+
+from core.errors import InvalidSettings, StorageFailed
+from core.store import engine as engine_module
+from core.store.documents import DocumentStore
+from core.store.engine import open_engine, reading, transaction, upgrade
+from core.store.schema import metadata
+from tests.core.store.samples import document
+from tests.postgres import PostgresServer
+
+WORD_TABLES = ("chunk_words", "word_totals")
+
+
+def test_the_migrations_make_the_tables_of_the_schema(engine: Engine) -> None:
+    def is_ours(_: object, name: str | None, kind: str, *__: object) -> bool:
+        return not (kind == "table" and (name or "").startswith(WORD_TABLES))
+
+    with reading(engine) as connection:
+        context = MigrationContext.configure(connection, opts={"include_object": is_ours, "compare_type": False})
+        assert compare_metadata(context, metadata) == []
+
+
+def test_upgrading_twice_changes_nothing(engine: Engine) -> None:
+    DocumentStore(engine).put(document("kept"))
+    upgrade(engine)
+    assert DocumentStore(engine).page(None, 10, 0)[1] == 1
+
+
+def test_several_processes_may_upgrade_at_once(database_url: str) -> None:
+    engines = [open_engine(database_url) for _ in range(4)]
+    failures: list[BaseException] = []
+
+    def work(engine: Engine) -> None:
+        try:
+            upgrade(engine)
+        except BaseException as error:  # noqa: BLE001 - shown by the assertion
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(engine,)) for engine in engines]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for engine in engines:
+        engine.dispose()
+    assert failures == []
+
+
+def test_a_database_of_a_newer_version_is_left_alone(engine: Engine) -> None:
+    with transaction(engine) as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StorageFailed, match="newer version"):
+        upgrade(engine)
+
+
+def test_a_transaction_that_fails_leaves_nothing(engine: Engine) -> None:
+    statements = ["INSERT INTO meta (key, value) VALUES ('a', 'b')", "INSERT INTO nowhere VALUES (1)"]
+    with pytest.raises(sa.exc.DBAPIError), transaction(engine) as connection:
+        list(map(connection.exec_driver_sql, statements))
+    with reading(engine) as connection:
+        assert connection.scalar(sa.text("SELECT count(*) FROM meta WHERE key = 'a'")) == 0
+
+
+@pytest.mark.parametrize("url", ["nonsense", "mysql://u:secret@h/d", "sqlite://", "sqlite:///:memory:"])
+def test_a_url_of_another_kind_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(InvalidSettings, match=r"database\.url") as caught:
+        open_engine(url)
+    assert "secret" not in caught.value.message
+
+
+def test_the_database_file_is_for_its_user_only(tmp_path: Path) -> None:
+    open_engine(f"sqlite:///{tmp_path / 'folder' / 'my.db'}").dispose()
+    assert stat.S_IMODE((tmp_path / "folder" / "my.db").stat().st_mode) == 0o600
+
+
+def test_a_locked_database_is_named_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_module, "LOCK_SECONDS", 0.1)
+    path = tmp_path / "my.db"
+    engine = open_engine(f"sqlite:///{path}")
+    upgrade(engine)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StorageFailed, match="locked by another program"):
+        DocumentStore(engine).put(document("one"))
+    other.execute("ROLLBACK")
+    other.close()
+    DocumentStore(engine).put(document("one"))
+    assert DocumentStore(engine).page(None, 10, 0)[1] == 1
+    engine.dispose()
+
+
+def test_a_full_disk_is_named_and_loses_nothing(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path / 'my.db'}")
+    upgrade(engine)
+    store = DocumentStore(engine)
+    store.put(document("kept"))
+
+    def limit(connection: sqlite3.Connection, _: object) -> None:
+        pages = connection.execute("PRAGMA page_count").fetchone()[0]
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    sa.event.listen(engine, "connect", limit)
+    engine.dispose()
+    with pytest.raises(StorageFailed, match="full"):
+        store.put(document("large", error="x" * 1_000_000))
+    assert store.page(None, 10, 0)[1] == 1
+    engine.dispose()
+
+
+def test_a_file_that_is_no_database_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "my.db"
+    path.write_bytes(b"A letter, not a database. " * 100)
+    engine = open_engine(f"sqlite:///{path}")
+    with pytest.raises(StorageFailed, match="not a database of Lorekeeper"):
+        upgrade(engine)
+    engine.dispose()
+    assert path.read_bytes().startswith(b"A letter")
+
+
+def test_a_postgres_that_is_not_there_is_named_without_its_password() -> None:
+    engine = open_engine("postgresql+psycopg://u:secret@127.0.0.1:1/d")
+    with pytest.raises(StorageFailed, match=r"Cannot connect to the database at 127\.0\.0\.1:1/d") as caught:
+        upgrade(engine)
+    assert "secret" not in caught.value.message
+
+
+def test_a_database_that_is_missing_on_the_server_is_named(postgres_server: PostgresServer) -> None:
+    engine = open_engine(postgres_server.url("nowhere"))
+    with pytest.raises(StorageFailed, match="no such database"):
+        upgrade(engine)
+    engine.dispose()
