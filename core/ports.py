@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -58,7 +58,19 @@ class Embedder(Protocol):
 class VectorIndex(Protocol):
     """Dense search. Blocking. The access filter is part of the query."""
 
-    def upsert(self, namespace: str, readers: frozenset[str], chunks: Sequence[Chunk], vectors: Vectors) -> None: ...
+    def upsert(
+        self,
+        namespace: str,
+        readers: frozenset[str],
+        chunks: Sequence[Chunk],
+        vectors: Vectors,
+        headings: Mapping[str, Vectors] | None = None,
+    ) -> None:
+        """Index unit vectors, one row per chunk. `headings`: a second one, shape (dimension,), for some chunk ids.
+
+        A chunk is as near to a query as the nearer of its two.
+        """
+        ...
 
     def delete(self, namespace: str, chunk_ids: Sequence[str]) -> None: ...
 

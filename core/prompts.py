@@ -67,8 +67,9 @@ def truncated(text: str, tokens: int, count_tokens: Callable[[str], int]) -> str
             low = middle
         else:
             high = middle - 1
-    head = text[:low]
-    return head.rsplit(None, 1)[0] if len(head.split()) > 1 else head
+    head = text[:low].rstrip()
+    cuts_a_word = low < len(text) and not text[low].isspace() and len(head) == low
+    return head.rsplit(None, 1)[0] if cuts_a_word and len(head.split()) > 1 else head
 
 
 def _passages(passages: Sequence[Passage], room: int, count_tokens: Callable[[str], int]) -> str:

@@ -89,7 +89,8 @@ class Chunk:
     """The unit that is embedded, searched and cited.
 
     `id` is derived from document, place and text, so indexing it twice changes nothing.
-    `headings` is the path from the outermost heading inwards, without the document's title.
+    `headings` is the path from the outermost heading inwards, without the document's title. `opens` marks the first
+    chunk of the document under its headings, which a question that resembles the heading itself leads to.
     """
 
     id: str
@@ -99,6 +100,7 @@ class Chunk:
     text: str
     headings: tuple[str, ...] = ()
     page: int | None = None
+    opens: bool = False
 
 
 @dataclass(frozen=True, slots=True)

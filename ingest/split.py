@@ -18,7 +18,7 @@ from core.ports import CountTokens
 from core.types import Block, BlockKind, Chunk, ParsedDocument, Section
 
 # To be raised whenever the same text is cut in another way: it is part of the index's identity.
-SPLIT_VERSION = "2"
+SPLIT_VERSION = "3"
 # A section longer than this is cut into consecutive ones: a model reads one around each passage.
 SECTION_TOKENS = 1000
 SMALLEST_BUDGET = 32
@@ -61,6 +61,7 @@ def split(
     sections: list[Section] = []
     chunks: list[Chunk] = []
     seen: Counter[str] = Counter()
+    opened: set[tuple[str, ...]] = set()
     for group in _groups(parsed):
         budget = max(SMALLEST_BUDGET, max_tokens - count_tokens(prefix(parsed.title, group.headings)))
         atoms = [atom for block in group.blocks for atom in _atoms(block, count_tokens, budget)]
@@ -71,8 +72,13 @@ def split(
             sections.append(section)
             for begin, end in spans:
                 piece = _text(atoms[begin:end])
-                chunk_id = _id(seen, "chunk", *place, piece)
-                chunks.append(Chunk(chunk_id, document_id, section.id, len(chunks), piece, group.headings, group.page))
+                opens = group.headings not in opened
+                opened.add(group.headings)
+                # An id says all that is indexed under it, so a chunk that becomes the first one gets another.
+                chunk_id = _id(seen, "opening" if opens else "chunk", *place, piece)
+                chunks.append(
+                    Chunk(chunk_id, document_id, section.id, len(chunks), piece, group.headings, group.page, opens)
+                )
     return tuple(sections), tuple(chunks)
 
 

@@ -24,6 +24,9 @@ PREFIX = "lk-"
 OPEN, CLOSED = "open", "closed"
 # Above Chroma's default of 100: exact to four digits on the data sets at no measurable cost.
 EF_SEARCH = 200
+# The id of a chunk's second vector, that of its headings, and how much a match with it counts. Fitted on the data sets.
+HEADING = "#heading"
+HEADING_FACTOR = 0.97
 REQUEST_SECONDS = 30.0
 
 
@@ -36,54 +39,65 @@ class ChromaIndex:
         self._identity = identity
         self._collections: dict[str, Any] = {}
 
-    def upsert(self, namespace: str, readers: frozenset[str], chunks: Sequence[Chunk], vectors: Vectors) -> None:
+    def upsert(
+        self,
+        namespace: str,
+        readers: frozenset[str],
+        chunks: Sequence[Chunk],
+        vectors: Vectors,
+        headings: Mapping[str, Vectors] | None = None,
+    ) -> None:
         if not chunks:
             return
+        documents = {chunk.id: chunk.document_id for chunk in chunks}
+        second = headings or {}
+        ids = [chunk.id for chunk in chunks] + [chunk_id + HEADING for chunk_id in second]
+        rows = np.concatenate([vectors, np.stack(list(second.values()))]) if second else vectors
+        access = _metadata(readers)
+        metadata = [{**access, "document": documents[_chunk_id(each)]} for each in ids]
         with _storage_errors():
-            kind = CLOSED if readers else OPEN
-            collection = self._collection(namespace, kind, create=True)
-            metadata = _metadata(readers)
+            collection = self._collection(namespace, CLOSED if readers else OPEN, create=True)
             largest = self._client.get_max_batch_size()
-            for start in range(0, len(chunks), largest):
-                batch = chunks[start : start + largest]
-                collection.upsert(
-                    ids=[chunk.id for chunk in batch],
-                    embeddings=vectors[start : start + largest],
-                    metadatas=[{**metadata, "document": chunk.document_id} for chunk in batch],
-                )
+            for start in range(0, len(ids), largest):
+                part = slice(start, start + largest)
+                collection.upsert(ids=ids[part], embeddings=rows[part], metadatas=metadata[part])
             # A document whose readers changed must not stay where others find it.
             other = self._collection(namespace, OPEN if readers else CLOSED)
             if other is not None:
-                other.delete(ids=[chunk.id for chunk in chunks])
+                other.delete(ids=ids)
 
     def delete(self, namespace: str, chunk_ids: Sequence[str]) -> None:
         if not chunk_ids:
             return
         with _storage_errors():
             for collection in self._both(namespace):
-                collection.delete(ids=list(chunk_ids))
+                collection.delete(ids=_with_headings(chunk_ids))
 
     def search(self, vector: Vectors, scope: Scope, limit: int) -> list[Hit]:
+        cosines: dict[str, float] = {}
         with _storage_errors():
-            hits = []
             for collection, where in self._readable(scope):
-                found = collection.query(query_embeddings=vector, n_results=limit, where=where, include=["distances"])
+                # Twice as many, because a chunk may be found by both of its vectors.
+                found = collection.query(
+                    query_embeddings=vector, n_results=2 * limit, where=where, include=["distances"]
+                )
                 rows = zip(found["ids"][0], found["distances"][0], strict=True)
-                hits += [Hit(chunk_id, 1.0 - float(distance)) for chunk_id, distance in rows]
+                cosines.update((vector_id, 1.0 - float(distance)) for vector_id, distance in rows)
+        hits = [Hit(chunk_id, score) for chunk_id, score in _by_chunk(cosines).items()]
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))[:limit]
 
     def similarities(self, vector: Vectors, scope: Scope, chunk_ids: Sequence[str]) -> dict[str, float]:
         if not chunk_ids:
             return {}
-        result: dict[str, float] = {}
+        cosines: dict[str, float] = {}
         with _storage_errors():
             for collection, where in self._readable(scope):
-                found = collection.get(ids=list(chunk_ids), where=where, include=["embeddings"])
+                found = collection.get(ids=_with_headings(chunk_ids), where=where, include=["embeddings"])
                 if found["ids"]:
                     rows = np.asarray(found["embeddings"], dtype=np.float32)
-                    cosines = rows @ vector[0] / np.maximum(np.linalg.norm(rows, axis=1), 1e-12)
-                    result.update(zip(found["ids"], map(float, cosines), strict=True))
-        return result
+                    products = rows @ vector[0] / np.maximum(np.linalg.norm(rows, axis=1), 1e-12)
+                    cosines.update(zip(found["ids"], map(float, products), strict=True))
+        return _by_chunk(cosines)
 
     def existing(self, namespace: str, readers: frozenset[str], chunk_ids: Sequence[str]) -> set[str]:
         if not chunk_ids:
@@ -184,6 +198,24 @@ def open_chroma(settings: Settings, identity: str) -> ChromaIndex:
         for session in sessions:
             session.timeout = REQUEST_SECONDS
         return ChromaIndex(client, identity, sessions)
+
+
+def _chunk_id(vector_id: str) -> str:
+    return vector_id.removesuffix(HEADING)
+
+
+def _with_headings(chunk_ids: Sequence[str]) -> list[str]:
+    return [*chunk_ids, *(chunk_id + HEADING for chunk_id in chunk_ids)]
+
+
+def _by_chunk(cosines: Mapping[str, float]) -> dict[str, float]:
+    """Each chunk's better score: of its own vector, or of its headings'."""
+    best: dict[str, float] = {}
+    for vector_id, cosine in cosines.items():
+        chunk_id = _chunk_id(vector_id)
+        score = cosine if vector_id == chunk_id else HEADING_FACTOR * cosine
+        best[chunk_id] = max(score, best.get(chunk_id, -1.0))
+    return best
 
 
 def _metadata(readers: frozenset[str]) -> dict[str, bool]:

@@ -15,7 +15,7 @@ import pytest
 
 from core.errors import StorageFailed
 from core.ports import Vectors
-from core.retrieval.chroma import ChromaIndex, open_chroma
+from core.retrieval.chroma import HEADING_FACTOR, ChromaIndex, open_chroma
 from core.settings import Chroma, Settings
 from core.types import Chunk, Scope
 
@@ -145,3 +145,29 @@ def test_a_server_that_is_down_is_a_clear_error(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(StorageFailed, match=r"chroma\.url does not answer"):
         open_chroma(Settings(data_dir=tmp_path, chroma=Chroma(url=url)), "model")
+
+
+class TestHeadings:
+    def test_a_chunk_is_found_by_the_better_of_its_text_and_its_heading(self, index: ChromaIndex) -> None:
+        index.upsert(
+            "d", PUBLIC, [chunk("a"), chunk("b")], np.concatenate([axis(0, 1), axis(0, 0, 1)]), {"b": axis(1)[0]}
+        )
+        hits = index.search(axis(1), Scope("d"), 2)
+        assert [hit.chunk_id for hit in hits] == ["b", "a"]
+        assert hits[0].score == pytest.approx(HEADING_FACTOR, abs=1e-5)
+        assert index.search(axis(0, 0, 1), Scope("d"), 1)[0].score == pytest.approx(1.0, abs=1e-5)
+        assert index.similarities(axis(1), Scope("d"), ["b"])["b"] == pytest.approx(HEADING_FACTOR, abs=1e-5)
+
+    def test_no_chunk_is_found_twice_and_the_limit_is_reached(self, index: ChromaIndex) -> None:
+        chunks = [chunk(str(number)) for number in range(6)]
+        rows = np.concatenate([axis(1, number / 10) for number in range(6)])
+        index.upsert("d", PUBLIC, chunks, rows, {each.id: row for each, row in zip(chunks, rows, strict=True)})
+        assert sorted(hit.chunk_id for hit in index.search(axis(1), Scope("d"), 6)) == [each.id for each in chunks]
+
+    def test_a_heading_goes_with_its_chunk(self, index: ChromaIndex) -> None:
+        index.upsert("d", PUBLIC, [chunk("a")], axis(0, 1), {"a": axis(1)[0]})
+        index.upsert("d", frozenset({"group"}), [chunk("a")], axis(0, 1), {"a": axis(1)[0]})
+        assert index.search(axis(1), Scope("d"), 5) == []
+        index.delete("d", ["a"])
+        assert index.search(axis(1), Scope("d", frozenset({"group"})), 5) == []
+        assert index.count() == 0
