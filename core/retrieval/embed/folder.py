@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
 import json
 from collections.abc import Sequence
@@ -90,6 +91,8 @@ class Model:
         for start in range(0, len(by_length), BATCH):
             batch = by_length[start : start + BATCH]
             rows[batch] = self._run([encoded[index] for index in batch])
+        if len(by_length) > BATCH:
+            _give_back_memory()
         norms = np.linalg.norm(rows, axis=1, keepdims=True)
         unit: Vectors = rows / np.maximum(norms, 1e-12)
         return unit
@@ -110,3 +113,10 @@ class Model:
         values = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         output = self._session.run(None, {name: values[name] for name in self._inputs})[0]
         return np.asarray(output, dtype=np.float32)
+
+
+def _give_back_memory() -> None:
+    """Return freed activations to the system, where the C library (glibc) would keep hundreds of megabytes of them."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
