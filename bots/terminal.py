@@ -15,7 +15,7 @@ from core.types import Answer, Citation, Finished, Outcome, Question, Receipt, S
 def print_answer(answer: Answer, *, why: bool = False, console: Console | None = None) -> None:
     """The answer, its numbered sources, and with `why` the receipt."""
     out = console or Console(highlight=False, soft_wrap=True)
-    out.print(_plain(answer.text))
+    out.print(Text(_plain(answer.text)))
     if answer.notice:
         out.print(Text(answer.notice, style="yellow"))
     sources = answer.citations or answer.nearest
@@ -86,4 +86,5 @@ def _score(value: float | None) -> str:
 
 def _plain(text: str) -> str:
     """Without control characters: a document must not be able to drive the reader's terminal."""
-    return "".join(character for character in text if character in "\n\t" or character.isprintable())
+    spaced = (" " if character.isspace() and character not in "\n\t" else character for character in text)
+    return "".join(character for character in spaced if character in "\n\t" or character.isprintable())

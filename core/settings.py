@@ -68,7 +68,7 @@ class Embedding(Section):
     model: str = Field(
         "all-MiniLM-L6-v2", description="A sentence-transformers model: the built-in name, a folder, or a hub name."
     )
-    precision: Literal["fp32", "int8"] = Field("fp32", description="int8 is about twice as fast on a CPU.")
+    precision: Literal["fp32", "int8"] = Field("int8", description="int8 is about twice as fast on a CPU.")
     threads: int = Field(0, ge=0, description="CPU threads; 0 means one for each core.")
     url: str = Field("", description="An OpenAI-compatible endpoint (https://host/v1) to use instead of a local model.")
     api_key: SecretStr = SecretStr("")
@@ -87,7 +87,7 @@ class Retrieval(Section):
 
     candidates: int = Field(50, ge=5, le=1000, description="Chunks taken from each index before fusion.")
     passages: int = Field(8, ge=1, le=50, description="Passages given to the answer.")
-    lexical_weight: float = Field(0.18, ge=0, le=1, description="Share of word search in the score; the rest is dense.")
+    lexical_weight: float = Field(0.16, ge=0, le=1, description="Share of word search in the score; the rest is dense.")
     reranker: str = Field(
         "", description="A cross-encoder (folder or hub name) that reorders the passages. Empty: none."
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -22,7 +23,8 @@ from core.errors import InvalidRequest
 from core.log import configure
 from core.ports import Documents
 from core.settings import load
-from core.types import DEFAULT_NAMESPACE, ChangeKind, Document, DocumentChange
+from core.types import DEFAULT_NAMESPACE, ChangeKind, Document, DocumentChange, Passage
+from core.wire import document_to_json, passage_to_json
 
 WAIT_SECONDS = 30.0
 T = TypeVar("T")
@@ -40,13 +42,10 @@ def add(
     ] = False,
 ) -> None:
     """Bring files and folders into the index; unchanged files are skipped."""
-    for path in paths:
-        if not path.exists():
-            raise InvalidRequest(f"{path} does not exist.")
-    resolved = [path.resolve() for path in paths]
+    absolute = [_absolute(path) for path in paths]
     changes = _with_progress(
         "lorekeeper documents add",
-        lambda documents, report: documents.add_paths(resolved, namespace, report, prune=not keep_missing),
+        lambda documents, report: documents.add_paths(absolute, namespace, report, prune=not keep_missing),
     )
     _summarise(changes)
 
@@ -69,7 +68,7 @@ def list_documents(
     """All documents with their state."""
     documents, total = _call("lorekeeper documents list", lambda port: port.page(namespace, limit, 0))
     if as_json:
-        _write_json({"documents": [_to_json(document) for document in documents], "total": total})
+        _write_json({"documents": [document_to_json(document) for document in documents], "total": total})
         return
     table = Table(box=None, pad_edge=False)
     for column in ("id", "title", "namespace", "status", "pages", "passages"):
@@ -94,23 +93,22 @@ def show(
 ) -> None:
     """One document: state, what was lost in reading it, and its passages."""
 
-    async def both(port: Documents) -> tuple[Document, list[dict[str, str]]]:
+    async def both(port: Documents) -> tuple[Document, list[Passage]]:
         document = await port.get(document_id)
-        passages = await port.passages(document.id)
-        return document, [{"locator": passage.locator, "text": passage.text} for passage in passages]
+        return document, await port.passages(document.id)
 
     document, passages = _call("lorekeeper documents show", both)
     if as_json:
-        _write_json(_to_json(document) | {"passages": passages})
+        _write_json(document_to_json(document) | {"passages": [passage_to_json(passage) for passage in passages]})
         return
     out = Console(highlight=False, soft_wrap=True)
-    for name, value in _to_json(document).items():
+    for name, value in document_to_json(document).items():
         if value not in (None, "", []):
             out.print(Text.assemble((f"{name}: ", "bold"), _plain(str(value))))
     for passage in passages:
         out.print()
-        out.print(Text(_plain(passage["locator"]), style="cyan"))
-        out.print(Text(_plain(passage["text"])))
+        out.print(Text(_plain(passage.locator), style="cyan"))
+        out.print(Text(_plain(passage.text)))
 
 
 @app.command()
@@ -119,6 +117,14 @@ def remove(document_ids: Annotated[list[str], typer.Argument(help="Ids, or their
     for document_id in document_ids:
         document = _call("lorekeeper documents remove", partial(_remove, document_id))
         sys.stdout.write(f"Removed {_plain(document.title)}\n")
+
+
+def _absolute(path: Path) -> Path:
+    """Without following links, so that a link that is moved to new content stays the same source."""
+    absolute = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - resolve() follows links
+    if not os.path.lexists(absolute):
+        raise InvalidRequest(f"{_plain(str(path))} does not exist.")
+    return absolute
 
 
 async def _remove(document_id: str, port: Documents) -> Document:
@@ -173,23 +179,6 @@ def _summarise(changes: Sequence[DocumentChange]) -> None:
 
 
 _INDEXED = {ChangeKind.ADDED, ChangeKind.REPLACED}
-
-
-def _to_json(document: Document) -> dict[str, object]:
-    return {
-        "id": document.id,
-        "title": document.title,
-        "namespace": document.namespace,
-        "source": document.source,
-        "status": document.status.value,
-        "error": document.error,
-        "media_type": document.media_type,
-        "size_bytes": document.size_bytes,
-        "pages": document.pages,
-        "chunks": document.chunks,
-        "losses": list(document.losses),
-        "updated_at": document.updated_at.isoformat(),
-    }
 
 
 def _write_json(value: object) -> None:

@@ -9,18 +9,20 @@ versions answer, or neither.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 import structlog
 
-from core.errors import LorekeeperError, StorageFailed, UnreadableDocument
+from core.errors import LorekeeperError, StorageFailed
 from core.identity import IndexIdentity
 from core.ports import Embedder, Progress, VectorIndex, Vectors
 from core.settings import Settings
@@ -35,8 +37,11 @@ from core.types import (
     Passage,
     Section,
 )
+from ingest.documents import file_name, interrupted, is_current
 from ingest.files import FileStore
-from ingest.parse import parse
+from ingest.parse import no_text
+from ingest.parse.errors import NoText
+from ingest.parse.process import ParserProcess
 from ingest.sources.files import Collected, SourceFile, collect, read
 from ingest.split import split
 from ingest.vectors import chunk_vectors
@@ -60,6 +65,8 @@ class Received:
     readers: frozenset[str] = frozenset()
     parsed: ParsedDocument | None = None
     """Set where the text is known already, so that nothing is parsed."""
+    may_be_empty: bool = False
+    """Whether a file without text is left alone instead of being refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +78,8 @@ class Prepared:
     kind: ChangeKind
     sections: tuple[Section, ...]
     chunks: tuple[Chunk, ...]
+    old_sha256: str = ""
+    """Of the stored copy that this version takes the place of."""
 
 
 class Pipeline:
@@ -90,6 +99,11 @@ class Pipeline:
         self._identity = identity
         self._files = FileStore(settings.data_dir / "files")
         self._settings = settings
+        self._parser = ParserProcess()
+        # (namespace, source) of the documents that were begun and are neither published nor failed.
+        self._begun: set[tuple[str, str]] = set()
+        # Sources of the files of the present run in which there is nothing to read.
+        self._empty: set[str] = set()
         self._closing = False
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ingest")
 
@@ -104,7 +118,8 @@ class Pipeline:
     async def add_file(self, name: str, path: Path, namespace: str) -> DocumentChange:
         def work() -> DocumentChange:
             received = Received(name, f"upload:{name}", namespace, self._read(path))
-            return next(iter(self._add([received])))
+            (change,) = list(self._add([received]))
+            return change
 
         return await self._run(work)
 
@@ -135,11 +150,12 @@ class Pipeline:
         """Put right what a crash left behind: orphaned vectors go, documents in the middle of work say so."""
         self._collect_garbage(with_reserved=self._settings.is_embedded)
         for document in self._store.pending():
-            self._store.put(_interrupted(document))
+            self._store.put(interrupted(document))
 
     def close(self) -> None:
-        """Wait for the batch in work; files that have not begun are dropped."""
+        """Wait for the batch in work; a file that is being read is given up, and those not begun are dropped."""
         self._closing = True
+        self._parser.close()
         self._worker.shutdown(wait=True, cancel_futures=True)
 
     # ── the work, in the worker's thread ─────────────────────────────────────────────────────────
@@ -149,21 +165,21 @@ class Pipeline:
 
     def _add_paths(self, paths: Sequence[Path], namespace: str, report: Progress, prune: bool) -> list[DocumentChange]:
         collected = collect(paths)
+        self._empty.clear()
+        failed = [DocumentChange(ChangeKind.FAILED, each.name, message=each.message) for each in collected.unreadable]
         received = (self._receive(file, namespace) for file in collected.files)
-        changes = self._reported(self._add(received), report, len(collected.files))
-        changes += [
-            DocumentChange(ChangeKind.FAILED, each.source, message=each.message) for each in collected.unreadable
-        ]
-        changes += [DocumentChange(ChangeKind.SKIPPED, name) for name in collected.skipped]
+        total = len(failed) + len(collected.files)
+        changes = self._reported(chain(failed, self._add(received)), report, total)
         if prune:
             changes += self._prune(collected, namespace)
-        return changes
+        return changes + [DocumentChange(ChangeKind.SKIPPED, name) for name in collected.skipped]
 
     def _receive(self, file: SourceFile, namespace: str) -> Received | DocumentChange:
         try:
-            return Received(file.name, file.source, namespace, self._read(file.path))
+            data = self._read(file.path)
         except LorekeeperError as error:
             return DocumentChange(ChangeKind.FAILED, file.name, message=error.message, code=error.code)
+        return Received(file.name, file.source, namespace, data, may_be_empty=not file.is_named)
 
     def _read(self, path: Path) -> bytes:
         return read(path, self._settings.server.max_upload_mb * 2**20)
@@ -177,23 +193,27 @@ class Pipeline:
 
     def _add(self, files: Iterable[Received | DocumentChange], *, anew: bool = False) -> Iterator[DocumentChange]:
         batch: list[Prepared] = []
-        for file in files:
-            self._stop_if_closing()
-            result = self._prepare(file, anew) if isinstance(file, Received) else file
-            if isinstance(result, DocumentChange):
-                yield result
-                continue
-            batch.append(result)
-            if sum(len(prepared.chunks) for prepared in batch) >= BATCH_CHUNKS:
-                yield from self._index(batch, anew=anew)
-                batch = []
-        yield from self._index(batch, anew=anew)
-        self._collect_garbage()
+        try:
+            for file in files:
+                self._stop_if_closing()
+                result = self._prepare(file, anew) if isinstance(file, Received) else file
+                if isinstance(result, DocumentChange):
+                    yield result
+                    continue
+                batch.append(result)
+                if sum(len(prepared.chunks) for prepared in batch) >= BATCH_CHUNKS:
+                    yield from self._index(batch, anew=anew)
+                    batch = []
+            yield from self._index(batch, anew=anew)
+            self._collect_garbage()
+        finally:
+            self._parser.stop()
+            self._give_up()
 
     def _prepare(self, file: Received, anew: bool) -> Prepared | DocumentChange:
         old = self._store.find(file.namespace, file.source)
         digest = hashlib.sha256(file.data).hexdigest()
-        if not anew and old is not None and _is_current(old, digest, file.readers):
+        if not anew and old is not None and is_current(old, digest, file.readers):
             return DocumentChange(ChangeKind.UNCHANGED, file.name, old)
         document = Document(
             id=document_id(file.namespace, file.source),
@@ -208,9 +228,10 @@ class Pipeline:
             readers=file.readers,
         )
         # What answers now stays on record until the new version takes its place.
+        self._begun.add((document.namespace, document.source))
         self._store.put(replace(old, status=DocumentStatus.PROCESSING) if old and old.chunks else document)
         try:
-            parsed = file.parsed or parse(file.data, file.name)
+            parsed = file.parsed or self._parser.parse(file.data, file.name)
             sections, chunks = split(
                 parsed,
                 document.id,
@@ -219,8 +240,13 @@ class Pipeline:
                 self._settings.split.overlap_tokens,
             )
             if not chunks:
-                raise UnreadableDocument("The file holds no text.")
+                raise no_text(parsed.media_type)
+        except StorageFailed:
+            self._stop_if_closing()
+            raise
         except LorekeeperError as error:
+            if file.may_be_empty and isinstance(error, NoText):
+                return self._skip(document, old, file.name, error)
             return self._fail(document, old, file.name, error)
         self._files.put(file.data)
         document = replace(
@@ -233,7 +259,7 @@ class Pipeline:
             status=DocumentStatus.READY,
         )
         kind = ChangeKind.REPLACED if old is not None and old.chunks else ChangeKind.ADDED
-        return Prepared(file.name, document, kind, sections, chunks)
+        return Prepared(file.name, document, kind, sections, chunks, old.sha256 if old else "")
 
     def _index(self, batch: Sequence[Prepared], *, anew: bool) -> Iterator[DocumentChange]:
         """Embed the batch's new chunks (or all of them) together, then publish document by document."""
@@ -243,13 +269,16 @@ class Pipeline:
         titled = [
             (prepared.document.title, chunk) for prepared, chunks in zip(batch, new, strict=True) for chunk in chunks
         ]
-        rows = chunk_vectors(self._embed, titled)
+        rows, headings = chunk_vectors(self._embed, titled)
         start = 0
         for prepared, chunks in zip(batch, new, strict=True):
             document = prepared.document
-            self._vectors.upsert(document.namespace, document.readers, chunks, rows[start : start + len(chunks)])
+            own = {chunk.id: headings[chunk.id] for chunk in chunks if chunk.id in headings}
+            self._vectors.upsert(document.namespace, document.readers, chunks, rows[start : start + len(chunks)], own)
             start += len(chunks)
             self._store.publish(document, prepared.sections, prepared.chunks)
+            self._begun.discard((document.namespace, document.source))
+            self._discard_file(prepared.old_sha256)
             log.info("indexed", document=document.id, chunks=document.chunks, embedded=len(chunks))
             yield DocumentChange(prepared.kind, prepared.name, document, " ".join(document.losses) or None)
 
@@ -270,7 +299,18 @@ class Pipeline:
         known = self._vectors.existing(document.namespace, document.readers, ids)
         return [chunk for chunk in prepared.chunks if chunk.id not in known]
 
+    def _skip(self, document: Document, old: Document | None, name: str, error: LorekeeperError) -> DocumentChange:
+        """The record becomes as it was before; what came from an earlier version of the file is for pruning to remove."""
+        self._empty.add(document.source)
+        self._begun.discard((document.namespace, document.source))
+        if old is None:
+            self._store.withdraw(document.id)
+        else:
+            self._store.put(old)
+        return DocumentChange(ChangeKind.SKIPPED, name, message=error.message)
+
     def _fail(self, document: Document, old: Document | None, name: str, error: LorekeeperError) -> DocumentChange:
+        self._begun.discard((document.namespace, document.source))
         log.warning("a document failed", document=document.id, cause=error.message, exc_info=error.__cause__)
         if old is not None and old.chunks:
             kept = replace(
@@ -282,9 +322,17 @@ class Pipeline:
         self._store.put(failed)
         return DocumentChange(ChangeKind.FAILED, name, failed, error.message, error.code)
 
+    def _give_up(self) -> None:
+        """Say of each document that was begun and not finished that it is not in work any more."""
+        while self._begun:
+            with contextlib.suppress(StorageFailed):  # whatever ended the run tells more than this
+                document = self._store.find(*self._begun.pop())
+                if document is not None:
+                    self._store.put(interrupted(document))
+
     def _prune(self, collected: Collected, namespace: str) -> list[DocumentChange]:
-        """Remove the documents of each given folder whose file is gone."""
-        present = {file.source for file in collected.files}
+        """Remove the documents of each given folder whose file is gone, or holds no text any more."""
+        present = {file.source for file in collected.files} - self._empty
         unknown = tuple(folder.source for folder in collected.unreadable)
         changes = []
         for root in collected.roots:
@@ -299,10 +347,13 @@ class Pipeline:
 
     def _remove(self, document_id: str) -> Document:
         document = self._store.withdraw(document_id)
-        if not self._store.uses_file(document.sha256):
-            self._files.discard(document.sha256)
+        self._discard_file(document.sha256)
         self._collect_garbage()
         return document
+
+    def _discard_file(self, digest: str) -> None:
+        if digest and not self._store.uses_file(digest):
+            self._files.discard(digest)
 
     def _reindex(self, report: Progress) -> list[DocumentChange]:
         documents, total = self._store.page(None, limit=10**9, offset=0)
@@ -318,7 +369,7 @@ class Pipeline:
             message = "Its stored copy is gone. Add the document again."
             self._store.put(replace(document, status=DocumentStatus.FAILED, error=message))
             return DocumentChange(ChangeKind.FAILED, document.title, document, message)
-        return Received(_file_name(document), document.source, document.namespace, data, document.readers)
+        return Received(file_name(document), document.source, document.namespace, data, document.readers)
 
     def _collect_garbage(self, *, with_reserved: bool = False) -> None:
         """Delete the vectors that no row refers to any more."""
@@ -334,26 +385,6 @@ class Pipeline:
 def document_id(namespace: str, source: str) -> str:
     """The same file in the same namespace is the same document, whatever its content is today."""
     return hashlib.blake2b(f"{namespace}\n{source}".encode(), digest_size=16).hexdigest()
-
-
-def _is_current(document: Document, digest: str, readers: frozenset[str]) -> bool:
-    return (
-        document.sha256 == digest
-        and document.status is DocumentStatus.READY
-        and document.error is None
-        and document.readers == readers
-    )
-
-
-def _interrupted(document: Document) -> Document:
-    if document.chunks:
-        error = "Indexing a newer version was interrupted. Add it again; until then the previous version answers."
-        return replace(document, status=DocumentStatus.READY, error=error)
-    return replace(document, status=DocumentStatus.FAILED, error="Indexing was interrupted. Add the document again.")
-
-
-def _file_name(document: Document) -> str:
-    return document.source.rpartition("/")[2].removeprefix("upload:") or document.title
 
 
 def _on_loop(progress: Progress | None) -> Progress:

@@ -7,8 +7,9 @@ import uuid
 from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
+import structlog
 from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
@@ -18,7 +19,9 @@ from core.build import Application
 from core.types import DEFAULT_NAMESPACE, Answer, Outcome, Question, Scope, Turn
 from core.wire import answer_to_json
 
+# Not in the standard; nginx's word for it. Nobody reads it but a log in between.
 CLIENT_LEFT = 499
+log = structlog.get_logger(__name__)
 Namespace = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", examples=[DEFAULT_NAMESPACE])]
 router = APIRouter()
 
@@ -46,7 +49,7 @@ class AskBody(Body):
 
 
 @router.post("/v1/ask", summary="Ask a question", response_model=None)
-async def ask(body: AskBody, request: Request) -> JSONResponse:
+async def ask(body: AskBody, request: Request) -> Response:
     """Every outcome but a failure is a 200; tell them apart by `outcome`."""
     application: Application = request.app.state.application
     question = Question(
@@ -57,6 +60,8 @@ async def ask(body: AskBody, request: Request) -> JSONResponse:
         thread=body.thread or uuid.uuid4().hex,
     )
     answer = await _while_connected(application, question, request)
+    if answer is None:
+        return Response(status_code=CLIENT_LEFT)
     if answer.outcome is Outcome.FAILED:
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, answer.text, "answer_failed")
     return JSONResponse(_public(answer, explain=body.explain and is_owner(request)))
@@ -66,8 +71,8 @@ def _public(answer: Answer, *, explain: bool) -> dict[str, Any]:
     return answer_to_json(answer, why=explain)
 
 
-async def _while_connected(application: Application, question: Question, request: Request) -> Answer:
-    """The answer, given up when the client leaves or the time is over."""
+async def _while_connected(application: Application, question: Question, request: Request) -> Answer | None:
+    """The answer; None when the client leaves before it. Raises `HTTPException` when the time is over."""
     limit = application.settings.server.request_seconds
     asking = asyncio.create_task(application.asker.ask(question))
     leaving = asyncio.create_task(_disconnected(request))
@@ -76,7 +81,8 @@ async def _while_connected(application: Application, question: Question, request
         if asking.done():
             return asking.result()
         if leaving.done():
-            raise HTTPException(CLIENT_LEFT, "The client closed the connection.")
+            log.info("the client left before the answer", question=question.id)
+            return None
         raise HTTPException(
             HTTPStatus.GATEWAY_TIMEOUT, f"There was no answer within {limit:.0f} seconds. Please try again."
         )

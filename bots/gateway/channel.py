@@ -13,9 +13,11 @@ import structlog
 import uvicorn
 
 from bots.gateway.app import create_app
+from bots.gateway.documents import with_status
 from bots.gateway.protection import is_loopback
 from core.build import Application
 from core.errors import InvalidSettings
+from core.types import DocumentStatus
 
 GRACE_SECONDS = 10
 IDLE_SECONDS = 30
@@ -64,11 +66,11 @@ class Gateway:
         host = self._application.settings.server.host
         if not is_loopback(host):
             log.warning("anybody who can reach this address may ask and upload", host=host)
-        _, total = await self._application.documents.page(limit=1)
+        ready = len(await with_status(self._application.documents, DocumentStatus.READY))
         shown = self.url.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]")
-        log.info("ready", url=shown, documents=total)
+        log.info("ready", url=shown, documents=ready)
         if sys.stdout.isatty() or self._application.settings.log.format == "console":
-            sys.stdout.write(_greeting(shown, total))
+            sys.stdout.write(_greeting(shown, ready))
             sys.stdout.flush()
 
 

@@ -11,10 +11,20 @@ from typing import Any
 import httpx
 
 from core import wording
-from core.errors import InvalidRequest, LorekeeperError, NotFound, StorageFailed, TooLarge
+from core.errors import (
+    EmbeddingFailed,
+    InvalidRequest,
+    LorekeeperError,
+    NotFound,
+    StorageFailed,
+    TooLarge,
+    UnreadableDocument,
+    UnsupportedFormat,
+)
+from core.guard import clean_question, refuse_question
 from core.health import Check, State
 from core.ports import Progress
-from core.types import Answer, Document, DocumentChange, Event, Finished, Outcome, Passage, Question, Status
+from core.types import Answer, ChangeKind, Document, DocumentChange, Event, Finished, Outcome, Passage, Question, Status
 from core.wire import answer_from_json, change_from_json, document_from_json, passage_from_json
 
 CONNECT_SECONDS = 5.0
@@ -24,7 +34,10 @@ SHORT_SECONDS = 60.0
 UNREACHABLE = (
     "The running `lorekeeper run` that owns the data folder does not answer. Restart it, or stop it and try again."
 )
-ERRORS: Mapping[int, type[LorekeeperError]] = {404: NotFound, 413: TooLarge, 422: InvalidRequest}
+ERRORS: Mapping[str, type[LorekeeperError]] = {
+    kind.code: kind
+    for kind in (EmbeddingFailed, InvalidRequest, NotFound, TooLarge, UnreadableDocument, UnsupportedFormat)
+}
 
 
 class GatewayClient:
@@ -35,8 +48,12 @@ class GatewayClient:
         self._headers = {"Authorization": f"Bearer {token}"}
 
     async def ask(self, question: Question) -> Answer:
+        # As the server does it; what is far too long for a question would not even be received there.
+        text = clean_question(question.text)
+        if refusal := refuse_question(text):
+            return Answer(question.id, Outcome.INVALID_QUESTION, refusal, namespace=question.scope.namespace)
         body: dict[str, Any] = {
-            "question": question.text,
+            "question": text,
             "namespace": question.scope.namespace,
             "thread": question.thread,
             "explain": True,
@@ -59,11 +76,13 @@ class GatewayClient:
         return await self._with_progress("/v1/documents/paths", progress, body)
 
     async def add_file(self, name: str, path: Path, namespace: str) -> DocumentChange:
+        # A large document may take minutes to be read.
         with path.open("rb") as file:
-            value = await self._json(
-                "POST", "/v1/documents", ANSWER_SECONDS, files={"file": (name, file)}, data={"namespace": namespace}
-            )
-        return change_from_json(value)
+            form: dict[str, Any] = {"files": {"file": (name, file)}, "data": {"namespace": namespace}}
+            try:
+                return change_from_json(await self._json("POST", "/v1/documents", None, **form))
+            except UnreadableDocument as error:
+                return DocumentChange(ChangeKind.FAILED, name, message=error.message, code=error.code)
 
     async def page(
         self, namespace: str | None = None, limit: int = 1000, offset: int = 0
@@ -101,7 +120,7 @@ class GatewayClient:
     def close(self) -> None:
         """Nothing is held between calls."""
 
-    async def _json(self, method: str, path: str, seconds: float, **arguments: Any) -> Any:
+    async def _json(self, method: str, path: str, seconds: float | None, **arguments: Any) -> Any:
         async with self._client(seconds) as client:
             response = await client.request(method, path, **arguments)
             _raise_for(response)
@@ -150,7 +169,8 @@ def _raise_for(response: httpx.Response) -> None:
     if response.is_success:
         return
     try:
-        detail = str(response.json()["detail"])
+        problem = response.json()
+        detail, kind = str(problem["detail"]), ERRORS.get(problem["code"], StorageFailed)
     except (ValueError, KeyError, TypeError):
-        detail = f"The server answered with HTTP {response.status_code}."
-    raise ERRORS.get(response.status_code, StorageFailed)(detail)
+        detail, kind = f"The server answered with HTTP {response.status_code}.", StorageFailed
+    raise kind(detail)

@@ -15,19 +15,20 @@ from fastapi import APIRouter, Depends, Form, Query, Request, UploadFile
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import Field
 
-from bots.gateway.access import require_owner
+from bots.gateway.access import is_owner, require_owner
 from bots.gateway.ask import Body, Namespace
 from bots.gateway.problems import problem
 from core.build import Application
 from core.errors import InvalidRequest, LorekeeperError, StorageFailed, TooLarge, UnsupportedFormat
-from core.ports import Progress
-from core.types import DEFAULT_NAMESPACE, ChangeKind, DocumentChange
+from core.ports import Documents, Progress
+from core.types import DEFAULT_NAMESPACE, ChangeKind, Document, DocumentChange, DocumentStatus
 from core.wire import change_to_json, document_to_json, passage_to_json
 
 LONGEST_NAME = 200
 COPY_BYTES = 1024 * 1024
-# Longer than this, an upload is answered with 202 and goes on in the background.
+# Longer than this, an upload is answered with 202 and goes on in the background; only the owner's command line waits.
 PATIENCE_SECONDS = 90.0
+ALL = 10**9
 STATUS_BY_CODE = {
     UnsupportedFormat.code: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     TooLarge.code: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -52,7 +53,7 @@ async def upload(
     """A file with the name of an earlier upload replaces it."""
     name = _file_name(file.filename or "")
     indexing = asyncio.create_task(_index(_application(request), name, file, namespace))
-    done, _ = await asyncio.wait({indexing}, timeout=PATIENCE_SECONDS)
+    done, _ = await asyncio.wait({indexing}, timeout=None if is_owner(request) else PATIENCE_SECONDS)
     if not done:
         _keep(request, indexing)
         return JSONResponse(
@@ -70,11 +71,17 @@ async def upload(
 async def list_documents(
     request: Request,
     namespace: Annotated[Namespace | None, Query()] = None,
+    status: Annotated[DocumentStatus | None, Query()] = None,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> dict[str, Any]:
-    """By title."""
-    documents, total = await _application(request).documents.page(namespace, limit, offset)
+    """By title; `total` is how many there are with the wanted namespace and status."""
+    port = _application(request).documents
+    if status is None:
+        documents, total = await port.page(namespace, limit, offset)
+    else:
+        chosen = await with_status(port, status, namespace)
+        documents, total = chosen[offset : offset + limit], len(chosen)
     return {"documents": [document_to_json(document) for document in documents], "total": total}
 
 
@@ -115,6 +122,12 @@ async def reindex(request: Request) -> StreamingResponse:
     return _progress(_application(request).documents.reindex)
 
 
+async def with_status(documents: Documents, status: DocumentStatus, namespace: str | None = None) -> list[Document]:
+    """All documents in one state, by title."""
+    everything, _ = await documents.page(namespace, ALL)
+    return [document for document in everything if document.status is status]
+
+
 def _application(request: Request) -> Application:
     application: Application = request.app.state.application
     return application
@@ -144,10 +157,16 @@ def _copy(file: UploadFile, path: Path) -> None:
 
 
 def _keep(request: Request, task: asyncio.Task[DocumentChange]) -> None:
-    """Hold a task that outlives its request, and log how it ends."""
+    """Hold a task that outlives its request; whoever waited is gone, so the log gets its failure."""
     tasks: set[asyncio.Task[DocumentChange]] = request.app.state.tasks
     tasks.add(task)
     task.add_done_callback(tasks.discard)
+    task.add_done_callback(_log_failure)
+
+
+def _log_failure(task: asyncio.Task[DocumentChange]) -> None:
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.error("an upload failed in the background", exc_info=error)
 
 
 def _progress(work: Callable[[Progress], Awaitable[list[DocumentChange]]]) -> StreamingResponse:

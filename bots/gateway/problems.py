@@ -31,6 +31,8 @@ STATUS: tuple[tuple[type[LorekeeperError], HTTPStatus], ...] = (
     (UnreadableDocument, HTTPStatus.UNPROCESSABLE_ENTITY),
     (LorekeeperError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+# Elsewhere the code is the status' own phrase; this one was renamed between Python versions.
+CODES = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLarge.code}
 log = structlog.get_logger(__name__)
 
 
@@ -49,7 +51,7 @@ def problem(status: int, detail: str, code: str = "", headers: dict[str, str] | 
         "title": HTTPStatus(status).phrase,
         "status": int(status),
         "detail": detail,
-        "code": code or HTTPStatus(status).phrase.lower().replace(" ", "_"),
+        "code": code or CODES.get(HTTPStatus(status)) or HTTPStatus(status).phrase.lower().replace(" ", "_"),
         "reference": reference(),
     }
     level = log.error if status >= HTTPStatus.INTERNAL_SERVER_ERROR else log.info

@@ -56,7 +56,7 @@ class Protection:
         if _announced_size(headers) > limit:
             if "100-continue" not in headers.get("expect", "").lower():
                 await _drain(receive)
-            await problem(too_large.status_code, too_large.detail, "too_large")(scope, receive, send)
+            await problem(too_large.status_code, too_large.detail)(scope, receive, send)
             return
         await self._app(scope, _limited(receive, limit, too_large), send)
 

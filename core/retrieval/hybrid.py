@@ -17,6 +17,9 @@ from core.types import Hit, Passage, Retrieval, Scope
 # Passages looked at beyond those asked for, so that dropped duplicates and stale rows leave enough.
 SPARE = 3
 NEAR_DUPLICATE = 0.9
+# A document that is replaced between the search and the look into the record is found by neither version; the second
+# search, which begins after that replacement, finds the new one.
+ATTEMPTS = 2
 
 
 class HybridRetriever:
@@ -42,11 +45,14 @@ class HybridRetriever:
         wanted = limit or self._settings.passages
         vector = await self._batcher.embed(query)
         candidates = max(self._settings.candidates, wanted)
-        dense, lexical = await asyncio.gather(
-            asyncio.to_thread(self._vectors.search, vector, scope, candidates),
-            asyncio.to_thread(self._lexical.search, query, scope, candidates),
-        )
-        found = await asyncio.to_thread(self._complete, vector, scope, dense, lexical)
+        for _ in range(ATTEMPTS):
+            dense, lexical = await asyncio.gather(
+                asyncio.to_thread(self._vectors.search, vector, scope, candidates),
+                asyncio.to_thread(self._lexical.search, query, scope, candidates),
+            )
+            found = await asyncio.to_thread(self._complete, vector, scope, dense, lexical)
+            if len(found) == len({hit.chunk_id for hit in (*dense, *lexical)}):
+                break
         passages = await asyncio.to_thread(self._choose, query, found, wanted)
         return Retrieval(query, tuple(passages), signals(query, passages))
 

@@ -1,18 +1,22 @@
 """Bytes to `ParsedDocument`. One file per format, found by media type in `PARSERS` and imported when first needed.
 
-`parse` takes and returns plain values, so that it can be run in another process.
+`parse` takes and returns plain values, because it runs in another process (`ingest.parse.process`).
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from core.errors import LorekeeperError, UnreadableDocument
-from core.ports import Parser
 from core.types import ParsedDocument
 from ingest.parse.detect import detect
-from ingest.parse.formats import FORMATS, readable_list, unsupported
+from ingest.parse.errors import NoText
+from ingest.parse.formats import FORMATS, TEXTS, readable_list, unsupported
+
+if TYPE_CHECKING:
+    from core.ports import Parser
 
 PARSERS: dict[str, str] = {
     "application/pdf": "ingest.parse.pdf:PdfParser",
@@ -21,14 +25,14 @@ PARSERS: dict[str, str] = {
     "text/plain": "ingest.parse.plain:PlainParser",
 }
 
-__all__ = ["PARSERS", "detect", "parse", "parser_for", "readable", "readable_extensions"]
+__all__ = ["PARSERS", "detect", "no_text", "parse", "parser_for", "readable", "readable_extensions"]
 
 
 def parse(data: bytes, name: str) -> ParsedDocument:
     """Read a document of any known format; `name` (a file name or relative path) gives the title if nothing else does.
 
     Raises `UnsupportedFormat` where there is no parser for it, `UnreadableDocument` where it is damaged, protected or
-    without text, and `TooLarge` over a parser's limit, all with a sentence for the person who uploaded it.
+    without text (`NoText` where that is a text file), and `TooLarge` over a parser's limit, all with a sentence for the person who uploaded it.
     """
     media_type = detect(data, name)
     parser = parser_for(media_type)
@@ -39,8 +43,14 @@ def parse(data: bytes, name: str) -> ParsedDocument:
     except Exception as error:
         raise UnreadableDocument(f"The file is damaged or not {FORMATS[media_type].phrase}.") from error
     if not any(block.text.strip() for block in document.blocks):
-        raise UnreadableDocument("There is no text in this file.")
+        raise no_text(media_type)
     return replace(document, media_type=media_type)
+
+
+def no_text(media_type: str) -> UnreadableDocument:
+    """The error for a file of this kind that was read and holds nothing."""
+    kind = NoText if media_type in TEXTS else UnreadableDocument
+    return kind("There is no text in this file.")
 
 
 def parser_for(media_type: str) -> Parser:

@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from core.errors import UnreadableDocument, UnsupportedFormat
 from ingest.parse.encoding import decode, is_text
+from ingest.parse.errors import NoText
 from ingest.parse.formats import FORMATS, HTML, MARKDOWN, PDF, PLAIN
 
 _HEAD = 1024
@@ -82,7 +83,8 @@ def detect(data: bytes, name: str) -> str:
     Raises `UnreadableDocument` for an empty file and `UnsupportedFormat` for bytes that are no known format.
     """
     if not data:
-        raise UnreadableDocument("The file is empty.")
+        kind = UnreadableDocument if _extension(name) in FORMATS[PDF].extensions else NoText
+        raise kind("The file is empty.")
     if found := _by_magic(data, name):
         return found
     if not is_text(data):

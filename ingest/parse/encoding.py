@@ -87,10 +87,15 @@ def _wide_encoding(sample: bytes) -> str | None:
         return None
     even, odd = sample[0 : 2 * pairs : 2].count(0), sample[1 : 2 * pairs : 2].count(0)
     if odd > 0.4 * pairs and even < 0.02 * pairs:
-        return "utf-16-le"
-    if even > 0.4 * pairs and odd < 0.02 * pairs:
-        return "utf-16-be"
-    return None
+        encoding = "utf-16-le"
+    elif even > 0.4 * pairs and odd < 0.02 * pairs:
+        encoding = "utf-16-be"
+    else:
+        return None
+    # Small numbers in binary data have the same zeros, but are no letters.
+    text = sample[: 2 * pairs].decode(encoding, errors="replace")
+    controls = sum(text.count(chr(code)) for code in _CONTROLS) + text.count("\ufffd")
+    return encoding if controls <= MAX_CONTROL_SHARE * pairs else None
 
 
 def _declared(data: bytes) -> str | None:
@@ -110,13 +115,7 @@ def _declared(data: bytes) -> str | None:
 
 def _is_character_set(codec: codecs.CodecInfo) -> bool:
     is_text_encoding = bool(getattr(codec, "_is_text_encoding", True))
-    return is_text_encoding and codec.name not in {
-        "idna",
-        "punycode",
-        "unicode-escape",
-        "raw-unicode-escape",
-        "undefined",
-    }
+    return is_text_encoding and codec.name not in _NO_CHARACTER_SETS
 
 
 def _with_replacements(data: bytes, encoding: str) -> Decoded:

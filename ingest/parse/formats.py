@@ -11,6 +11,8 @@ PDF = "application/pdf"
 HTML = "text/html"
 MARKDOWN = "text/markdown"
 PLAIN = "text/plain"
+TEXTS = frozenset({HTML, MARKDOWN, PLAIN})
+"""Those in which a person sees everything there is."""
 
 
 @dataclass(frozen=True, slots=True)

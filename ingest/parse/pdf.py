@@ -21,7 +21,7 @@ MAX_PAGES = 5000
 MAX_CHARACTERS = 50_000_000
 _MAX_BOOKMARKS = 20_000
 _MAX_RUNS = 10
-_ADVICE = "Run text recognition (OCR) on it and add the result."
+_ADVICE = "Run text recognition (OCR) on it first and add the result."
 _MAX_TITLE = 300
 _TITLE_PAGES, _TITLE_SHARE, _SHORT_WORD = 3, 0.6, 2
 """A stated title is believed if this share of its words, short ones apart, is in the name or on the first pages."""
@@ -124,12 +124,10 @@ def _gaps(pages: Sequence[Page]) -> Iterator[str]:
 
 def _no_text(pages: Sequence[Page]) -> str:
     if any(page.is_garbled for page in pages):
-        return (
-            "The PDF's fonts do not say which letters they show. Run text recognition (OCR) on it and add the result."
-        )
+        return f"The PDF's fonts do not say which letters they show. {_ADVICE}"
     if any(page.has_pictures for page in pages):
-        return "The PDF holds only pictures, perhaps scans. Run text recognition (OCR) on it and add the result."
-    return "There is no text in this PDF."
+        return f"The PDF holds only pictures, perhaps scans, and has no text layer. {_ADVICE}"
+    return f"The PDF has no text layer. If its pages show text: {_ADVICE[0].lower()}{_ADVICE[1:]}"
 
 
 def _numbers(numbers: Sequence[int]) -> str:

@@ -32,14 +32,17 @@ class _Place:
 
 
 def without_running_lines(pages: Sequence[Page]) -> list[Page]:
-    """The pages less the lines that stand at the same place on many of them, and less their page numbers."""
+    """The pages less the lines that stand at the same place on many of them, and less their page numbers.
+
+    A document of nothing but such lines, a pad of forms, keeps them.
+    """
     repeated = _repeated(pages)
     result = []
     for page in pages:
         dropped = {index for edge in _edges(page) for index in _running(page, edge, repeated)}
         kept = tuple(line for index, line in enumerate(page.lines) if index not in dropped)
         result.append(replace(page, lines=kept))
-    return result
+    return result if any(page.lines for page in result) else list(pages)
 
 
 def _edges(page: Page) -> tuple[list[int], list[int]]:

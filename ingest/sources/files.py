@@ -28,6 +28,8 @@ class SourceFile:
     """Relative to `root`, with `/` between folders; the file's own name if it was given itself."""
     root: Path
     """The folder that was given, or the folder of the file that was given."""
+    is_named: bool = False
+    """Whether a person named the file itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class Unreadable:
 
     source: str
     """`file:///…/`, the beginning of the sources below it."""
+    name: str
+    """Relative to the given folder."""
     message: str
 
 
@@ -120,7 +124,7 @@ class _Walk:
             self.roots.append(_folder_source(path))
             self._folder(path)
         elif stat.S_ISREG(mode):
-            self._take(path, path.parent)
+            self._take(path, path.parent, is_named=True)
         else:
             raise InvalidRequest(f"{shown} is neither a file nor a folder.")
 
@@ -153,14 +157,14 @@ class _Walk:
             message = f"{_shown(str(folder))} cannot be read: {_reason(error)}."
             if folder == root:
                 raise InvalidRequest(message) from error
-            self.unreadable.append(Unreadable(_folder_source(folder), message))
+            self.unreadable.append(Unreadable(_folder_source(folder), _name(folder, root), message))
             return []
 
-    def _take(self, path: Path, root: Path) -> None:
+    def _take(self, path: Path, root: Path, *, is_named: bool = False) -> None:
         real = os.path.realpath(path)
         if real not in self._seen:
             self._seen.add(real)
-            self.files.append(SourceFile(path, path.as_uri(), _name(path, root), root))
+            self.files.append(SourceFile(path, path.as_uri(), _name(path, root), root, is_named))
 
 
 def _folder_source(path: Path) -> str:

@@ -21,7 +21,7 @@ def meta(tmp_path: Path) -> Iterator[IndexMeta]:
     engine.dispose()
 
 
-def check(meta: IndexMeta, embedding: str = "mini", split: str = "220", *, is_empty: bool = False) -> None:
+def check(meta: IndexMeta, *, embedding: str = "mini", split: str = "220", is_empty: bool = False) -> None:
     IndexIdentity(meta, embedding, split).check(is_empty=is_empty)
 
 
@@ -30,13 +30,13 @@ def test_a_new_index_takes_on_the_settings_and_keeps_them(meta: IndexMeta) -> No
     check(meta)
 
 
-@pytest.mark.parametrize(("change", "named"), [({"embedding": "large"}, "large"), ({"split": "500"}, "500")])
+@pytest.mark.parametrize(("embedding", "split", "named"), [("large", "220", "large"), ("mini", "500", "500")])
 def test_a_filled_index_refuses_other_settings_and_says_what_to_do(
-    meta: IndexMeta, change: dict[str, str], named: str
+    meta: IndexMeta, embedding: str, split: str, named: str
 ) -> None:
     check(meta, is_empty=True)
     with pytest.raises(IndexMismatch, match=named) as refused:
-        check(meta, **change)
+        check(meta, embedding=embedding, split=split)
     assert REMEDY in refused.value.message
 
 

@@ -222,7 +222,8 @@ function postQuestion(question, signal) {
 
 async function refreshCount() {
   try {
-    const { total } = await fetchReply("/v1/documents?limit=1", { signal: AbortSignal.timeout(COUNT_TIMEOUT_MS) });
+    const address = "/v1/documents?status=ready&limit=1";
+    const { total } = await fetchReply(address, { signal: AbortSignal.timeout(COUNT_TIMEOUT_MS) });
     page.count.textContent = `${total.toLocaleString("en")} ${total === 1 ? "document" : "documents"}`;
     page.hint.hidden = total > 0;
   } catch {

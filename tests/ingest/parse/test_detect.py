@@ -10,6 +10,7 @@ import pytest
 
 from core.errors import UnreadableDocument, UnsupportedFormat
 from ingest.parse import detect, parse, readable, readable_extensions
+from ingest.parse.errors import NoText
 from tests.pdf import make_pdf
 
 
@@ -85,9 +86,26 @@ def test_a_protected_office_document_is_told_from_an_old_one() -> None:
         parse(ole + "WordDocument".encode("utf-16-le"), "plan.doc")
 
 
-def test_bytes_of_no_known_kind_are_refused() -> None:
+@pytest.mark.parametrize(
+    "data",
+    [
+        bytes(range(256)) * 8,
+        b"\x00\x01\x02\xff",
+        b"\x01\x00\x02\x00\x03\x00",
+        b"".join(number.to_bytes(2, "little") for number in range(30)) * 9,
+    ],
+    ids=["all bytes", "four bytes", "three small numbers", "small numbers"],
+)
+@pytest.mark.parametrize("name", ["x.exe", "notes.txt", "notes.md", "x"])
+def test_bytes_of_no_known_kind_are_refused_whatever_they_are_called(data: bytes, name: str) -> None:
     with pytest.raises(UnsupportedFormat, match="not a kind of file that is known"):
-        parse(bytes(range(256)) * 8, "notes.txt")
+        parse(data, name)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("text", ["Hi", "Ünïcode text.\n\tWith a tab.\r\n", "Text \U0001f389 " * 40])
+def test_wide_text_without_a_mark_is_text(text: str, encoding: str) -> None:
+    assert detect(text.encode(encoding), "x") == "text/plain"
 
 
 @pytest.mark.parametrize(
@@ -101,9 +119,15 @@ def test_bytes_of_no_known_kind_are_refused() -> None:
     ],
 )
 def test_files_without_text_are_refused(data: bytes, message: str) -> None:
-    with pytest.raises(UnreadableDocument) as caught:
+    with pytest.raises(NoText) as caught:
         parse(data, "page.md" if data.startswith(b"---") else "page")
     assert caught.value.message == message
+
+
+def test_an_empty_pdf_is_no_mere_text_without_text() -> None:
+    with pytest.raises(UnreadableDocument) as caught:
+        parse(b"", "Report.PDF")
+    assert type(caught.value) is UnreadableDocument
 
 
 def test_the_document_says_what_it_was_read_as() -> None:

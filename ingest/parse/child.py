@@ -1,0 +1,86 @@
+"""What runs in the process that reads files: takes one after the other from its input, until the input ends.
+
+Each request is a line of JSON (`name`, `size`, `seconds`) and `size` bytes; each answer is a line of JSON. JSON rather than
+pickle, because what comes out of a process that reads untrusted files must not be able to run code in the other one.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import sys
+import threading
+import traceback
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from core.errors import LorekeeperError
+from core.types import Block, BlockKind, ParsedDocument
+from ingest.parse import parse
+
+OUT_OF_MEMORY = 75
+"""The exit status of a process whose memory did not suffice."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    name: str
+    seconds: float
+    data: bytes
+
+
+def serve() -> None:
+    """Answer requests from standard input on standard output. Never returns."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not get between the answers
+    # The kernel's default action ends the process even in the middle of a C function that gives nobody else a turn.
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    requests: queue.SimpleQueue[_Request] = queue.SimpleQueue()
+    threading.Thread(target=_receive, args=(sys.stdin.buffer, requests), daemon=True).start()
+    while True:
+        request = requests.get()
+        signal.setitimer(signal.ITIMER_REAL, request.seconds)
+        answer = _answer(request)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        answers.write(json.dumps(answer).encode() + b"\n")
+        answers.flush()
+
+
+def document_from_json(value: dict[str, Any]) -> ParsedDocument:
+    """Raises `KeyError`, `TypeError` or `ValueError` for what is not a parsed document."""
+    blocks = tuple(Block(text, BlockKind(kind), level, page) for text, kind, level, page in value["blocks"])
+    return ParsedDocument(value["title"], blocks, value["pages"], tuple(value["losses"]), value["media_type"])
+
+
+def _receive(stream: BinaryIO, requests: queue.SimpleQueue[_Request]) -> None:
+    """In a thread, so that the process ends with the one that asks, also by kill -9 and in the middle of a file."""
+    while header := stream.readline():
+        asked = json.loads(header)
+        requests.put(_Request(asked["name"], asked["seconds"], stream.read(asked["size"])))
+    os._exit(0)
+
+
+def _answer(request: _Request) -> dict[str, Any]:
+    try:
+        return {"document": _to_json(parse(request.data, request.name))}
+    except LorekeeperError as error:
+        cause = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
+        return {"error": type(error).__name__, "message": error.message, "cause": cause}
+    except MemoryError:
+        os._exit(OUT_OF_MEMORY)
+
+
+def _to_json(document: ParsedDocument) -> dict[str, Any]:
+    return {
+        "title": document.title,
+        "blocks": [(block.text, block.kind.value, block.level, block.page) for block in document.blocks],
+        "pages": document.pages,
+        "losses": document.losses,
+        "media_type": document.media_type,
+    }
+
+
+if __name__ == "__main__":
+    serve()

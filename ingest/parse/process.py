@@ -1,0 +1,152 @@
+"""Reads files in a process of their own, which is ended when one takes too long, and may break without breaking ours."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from typing import IO, Any
+
+from core.errors import LorekeeperError, StorageFailed, TooLarge, UnreadableDocument, UnsupportedFormat
+from core.types import ParsedDocument
+from ingest.parse.child import OUT_OF_MEMORY, document_from_json
+from ingest.parse.errors import NoText
+
+# The most pages that are taken of a PDF, 5,000 full ones, need 45 s on one core, 30 MB of Markdown as long; and machines differ.
+PARSE_SECONDS = 120.0
+# How long an ended process may take to be gone.
+END_SECONDS = 5.0
+# Of the environment, only what a Python may need to start: no tokens and passwords beside untrusted files.
+PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
+_ERRORS: dict[str, type[LorekeeperError]] = {
+    kind.__name__: kind for kind in (UnreadableDocument, UnsupportedFormat, NoText, TooLarge)
+}
+
+
+class ParseCause(Exception):
+    """What went wrong in the other process, with its traceback, for the log."""
+
+
+class ParserProcess:
+    """One process for many files: started by the first, replaced after it broke. One thread at a time asks."""
+
+    def __init__(self, seconds: float = PARSE_SECONDS) -> None:
+        self._seconds = seconds
+        self._child: subprocess.Popen[bytes] | None = None
+        self._is_closed = False
+        self._lock = threading.Lock()
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process, while there is one."""
+        return self._child.pid if self._child else None
+
+    def parse(self, data: bytes, name: str) -> ParsedDocument:
+        """`ingest.parse.parse`, and `TooLarge` for what takes too much time or memory. Raises the same errors.
+
+        Raises `StorageFailed` when no process can be started, or `close` was called.
+        """
+        child = self._started()
+        answer = _ask(child, data, name, self._seconds)
+        if answer is None:
+            code = self._end(child)
+            if self._is_closed:
+                raise _closed()
+            raise _broken(code, self._seconds)
+        if "error" in answer:
+            cause = ParseCause(answer["cause"]) if answer["cause"] else None
+            raise _ERRORS[answer["error"]](answer["message"]) from cause
+        return document_from_json(answer["document"])
+
+    def stop(self) -> None:
+        """End the process until the next file needs one. To be called by the thread that asks."""
+        if self._child is not None:
+            self._child.kill()
+            self._end(self._child)
+
+    def close(self) -> None:
+        """End the process for good, from any thread, also in the middle of a file."""
+        with self._lock:
+            self._is_closed = True
+            if self._child is not None:
+                self._child.kill()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        with self._lock:
+            if self._is_closed:
+                raise _closed()
+            if self._child is None:
+                self._child = _start()
+            return self._child
+
+    def _end(self, child: subprocess.Popen[bytes]) -> int:
+        """The exit status."""
+        try:
+            child.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            child.kill()
+        for pipe in _pipes(child):
+            with contextlib.suppress(OSError):  # what was not read by then
+                pipe.close()
+        with self._lock:
+            self._child = None
+        return child.wait()
+
+
+def _start() -> subprocess.Popen[bytes]:
+    environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+    environment["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
+    try:
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "ingest.parse.child"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            # Ctrl-C in a terminal goes to all processes of the session; this one ends with its parent.
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise StorageFailed(
+            f"No process can be started to read files: {error.strerror or error}. Give the machine more room and try again."
+        ) from error
+
+
+def _ask(child: subprocess.Popen[bytes], data: bytes, name: str, seconds: float) -> dict[str, Any] | None:
+    """The answer; None when the process is gone."""
+    requests, answers = _pipes(child)
+    header = {"name": name, "size": len(data), "seconds": seconds}
+    try:
+        requests.write(json.dumps(header).encode() + b"\n")
+        requests.write(data)
+        requests.flush()
+        line = answers.readline()
+    except OSError:
+        return None
+    return json.loads(line) if line.endswith(b"\n") else None
+
+
+def _pipes(child: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
+    return child.stdin, child.stdout  # type: ignore[return-value]  # `_start` asked for both
+
+
+def _broken(code: int, seconds: float) -> Exception:
+    if code == -signal.SIGALRM:
+        return TooLarge(
+            f"Reading this file took longer than {seconds:,g} seconds, so it was given up. "
+            "Split it, or save it in another format, and add the result."
+        )
+    if code in {-signal.SIGKILL, OUT_OF_MEMORY}:
+        return TooLarge("Reading this file needs more memory than there is. Split it and add the parts.")
+    if code < 0:
+        return UnreadableDocument(
+            "The file is damaged in a way that breaks the program that reads it. Save it anew and add the result."
+        )
+    return RuntimeError(f"the process that reads files ended with status {code}")
+
+
+def _closed() -> StorageFailed:
+    return StorageFailed("Stopped before the file was read. Add it again.")

@@ -1,0 +1,213 @@
+"""The client that other commands use while a server owns the data folder: the same results as in the server itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from bots.gateway import documents as routes
+from bots.gateway.client import GatewayClient
+from core.errors import InvalidRequest, NotFound, StorageFailed, TooLarge
+from core.health import State
+from core.types import ChangeKind, DocumentChange, Finished, Outcome, Question, Scope, Status, Turn
+from tests.bots.gateway.serving import LEAVE, QUESTION, Server, serving, settings
+from tests.bots.gateway.test_ask import GatedEmbedder
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def client(server: Server) -> AsyncGenerator[GatewayClient, None]:
+    yield GatewayClient(server.url, server.token)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "documents"
+    made.mkdir()
+    (made / "leave.md").write_bytes(LEAVE)
+    (made / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing more")
+    (made / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    return made
+
+
+async def test_an_answer_is_the_same_as_in_the_server(server: Server, client: GatewayClient, folder: Path) -> None:
+    await client.add_file("leave.md", folder / "leave.md", "hr")
+    question = Question("q", QUESTION, Scope("hr"), history=(Turn("user", "Hello"), Turn("assistant", "Hello.")))
+    here, there = await server.application.asker.ask(question), await client.ask(question)
+    assert (there.outcome, there.text, there.citations) == (here.outcome, here.text, here.citations)
+    assert there.outcome is Outcome.ANSWERED
+    assert there.why is not None
+    assert here.why is not None
+    assert there.why.signals == here.why.signals
+    assert [each.chunk_id for each in there.why.passages] == [each.chunk_id for each in here.why.passages]
+
+
+async def test_a_stream_is_a_status_and_the_answer(client: GatewayClient) -> None:
+    status, finished = [event async for event in client.stream(Question("q", QUESTION))]
+    assert isinstance(status, Status)
+    assert isinstance(finished, Finished)
+    assert finished.answer.outcome is Outcome.EMPTY_INDEX
+
+
+@pytest.mark.parametrize("text", [" ", "🎉", "word " * 100_000])
+async def test_what_is_no_question_has_the_same_outcome_as_in_the_server(
+    server: Server, client: GatewayClient, text: str
+) -> None:
+    here, there = await server.application.asker.ask(Question("q", text)), await client.ask(Question("q", text))
+    assert here.outcome is there.outcome is Outcome.INVALID_QUESTION
+    assert there.text == here.text
+
+
+async def test_bytes_of_a_terminal_that_are_no_text_do_not_matter(client: GatewayClient, folder: Path) -> None:
+    await client.add_file("leave.md", folder / "leave.md", "default")
+    answer = await client.ask(Question("q", "How many \udcff days of annual leave?"))
+    assert answer.outcome is Outcome.ANSWERED
+
+
+async def test_a_refused_question_is_a_failure_in_words(client: GatewayClient) -> None:
+    answer = await client.ask(Question("q", QUESTION, Scope("no such name")))
+    assert answer.outcome is Outcome.FAILED
+    assert "namespace" in answer.text
+
+
+async def test_paths_are_indexed_with_progress(client: GatewayClient, folder: Path) -> None:
+    seen: list[tuple[DocumentChange, int, int]] = []
+    changes = await client.add_paths([folder], "default", lambda *report: seen.append(report))
+    assert sorted(change.kind for change in changes) == [ChangeKind.ADDED, ChangeKind.FAILED, ChangeKind.SKIPPED]
+    assert [(done, total) for _, done, total in seen] == [(1, 2), (2, 2)]
+    assert [change for change, _, _ in seen] == [change for change in changes if change.kind is not ChangeKind.SKIPPED]
+    (failed,) = [change for change in changes if change.kind is ChangeKind.FAILED]
+    assert failed.message
+    (folder / "leave.md").unlink()
+    (folder / "other.md").write_bytes(LEAVE)
+    kinds = {change.name: change.kind for change in await client.add_paths([folder], "default")}
+    assert kinds["other.md"] is ChangeKind.ADDED
+    assert ChangeKind.REMOVED in kinds.values()
+
+
+async def test_a_path_that_does_not_exist_is_an_error(client: GatewayClient, folder: Path) -> None:
+    with pytest.raises((InvalidRequest, StorageFailed), match="does not exist"):
+        await client.add_paths([folder / "nowhere"], "default")
+    with pytest.raises(InvalidRequest, match="not an absolute path"):
+        await client.add_paths([Path("docs")], "default")
+
+
+async def test_a_received_file_is_indexed_or_says_why_not(client: GatewayClient, folder: Path) -> None:
+    added = await client.add_file("leave.md", folder / "leave.md", "default")
+    again = await client.add_file("leave.md", folder / "leave.md", "default")
+    broken = await client.add_file("broken.pdf", folder / "broken.pdf", "default")
+    wrong = await client.add_file("photo.png", folder / "photo.png", "default")
+    assert (added.kind, again.kind) == (ChangeKind.ADDED, ChangeKind.UNCHANGED)
+    assert (broken.kind, broken.code) == (ChangeKind.FAILED, "unreadable_document")
+    assert (wrong.kind, wrong.code) == (ChangeKind.FAILED, "unsupported_format")
+    assert wrong.message
+
+
+async def test_a_received_file_that_is_too_large_is_an_error(tmp_path: Path) -> None:
+    large = tmp_path / "large.txt"
+    large.write_bytes(b"word " * 2**19)
+    async with serving(settings(tmp_path, server={"max_upload_mb": 1})) as server:
+        with pytest.raises(TooLarge, match="1 MB"):
+            await GatewayClient(server.url, server.token).add_file("large.txt", large, "default")
+
+
+async def test_the_owner_waits_for_a_file_that_takes_long(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "PATIENCE_SECONDS", 0.0)
+    embedder = GatedEmbedder()
+    async with serving(settings(tmp_path), embedder) as server:
+        client = GatewayClient(server.url, server.token)
+        adding = asyncio.create_task(client.add_file("leave.md", folder / "leave.md", "default"))
+        assert await asyncio.to_thread(embedder.reached.wait, 10)
+        embedder.gate.set()
+        assert (await adding).kind is ChangeKind.ADDED
+
+
+async def test_documents_are_listed_shown_and_removed(client: GatewayClient, folder: Path) -> None:
+    for name in "ABC":
+        (folder / name).with_suffix(".txt").write_text(f"Text of {name}.")
+        await client.add_file(f"{name}.txt", folder / f"{name}.txt", "default")
+    documents, total = await client.page("default", limit=2, offset=1)
+    assert ([document.title for document in documents], total) == (["B", "C"], 3)
+    everything, _ = await client.page()
+    document = everything[0]
+    assert await client.get(document.id[:6]) == document
+    assert [passage.text for passage in await client.passages(document.id)] == ["Text of A."]
+    assert await client.remove(document.id) == document
+    assert (await client.page())[1] == 2
+
+
+@pytest.mark.parametrize("document_id", ["0" * 32, "../../healthz", "a b"])
+async def test_an_unknown_document_is_not_found(client: GatewayClient, document_id: str) -> None:
+    with pytest.raises(NotFound):
+        await client.get(document_id)
+    with pytest.raises(NotFound):
+        await client.remove(document_id)
+
+
+async def test_everything_can_be_indexed_anew(client: GatewayClient, folder: Path) -> None:
+    await client.add_file("leave.md", folder / "leave.md", "default")
+    (change,) = await client.reindex()
+    assert change.kind is ChangeKind.REPLACED
+    assert (await client.ask(Question("q", QUESTION))).outcome is Outcome.ANSWERED
+
+
+async def test_the_owners_checks_are_seen(client: GatewayClient) -> None:
+    checks = await client.checks()
+    assert {check.name for check in checks} == {"database", "index", "model", "disk"}
+    assert all(check.state is State.OK for check in checks)
+
+
+async def test_a_wrong_token_is_refused(server: Server) -> None:
+    with pytest.raises(StorageFailed, match="Only the lorekeeper command"):
+        await GatewayClient(server.url, "wrong").reindex()
+
+
+async def test_a_server_that_is_gone_is_named_with_what_to_do(tmp_path: Path, folder: Path) -> None:
+    async with serving(settings(tmp_path)) as server:
+        client = GatewayClient(server.url, server.token)
+    answer = await client.ask(Question("q", QUESTION))
+    assert answer.outcome is Outcome.FAILED
+    assert "Restart it" in answer.text
+    with pytest.raises(StorageFailed, match="Restart it"):
+        await client.page()
+    with pytest.raises(StorageFailed, match="Restart it"):
+        await client.add_paths([folder], "default")
+    with pytest.raises(StorageFailed, match="Restart it"):
+        await client.checks()
+
+
+async def test_something_else_on_the_servers_port_is_no_server_of_ours(tmp_path: Path) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 9\r\n\r\n<p>hi</p>")
+        await writer.drain()
+        writer.close()
+
+    other = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with other:
+        port = other.sockets[0].getsockname()[1]
+        with pytest.raises(StorageFailed, match="Restart it"):
+            await GatewayClient(f"http://127.0.0.1:{port}", "token").page()
+
+
+async def test_a_server_that_stops_in_the_middle_says_that_the_command_can_be_repeated(
+    tmp_path: Path, folder: Path
+) -> None:
+    embedder = GatedEmbedder()
+    async with serving(settings(tmp_path), embedder) as server:
+        adding = asyncio.create_task(GatewayClient(server.url, server.token).add_paths([folder], "default"))
+        assert await asyncio.to_thread(embedder.reached.wait, 10)
+        closing = asyncio.create_task(asyncio.to_thread(server.application.close))
+        while not server.application.documents._closing:  # type: ignore[attr-defined]
+            await asyncio.sleep(0.01)
+        embedder.gate.set()
+        await closing
+        with pytest.raises(StorageFailed):
+            await adding

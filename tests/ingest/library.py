@@ -1,0 +1,108 @@
+"""A real store, a real embedded Chroma and the pipeline, around an embedder that needs no model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from core.build import split_identity
+from core.datafolder import prepare
+from core.identity import IndexIdentity
+from core.retrieval.chroma import ChromaIndex, open_chroma
+from core.retrieval.embed.batching import QueryBatcher
+from core.retrieval.hybrid import HybridRetriever
+from core.settings import Settings, Split
+from core.store.documents import DocumentStore
+from core.store.engine import open_engine, upgrade
+from core.store.lexical import open_lexical
+from core.store.meta import IndexMeta
+from core.types import Document, DocumentChange, Passage, Scope
+from ingest.pipeline import Pipeline
+from tests.fakes.embedder import WordEmbedder
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Everything that an application has, without the generators."""
+
+    settings: Settings
+    engine: Engine
+    store: DocumentStore
+    vectors: ChromaIndex
+    embedder: WordEmbedder
+    pipeline: Pipeline
+
+    def add(self, *paths: Path, prune: bool = True, namespace: str = "default") -> dict[str, DocumentChange]:
+        """What happened, by the names of the files."""
+        changes = asyncio.run(self.pipeline.add_paths(paths, namespace, prune=prune))
+        return {change.name: change for change in changes}
+
+    def kinds(self, *paths: Path, prune: bool = True) -> dict[str, str]:
+        """What kind of change it was, by the names of the files."""
+        return {name: change.kind.value for name, change in self.add(*paths, prune=prune).items()}
+
+    def documents(self) -> list[Document]:
+        """All, by title."""
+        return self.store.page(None, 1000, 0)[0]
+
+    def ask(self, query: str) -> list[Passage]:
+        """What both indexes find for it, best first."""
+        return asyncio.run(self.retrieve(query))
+
+    async def retrieve(self, query: str) -> list[Passage]:
+        """The same, in an event loop."""
+        retriever = HybridRetriever(
+            QueryBatcher(self.embedder), self.vectors, open_lexical(self.engine), self.store, self.settings.retrieval
+        )
+        return list((await retriever.retrieve(query, Scope())).passages)
+
+    def texts(self, query: str) -> list[str]:
+        """The texts of what is found."""
+        return [passage.text for passage in self.ask(query)]
+
+    def words(self, query: str) -> list[str]:
+        """Ids of the chunks that the word index alone finds."""
+        return [hit.chunk_id for hit in open_lexical(self.engine).search(query, Scope(), 100)]
+
+    def stored_files(self) -> list[Path]:
+        """The copies that are kept of the documents' bytes."""
+        return [path for path in (self.settings.data_dir / "files").rglob("*") if path.is_file()]
+
+
+@contextmanager
+def open_library(folder: Path, embedder: WordEmbedder | None = None) -> Iterator[Library]:
+    """The library in this data folder, after what a start puts right."""
+    prepare(folder)
+    settings = Settings(data_dir=folder, split=Split(max_tokens=60, overlap_tokens=0))
+    engine = open_engine(settings.database_url, folder)
+    upgrade(engine)
+    store = DocumentStore(engine)
+    model = embedder or WordEmbedder()
+    identity = IndexIdentity(IndexMeta(engine), model.identity, split_identity(settings))
+    identity.check(is_empty=store.count_chunks(None) == 0)
+    vectors = open_chroma(settings, model.identity)
+    pipeline = Pipeline(store, vectors, model, identity, settings)
+    try:
+        pipeline.recover()
+        yield Library(settings, engine, store, vectors, model, pipeline)
+    finally:
+        pipeline.close()
+        vectors.close()
+        engine.dispose()
+
+
+def put(path: Path, text: str | bytes) -> Path:
+    """Write a file, with the folders it needs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+def titled(documents: Sequence[Document]) -> list[str]:
+    """Their titles."""
+    return [document.title for document in documents]

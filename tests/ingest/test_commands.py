@@ -1,0 +1,214 @@
+"""`lorekeeper documents …` as a person or a script runs it: what is printed where, and the exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+
+from core.cli import main
+from tests.fakes.embedder import WordEmbedder
+from tests.ingest.library import put
+from tests.pdf import PdfPage, make_pdf
+
+VACATION = "# Vacation\n\nYou accrue 25 days of vacation each year.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    status: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Of the one line that was printed."""
+        assert self.out.count("\n") == 1
+        return json.loads(self.out)
+
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """Runs `lorekeeper documents` on a data folder of its own."""
+    for variable in [name for name in os.environ if name.startswith("LOREKEEPER_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("LOREKEEPER_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr("core.build.open_embedder", lambda settings: WordEmbedder())
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> Result:
+        monkeypatch.setattr("sys.argv", ["lorekeeper", "documents", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        printed = capsys.readouterr()
+        code = ended.value.code
+        return Result(code if isinstance(code, int) else 0, printed.out, printed.err)
+
+    yield run
+    structlog.reset_defaults()
+
+
+class TestAdd:
+    def test_what_was_done_is_counted(self, run: Run, folder: Path) -> None:
+        put(folder / "vacation.md", VACATION)
+        put(folder / "logo.png", b"\x89PNG\r\n\x1a\n")
+        first = run("add", folder)
+        assert (first.status, first.out) == (0, "Documents: 1 added, 1 skipped. Passages indexed: 1.\n")
+        second = run("add", folder)
+        assert (second.status, second.out) == (0, "Documents: 1 unchanged, 1 skipped. Passages indexed: 0.\n")
+
+    def test_a_page_without_text_is_a_note_and_no_failure(self, run: Run, folder: Path) -> None:
+        put(folder / "vacation.md", VACATION)
+        put(folder / "moved.md", "---\nredirect_to: /new/\n---\n")
+        result = run("add", folder)
+        assert (result.status, result.out) == (0, "Documents: 1 added, 1 skipped. Passages indexed: 1.\n")
+        assert "Note: moved.md: There is no text in this file." in result.err
+
+    def test_an_empty_file_that_is_named_is_a_failure(self, run: Run, folder: Path) -> None:
+        result = run("add", put(folder / "empty.md", ""))
+        assert (result.status, result.out) == (1, "Documents: 1 failed. Passages indexed: 0.\n")
+        assert "Not indexed: empty.md: The file is empty." in result.err
+
+    def test_a_failure_is_told_and_gives_status_1_though_the_rest_is_indexed(self, run: Run, folder: Path) -> None:
+        put(folder / "vacation.md", VACATION)
+        put(folder / "scan.pdf", make_pdf([PdfPage(has_drawing=True)]))
+        result = run("add", folder)
+        assert (result.status, result.out) == (1, "Documents: 1 added, 1 failed. Passages indexed: 1.\n")
+        assert "Not indexed: scan.pdf: The PDF holds only pictures, perhaps scans, and has no text layer." in result.err
+
+    def test_a_path_that_does_not_exist_is_refused_before_anything_is_made(
+        self, run: Run, tmp_path: Path, folder: Path
+    ) -> None:
+        result = run("add", put(folder / "vacation.md", VACATION), "no/such/file.md")
+        assert (result.status, result.out, result.err) == (1, "", "Error: no/such/file.md does not exist.\n")
+        assert not (tmp_path / "data").exists()
+
+    def test_a_file_of_the_wrong_type_is_refused_by_what_it_is(self, run: Run, folder: Path) -> None:
+        result = run("add", put(folder / "x.exe", b"\x00\x01\x02\xff"))
+        assert result.status == 1
+        assert "Not indexed: x.exe: This is not a kind of file that is known here." in result.err
+
+    def test_a_file_that_is_gone_is_removed_unless_it_shall_be_kept(self, run: Run, folder: Path) -> None:
+        path = put(folder / "vacation.md", VACATION)
+        put(folder / "travel.md", "By train.")
+        run("add", folder)
+        path.unlink()
+        assert run("add", "--keep-missing", folder).out == "Documents: 1 unchanged. Passages indexed: 0.\n"
+        assert run("add", folder).out == "Documents: 1 unchanged, 1 removed. Passages indexed: 0.\n"
+
+    def test_a_link_that_is_moved_to_a_new_release_stays_the_same_folder(self, run: Run, tmp_path: Path) -> None:
+        put(tmp_path / "v1" / "vacation.md", VACATION)
+        put(tmp_path / "v2" / "vacation.md", VACATION.replace("25", "30"))
+        link = tmp_path / "current"
+        link.symlink_to("v1")
+        assert run("add", "current").out == "Documents: 1 added. Passages indexed: 1.\n"
+        link.unlink()
+        link.symlink_to("v2")
+        assert run("add", "current").out == "Documents: 1 replaced. Passages indexed: 1.\n"
+
+    def test_names_cannot_drive_the_terminal(self, run: Run, folder: Path) -> None:
+        put(folder / "a\x1b[31mb.pdf", b"%PDF-1.4 nothing")
+        assert "\x1b[31m" not in run("add", folder).err
+        assert "\x1b" not in run("add", "a\x1b[31mb.md").err
+
+    def test_nothing_to_add_is_a_mistake_in_the_command(self, run: Run) -> None:
+        assert run("add").status == 2
+
+
+class TestList:
+    def test_the_table_shows_state_and_size(self, run: Run, folder: Path) -> None:
+        put(folder / "handbook.pdf", make_pdf(["You accrue 25 days.", "By train."]))
+        run("add", folder)
+        result = run("list")
+        assert result.status == 0
+        head, row = result.out.splitlines()
+        assert head.split() == ["id", "title", "namespace", "status", "pages", "passages"]
+        assert row.split()[1:] == ["Handbook", "default", "ready", "2", "2"]
+
+    def test_json_is_one_object_on_one_line(self, run: Run, folder: Path) -> None:
+        path = put(folder / "vacation.md", VACATION)
+        run("add", folder)
+        result = run("list", "--json").json
+        assert result["total"] == 1
+        (document,) = result["documents"]
+        assert set(document) == {
+            *("id", "title", "namespace", "source", "status", "error", "media_type", "sha256", "size_bytes", "pages"),
+            *("chunks", "readers", "losses", "url", "updated_at"),
+        }
+        assert (document["title"], document["source"], document["chunks"]) == ("Vacation", path.as_uri(), 1)
+
+    def test_only_a_namespace_is_listed_when_it_is_named(self, run: Run, folder: Path) -> None:
+        run("add", "--namespace", "hr", put(folder / "vacation.md", VACATION))
+        assert run("list", "-n", "hr", "--json").json["total"] == 1
+        assert run("list", "-n", "it", "--json").json == {"documents": [], "total": 0}
+
+    def test_more_than_the_limit_is_said(self, run: Run, folder: Path) -> None:
+        for name in ("a.md", "b.md", "c.md"):
+            put(folder / name, VACATION)
+        run("add", folder)
+        assert run("list", "--limit", 2).out.endswith("2 of 3; see more with --limit 3\n")
+
+
+class TestShow:
+    def test_a_document_is_shown_with_its_passages(self, run: Run, folder: Path) -> None:
+        run("add", put(folder / "rules.md", "# Rules\n\n## Vacation\n\n25 days.\n"))
+        document = run("list", "--json").json["documents"][0]
+        shown = run("show", document["id"][:8])
+        assert shown.status == 0
+        assert f"id: {document['id']}\n" in shown.out
+        assert shown.out.endswith("Vacation\n25 days.\n")
+
+    def test_json_holds_the_document_and_its_passages(self, run: Run, folder: Path) -> None:
+        run("add", put(folder / "rules.md", "# Rules\n\n## Vacation\n\n25 days.\n"))
+        document = run("list", "--json").json["documents"][0]
+        shown = run("show", document["id"], "--json").json
+        passages = shown.pop("passages")
+        assert shown == document
+        assert [(each["locator"], each["text"]) for each in passages] == [("Vacation", "25 days.")]
+
+    @pytest.mark.parametrize(
+        ("document_id", "words"),
+        [("0123456789", "There is no document 0123456789."), ("01", "Give at least the first 6 characters")],
+    )
+    def test_an_id_that_does_not_lead_to_one_document_is_an_error(self, run: Run, document_id: str, words: str) -> None:
+        result = run("show", document_id)
+        assert (result.status, result.out) == (1, "")
+        assert words in result.err
+
+
+class TestRemoveAndReindex:
+    def test_a_removed_document_is_named_and_gone(self, run: Run, folder: Path) -> None:
+        run("add", put(folder / "vacation.md", VACATION))
+        document_id = run("list", "--json").json["documents"][0]["id"]
+        assert run("remove", document_id[:8]).out == "Removed Vacation\n"
+        assert run("list", "--json").json["total"] == 0
+        assert run("remove", document_id[:8]).status == 1
+
+    def test_reindexing_goes_through_all_documents(self, run: Run, folder: Path) -> None:
+        put(folder / "vacation.md", VACATION)
+        put(folder / "travel.md", "By train.")
+        run("add", folder)
+        assert run("reindex").out == "Documents: 2 replaced. Passages indexed: 2.\n"
+
+    def test_other_split_settings_ask_for_it_and_it_mends_them(
+        self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        put(folder / "vacation.md", VACATION)
+        run("add", folder)
+        monkeypatch.setenv("LOREKEEPER_SPLIT__MAX_TOKENS", "100")
+        refused = run("add", folder)
+        assert refused.status == 1
+        assert "lorekeeper documents reindex" in refused.err
+        assert run("reindex").status == 0
+        assert run("add", folder).out == "Documents: 1 unchanged. Passages indexed: 0.\n"

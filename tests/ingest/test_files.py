@@ -1,0 +1,38 @@
+"""Stored copies, named by their content."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from ingest.files import FileStore
+
+
+def test_bytes_come_back_by_their_digest(tmp_path: Path) -> None:
+    files = FileStore(tmp_path / "files")
+    digest = files.put(b"Text.")
+    assert digest == hashlib.sha256(b"Text.").hexdigest()
+    assert files.get(digest) == b"Text."
+
+
+def test_the_same_bytes_are_stored_once(tmp_path: Path) -> None:
+    files = FileStore(tmp_path / "files")
+    assert files.put(b"Text.") == files.put(b"Text.")
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+
+
+def test_a_copy_that_was_cut_short_is_written_anew(tmp_path: Path) -> None:
+    files = FileStore(tmp_path / "files")
+    digest = files.put(b"Text.")
+    (path,) = (path for path in tmp_path.rglob("*") if path.is_file())
+    path.write_bytes(b"Te")
+    files.put(b"Text.")
+    assert files.get(digest) == b"Text."
+
+
+def test_what_is_discarded_is_gone_and_may_be_discarded_again(tmp_path: Path) -> None:
+    files = FileStore(tmp_path / "files")
+    digest = files.put(b"Text.")
+    files.discard(digest)
+    files.discard(digest)
+    assert files.get(digest) is None

@@ -1,0 +1,148 @@
+"""Documents in, answers out, each command in a process of its own, with the real embedding model."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.bots.command import COMMAND, Place, place
+
+QUESTION = "How many days of vacation do I accrue?"
+MODEL_DOWN = {"LOREKEEPER_GENERATION__BASE_URL": "http://127.0.0.1:9/v1"}
+LEAVE = "# Leave\n\n## Vacation\n\nFull-time staff accrue 15 days of vacation each year.\n"
+TRAVEL = "# Travel\n\nBook flights at least three weeks before the journey.\n"
+
+
+# No file may grow beyond 150 KB, which is what a disk without space looks like to a program.
+ON_A_FULL_DISK = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (150 * 1024, 150 * 1024))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+def write_documents(folder: Path) -> Path:
+    folder.mkdir()
+    (folder / "leave.md").write_text(LEAVE)
+    (folder / "travel.md").write_text(TRAVEL)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Place:
+    """A place with two indexed documents."""
+    made = place(tmp_path_factory.mktemp("indexed"))
+    done = made.run("documents", "add", str(write_documents(made.folder / "documents")))
+    assert done.status == 0, done.err
+    assert done.out == "Documents: 2 added. Passages indexed: 2.\n"
+    return made
+
+
+@pytest.fixture
+def indexed(original: Place, tmp_path: Path) -> Place:
+    """A copy of it for one test."""
+    shutil.copytree(original.data, tmp_path / "data")
+    return place(tmp_path)
+
+
+def test_an_answer_is_one_object_with_citations_and_needs_no_torch(indexed: Place) -> None:
+    done = indexed.with_modules("ask", "--json", QUESTION)
+    answer = done.json
+    assert done.status == 0
+    assert answer["outcome"] == "answered"
+    assert "15 days of vacation" in answer["text"]
+    assert answer["citations"][0]["title"] == "Leave"
+    assert answer["citations"][0]["locator"] == "Vacation"
+    assert "why" not in answer
+    assert done.modules & {"torch", "transformers", "sentence_transformers", "langchain_core", "fastapi"} == set()
+
+
+def test_the_printed_answer_names_its_sources_and_with_why_its_reasons(indexed: Place) -> None:
+    done = indexed.run("ask", "--why", QUESTION)
+    assert done.status == 0
+    assert "15 days of vacation each year. [1]" in done.out
+    assert "[1] Leave, Vacation" in done.out
+    assert "Confidence" in done.out
+    assert "\x1b" not in done.out
+
+
+def test_a_model_that_is_down_means_a_quoted_answer_and_a_notice(indexed: Place) -> None:
+    done = Place(indexed.folder, MODEL_DOWN).run("ask", "--json", QUESTION)
+    assert done.status == 0
+    assert done.json["generator"] == "extractive"
+    assert "15 days" in done.json["text"]
+    assert "not available" in done.json["notice"]
+
+
+@pytest.mark.slow
+def test_exit_statuses_tell_an_answer_from_no_question_and_from_a_failure(indexed: Place) -> None:
+    assert indexed.run("ask", "--json", "--namespace", "empty", QUESTION).json["outcome"] == "empty_index"
+    no_question = indexed.run("ask", "🎉")
+    assert (no_question.status, "no words" in no_question.out) == (2, True)
+    must = {**MODEL_DOWN, "LOREKEEPER_GENERATION__MODE": "chat"}
+    failure = Place(indexed.folder, must).run("ask", "--json", QUESTION)
+    assert (failure.status, failure.json["outcome"]) == (1, "failed")
+    assert "reference" in failure.json["text"]
+
+
+def test_a_conversation_ends_with_its_input_also_on_a_terminal_without_unicode(indexed: Place) -> None:
+    done = Place(indexed.folder, {"PYTHONIOENCODING": "ascii"}).run("chat", text=f"{QUESTION} 🎉 ü\n")
+    assert done.status == 0
+    assert "15 days of vacation" in done.out
+    assert "[1] Leave, Vacation" in done.out
+    assert "Traceback" not in done.err
+
+
+@pytest.mark.slow
+def test_documents_are_listed_shown_removed_and_indexed_anew(indexed: Place) -> None:
+    listed = indexed.run("documents", "list", "--json").json
+    assert [(each["title"], each["status"]) for each in listed["documents"]] == [
+        ("Leave", "ready"),
+        ("Travel", "ready"),
+    ]
+    assert "Leave" in indexed.run("documents", "list").out
+    leave, travel = (each["id"] for each in listed["documents"])
+    shown = indexed.run("documents", "show", leave[:8], "--json").json
+    assert [passage["locator"] for passage in shown["passages"]] == ["Vacation"]
+    assert indexed.run("documents", "remove", travel).out == "Removed Travel\n"
+    gone = indexed.run("documents", "show", travel)
+    assert (gone.status, "There is no document" in gone.err) == (1, True)
+    split = Place(indexed.folder, {"LOREKEEPER_SPLIT__MAX_TOKENS": "100"})
+    refused = split.run("ask", QUESTION)
+    assert (refused.status, "lorekeeper documents reindex" in refused.err) == (1, True)
+    anew = split.run("documents", "reindex")
+    assert (anew.status, anew.out) == (0, "Documents: 1 replaced. Passages indexed: 1.\n")
+    assert "15 days" in split.run("ask", "--json", QUESTION).json["text"]
+
+
+@pytest.mark.slow
+def test_adding_again_skips_replaces_and_prunes_and_one_bad_file_fails_alone(original: Place, tmp_path: Path) -> None:
+    here = place(tmp_path)
+    folder = write_documents(tmp_path / "documents")
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing more")
+    (folder / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    first = here.run("documents", "add", "documents")
+    assert (first.status, first.out) == (1, "Documents: 2 added, 1 skipped, 1 failed. Passages indexed: 2.\n")
+    assert "broken.pdf" in first.err
+    (folder / "broken.pdf").unlink()
+    (folder / "travel.md").unlink()
+    (folder / "leave.md").write_text(LEAVE.replace("15", "20"))
+    again = here.run("documents", "add", "documents")
+    assert again.status == 0
+    assert again.out == "Documents: 1 replaced, 2 removed, 1 skipped. Passages indexed: 1.\n"
+    assert "20 days" in here.run("ask", "--json", QUESTION).json["text"]
+
+
+@pytest.mark.slow
+def test_a_disk_that_takes_no_more_is_an_error_and_loses_nothing(indexed: Place) -> None:
+    text = "\n\n".join(f"Paragraph {number} says that the limit is {number}." for number in range(300))
+    (indexed.folder / "long.txt").write_text(text)
+    refused = indexed.run("documents", "add", "long.txt", command=(sys.executable, "-c", ON_A_FULL_DISK, str(COMMAND)))
+    assert refused.status == 1
+    assert "Error: " in refused.err
+    assert "Traceback" not in refused.err
+    assert "15 days" in indexed.run("ask", "--json", QUESTION).json["text"]
+    assert indexed.run("documents", "add", "long.txt").status == 0
