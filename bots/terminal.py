@@ -70,8 +70,8 @@ def _print_receipt(out: Console, standalone: str, why: Receipt) -> None:
     out.print(Text(f"Confidence {why.confidence:.2f}, threshold {why.threshold:.2f}: {verdict}"))
     out.print(
         Text(
-            f"Best cosine {why.signals.top_dense:.2f}, margin {why.signals.margin:.2f}, "
-            f"coverage {why.signals.coverage:.2f}, agreement {why.signals.agreement:.2f}"
+            f"Best passage {why.signals.top_dense:.2f}, best sentence {why.signals.top_sentence:.2f}, "
+            f"words covered {why.signals.coverage:.2f}"
         )
     )
     for number, passage in enumerate(why.passages, start=1):

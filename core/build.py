@@ -93,6 +93,8 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
     from core.responder import Responder
     from core.retrieval.chroma import open_chroma
     from core.retrieval.embed.batching import QueryBatcher
+    from core.retrieval.embed.remembering import RememberingEmbedder
+    from core.retrieval.evidence import PassageEvidence
     from core.retrieval.hybrid import HybridRetriever
     from core.retrieval.rerank import CrossEncoderReranker
     from core.store.conversations import Conversations
@@ -110,17 +112,19 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
         identity.check(is_empty=store.count_chunks(None) == 0)
     vectors = open_chroma(settings, embedder.identity)
     reranker = CrossEncoderReranker(settings.retrieval.reranker) if settings.retrieval.reranker else None
-    retriever = HybridRetriever(
-        QueryBatcher(embedder), vectors, open_lexical(engine), store, settings.retrieval, reranker
-    )
-    chooser, rewriter = open_generation(settings.generation, embedder)
+    lexical = open_lexical(engine)
+    remembering = RememberingEmbedder(embedder)
+    batcher = QueryBatcher(remembering)
+    retriever = HybridRetriever(batcher, vectors, lexical, store, settings.retrieval, reranker)
+    chooser, rewriter = open_generation(settings.generation, remembering)
     responder = Responder(
         retriever=retriever,
+        evidence=PassageEvidence(remembering, lexical, store),
         chooser=chooser,
         rewriter=rewriter,
         store=store,
         conversations=Conversations(engine),
-        threshold=settings.retrieval.min_confidence,
+        threshold=_threshold(settings),
         namespaces=settings.namespaces,
     )
     pipeline = load(PIPELINE)(store, vectors, embedder, identity, settings)
@@ -129,6 +133,13 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
     checks = Readiness(settings, store, vectors, chooser).checks
     parts = (pipeline, vectors, _Disposable(engine.dispose))
     return Application(settings, responder, pipeline, checks, held, embedder.identity, parts)
+
+
+def _threshold(settings: Settings) -> float:
+    from core.abstention import DEFAULT_THRESHOLD
+
+    chosen = settings.retrieval.min_confidence
+    return DEFAULT_THRESHOLD if chosen < 0 else chosen
 
 
 @dataclass(frozen=True, slots=True)

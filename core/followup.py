@@ -15,9 +15,7 @@ from core.retrieval.text import STOP_WORDS
 from core.types import Turn
 
 # Words that stand for something said before. "There" is none: it opens more questions than it refers.
-REFERRING = frozenset(
-    "it its they them their theirs he him his she her hers this that these those one ones".split()  # noqa: SIM905
-)
+REFERRING = frozenset("it its they them their theirs he him his she her hers this that these those one ones".split())
 _OPENING = re.compile(
     r"(and|or|but|so|what about|how about|what else|anything else|any other|tell me more|more|why|also|then|which one|ok(ay)?)\b",
     re.IGNORECASE,

@@ -22,6 +22,7 @@ from core.types import (
     Question,
     Retrieval,
     Scope,
+    Signals,
     Turn,
 )
 
@@ -106,11 +107,21 @@ class LexicalIndex(Protocol):
         """The best chunks by BM25, best first. `query` is raw user text and is never parsed as syntax."""
         ...
 
+    def document_frequency(self, terms: Sequence[str], namespace: str) -> dict[str, int]:
+        """In how many chunks of the namespace each stem occurs; all terms are in the result."""
+        ...
+
 
 class Retriever(Protocol):
     """A standalone query to passages."""
 
     async def retrieve(self, query: str, scope: Scope, limit: int | None = None) -> Retrieval: ...
+
+
+class Evidence(Protocol):
+    """How well the passages that were found fit the question. Blocking."""
+
+    def signals(self, found: Retrieval, namespace: str) -> Signals: ...
 
 
 class Reranker(Protocol):

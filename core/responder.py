@@ -17,7 +17,7 @@ from core.errors import LorekeeperError
 from core.generation.auto import Chooser
 from core.guard import clean_question, refuse_question
 from core.log import reference
-from core.ports import Retriever, Rewriter
+from core.ports import Evidence, Retriever, Rewriter
 from core.settings import Namespace
 from core.store.conversations import Conversations
 from core.store.documents import DocumentStore
@@ -32,6 +32,7 @@ from core.types import (
     Question,
     Receipt,
     Retrieval,
+    Signals,
     Status,
     Token,
     Turn,
@@ -46,6 +47,7 @@ class Responder:
     """Implements `core.ports.Asker`."""
 
     retriever: Retriever
+    evidence: Evidence
     chooser: Chooser
     rewriter: Rewriter
     store: DocumentStore
@@ -84,13 +86,15 @@ class Responder:
         clock.lap("rewrite")
         found = await self.retriever.retrieve(standalone, question.scope)
         clock.lap("retrieve")
+        signals = await asyncio.to_thread(self.evidence.signals, found, question.scope.namespace)
+        clock.lap("judge")
 
         answer = _answer(question, Outcome.NO_EVIDENCE, "", standalone=standalone)
-        answer = replace(answer, why=self._receipt(found, clock))
+        answer = replace(answer, why=self._receipt(found, signals, clock))
         if not found.passages:
             yield Finished(await self._nothing_found(question, answer))
             return
-        if confidence(found.signals) < self.threshold:
+        if confidence(signals) < self.threshold:
             yield Finished(self._no_evidence(answer, found.passages))
             return
 
@@ -104,7 +108,7 @@ class Responder:
                 yield Token(piece.text, restart=piece.restart)
         clock.lap("generate")
 
-        answer = replace(answer, why=self._receipt(found, clock))
+        answer = replace(answer, why=self._receipt(found, signals, clock))
         grounded = ground(written, found.passages)
         if not grounded.text:
             yield Finished(self._no_evidence(answer, found.passages))
@@ -132,10 +136,8 @@ class Responder:
         ]
         return replace(answer, outcome=Outcome.EMPTY_INDEX, text=wording.empty_index(namespace, len(waiting)))
 
-    def _receipt(self, found: Retrieval, clock: _Clock) -> Receipt:
-        return Receipt(
-            found.signals, confidence(found.signals), self.threshold, found.passages, milliseconds=dict(clock.laps)
-        )
+    def _receipt(self, found: Retrieval, signals: Signals, clock: _Clock) -> Receipt:
+        return Receipt(signals, confidence(signals), self.threshold, found.passages, milliseconds=dict(clock.laps))
 
     async def _history(self, question: Question) -> tuple[Turn, ...]:
         if question.history or question.thread is None:

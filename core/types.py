@@ -242,21 +242,18 @@ class Signals:
 
     top_dense: float = 0.0
     """Cosine similarity of the best chunk, -1 to 1."""
-    margin: float = 0.0
-    """Cosine of the best chunk minus the mean of the other candidates."""
+    top_sentence: float = 0.0
+    """Cosine similarity of the sentence in the best passages that is nearest to the question, -1 to 1."""
     coverage: float = 0.0
-    """Share (0 to 1, weighted by rarity) of the question's content words found in the best passages."""
-    agreement: float = 0.0
-    """Share (0 to 1) of the final top passages that both indexes returned."""
+    """Share (0 to 1, weighted by rarity) of the question's words that the passage with most of them holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """The passages for a query, best first, and the signals."""
+    """The passages for a query, best first."""
 
     query: str
     passages: tuple[Passage, ...]
-    signals: Signals = Signals()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,14 +16,12 @@ import numpy as np
 
 from core.ports import Embedder, Vectors
 from core.retrieval.text import analyze
-from core.sentences import spans
+from core.sentences import quotable
 from core.types import GenerationRequest, Passage
 
 PASSAGES = 5
 MOST_SENTENCES = 3
 LONGEST_ANSWER = 700
-SHORTEST, LONGEST = 12, 600
-FEWEST_WORDS = 2
 W_MEANING, W_WORDS, W_RANK, W_TYPE = 1.0, 0.6, 0.35, 0.15
 # A further sentence must score at least this share of the best one, and differ from it.
 RELATIVE = 0.8
@@ -40,8 +38,6 @@ _EXPECTED = (
     (re.compile(r"\b(?:when|what (?:time|date|year|day))\b", re.IGNORECASE), _TIME),
     (re.compile(r"\bwho(?:m|se)?\b", re.IGNORECASE), _NAME),
 )
-_BULLET = re.compile(r"^\s*(?:[-*+•‣◦▪●–]|\(?\d{1,3}[.)])\s+")
-_HYPHEN = re.compile(r"(\w)-\n(\w)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,36 +87,6 @@ def _candidates(passages: Sequence[Passage]) -> list[Candidate]:
         for text in quotable(passage.text):
             found.setdefault(text, Candidate(text, number, len(found)))
     return list(found.values())
-
-
-def quotable(text: str) -> list[str]:
-    """What can stand as an answer by itself: sentences, list items, and a lead-in together with the list it leads to."""
-    joined = _HYPHEN.sub(r"\1\2", text)
-    pieces = [" ".join(joined[begin:end].split()) for begin, end in spans(joined)]
-    units: list[str] = []
-    position = 0
-    while position < len(pieces):
-        unit, position = pieces[position], position + 1
-        if unit.endswith(":"):
-            while (
-                position < len(pieces)
-                and _BULLET.match(pieces[position])
-                and len(unit) + len(pieces[position]) < LONGEST
-            ):
-                unit, position = f"{unit}\n{pieces[position]}", position + 1
-        elif _BULLET.match(unit):
-            unit = _BULLET.sub("", unit)
-        units.append(unit)
-    return [unit for unit in units if SHORTEST <= len(unit) <= LONGEST and _is_statement(unit)]
-
-
-def _is_statement(unit: str) -> bool:
-    """Not a heading, a table's rule, or a lead-in whose list is elsewhere."""
-    return (
-        not unit.startswith("#")
-        and not unit.endswith(":")
-        and sum(word.isalpha() for word in unit.split()) >= FEWEST_WORDS
-    )
 
 
 def _scores(

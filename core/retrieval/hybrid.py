@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
 
-from core.abstention import signals
 from core.ports import LexicalIndex, Reranker, VectorIndex, Vectors
 from core.retrieval.embed.batching import QueryBatcher
 from core.retrieval.fuse import Fused, fuse, without_near_duplicates
@@ -54,7 +53,7 @@ class HybridRetriever:
             if len(found) == len({hit.chunk_id for hit in (*dense, *lexical)}):
                 break
         passages = await asyncio.to_thread(self._choose, query, found, wanted)
-        return Retrieval(query, tuple(passages), signals(query, passages))
+        return Retrieval(query, tuple(passages))
 
     def _complete(self, vector: Vectors, scope: Scope, dense: Sequence[Hit], lexical: Sequence[Hit]) -> list[Passage]:
         """Fused candidates as passages, best first. Chunks that the record no longer holds drop out here."""

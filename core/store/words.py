@@ -53,9 +53,7 @@ class WordIndex(Protocol):
 
     def search(self, query: str, scope: Scope, limit: int) -> list[Hit]: ...
 
-    def document_frequency(self, terms: Sequence[str], namespace: str) -> dict[str, int]:
-        """In how many chunks of the namespace each stem (as `analyze` gives it) occurs; all terms are in the result."""
-        ...
+    def document_frequency(self, terms: Sequence[str], namespace: str) -> dict[str, int]: ...
 
     def write(self, connection: Connection, rows: Sequence[ChunkWords]) -> None:
         """Add these chunks, or replace what is stored of them."""

@@ -69,7 +69,7 @@ def test_a_document_cannot_drive_the_terminal_nor_use_its_markup() -> None:
 
 
 def test_why_shows_what_the_answer_was_decided_on() -> None:
-    receipt = Receipt(Signals(0.8, 0.2, 1.0, 0.5), 0.9, 0.35, (), {"retrieve": 12.0})
+    receipt = Receipt(Signals(0.8, 0.7, 1.0), 0.9, 0.35, (), {"retrieve": 12.0})
     text = printed(replace(ANSWER, standalone="vacation days", why=receipt), why=True)
     assert "Looked up: vacation days" in text
     assert "Confidence 0.90, threshold 0.35: answer" in text

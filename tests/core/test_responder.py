@@ -33,14 +33,14 @@ from tests.core.store.samples import document, publish
 
 LEAVE = Passage("c1", "d1", "Leave", "You accrue 13 days of annual leave per year.", "", 0.9, ("Annual leave",), 7)
 TRAVEL = Passage("c2", "d2", "Travel", "Travel to conferences needs approval.", "", 0.5)
-SURE = Signals(top_dense=0.95, margin=0.5, coverage=1.0, agreement=1.0)
+SURE = Signals(top_dense=0.95, top_sentence=0.95, coverage=1.0)
 
 
 class Found:
-    """A retriever that always finds the same, and remembers what it was asked."""
+    """Always finds the same, for the same reasons, and remembers what it was asked."""
 
     def __init__(self, *passages: Passage, signals: Signals = SURE) -> None:
-        self.passages, self.signals = passages, signals
+        self.passages, self.given = passages, signals
         self.queries: list[str] = []
         self.error: Exception | None = None
 
@@ -48,7 +48,10 @@ class Found:
         self.queries.append(query)
         if self.error:
             raise self.error
-        return Retrieval(query, self.passages, self.signals)
+        return Retrieval(query, self.passages)
+
+    def signals(self, found: Retrieval, namespace: str) -> Signals:
+        return self.given
 
 
 class Writes:
@@ -82,6 +85,7 @@ def responder(
 ) -> Responder:
     return Responder(
         retriever=found,
+        evidence=found,
         chooser=writes or Writes(f"{LEAVE.text} [1]"),
         rewriter=RuleRewriter(),
         store=store,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.sentences import sentences
+from core.sentences import quotable, sentences
 
 
 @pytest.mark.parametrize(
@@ -24,3 +24,24 @@ from core.sentences import sentences
 )
 def test_text_falls_into_sentences(text: str, expected: list[str]) -> None:
     assert sentences(text) == expected
+
+
+class TestQuotable:
+    def test_sentences_and_list_items_stand_alone(self) -> None:
+        text = "Leave accrues monthly. It expires after a year.\n- Sick leave is paid by the company\n"
+        assert quotable(text) == [
+            "Leave accrues monthly.",
+            "It expires after a year.",
+            "Sick leave is paid by the company",
+        ]
+
+    def test_a_lead_in_keeps_its_list(self) -> None:
+        assert quotable("You may take:\n- annual leave\n- sick leave\n") == [
+            "You may take:\n- annual leave\n- sick leave"
+        ]
+
+    def test_headings_rules_and_lone_lead_ins_are_left_out(self) -> None:
+        assert quotable("# Annual leave policy\n\nFor more, see the following:\n\n| --- | --- |\n") == []
+
+    def test_a_word_that_was_hyphenated_at_the_line_end_is_whole_again(self) -> None:
+        assert quotable("Employees accrue va-\ncation monthly.") == ["Employees accrue vacation monthly."]

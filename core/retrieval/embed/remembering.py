@@ -1,0 +1,57 @@
+"""An embedder that remembers the texts it embedded last."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from core.ports import Embedder, Vectors
+
+REMEMBERED = 4096
+
+
+class RememberingEmbedder:
+    """Implements `core.ports.Embedder` for questions, whose vector several stages need, and for sentences of passages.
+
+    Sentences are read again with every similar question. Safe to call from several threads.
+    """
+
+    def __init__(self, embedder: Embedder, size: int = REMEMBERED) -> None:
+        self._embedder = embedder
+        self._size = size
+        self._rows: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @property
+    def identity(self) -> str:
+        return self._embedder.identity
+
+    @property
+    def dimension(self) -> int:
+        return self._embedder.dimension
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        return self._remembered("document", self._embedder.embed, texts)
+
+    def embed_queries(self, texts: Sequence[str]) -> Vectors:
+        return self._remembered("query", self._embedder.embed_queries, texts)
+
+    def count_tokens(self, text: str) -> int:
+        return self._embedder.count_tokens(text)
+
+    def _remembered(self, kind: str, embed: Callable[[Sequence[str]], Vectors], texts: Sequence[str]) -> Vectors:
+        with self._lock:
+            known = {text: self._rows[kind, text] for text in texts if (kind, text) in self._rows}
+        new = list(dict.fromkeys(text for text in texts if text not in known))
+        if new:
+            known.update(zip(new, embed(new), strict=True))
+        with self._lock:
+            for text in texts:
+                self._rows[kind, text] = known[text]
+                self._rows.move_to_end((kind, text))
+            while len(self._rows) > self._size:
+                self._rows.popitem(last=False)
+        return np.stack([known[text] for text in texts]) if texts else np.zeros((0, self.dimension), np.float32)

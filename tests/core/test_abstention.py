@@ -1,0 +1,49 @@
+"""Whether there is an answer at all."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.abstention import DEFAULT_THRESHOLD, confidence, coverage
+from core.types import Signals
+
+
+def test_strong_signals_are_confident_and_none_are_not() -> None:
+    assert confidence(Signals(0.8, 0.8, 1.0)) > 0.9
+    assert confidence(Signals()) < 0.01
+
+
+@pytest.mark.parametrize("better", [Signals(0.6, 0.4, 0.5), Signals(0.4, 0.6, 0.5), Signals(0.4, 0.4, 0.9)])
+def test_each_signal_speaks_for_an_answer(better: Signals) -> None:
+    assert confidence(better) > confidence(Signals(0.4, 0.4, 0.5))
+
+
+def test_the_typical_question_about_something_else_is_below_the_threshold() -> None:
+    # The medians of questions of one evaluation data set asked of another's documents.
+    assert confidence(Signals(0.23, 0.25, 0.2)) < DEFAULT_THRESHOLD
+    assert confidence(Signals(0.7, 0.7, 0.75)) > DEFAULT_THRESHOLD
+
+
+def test_rare_words_weigh_more_than_common_ones() -> None:
+    frequencies = {"leav": 90, "sabbat": 1}
+    assert coverage(frequencies, 100, [{"sabbat"}]) > 0.9
+    assert coverage(frequencies, 100, [{"leav"}]) < 0.1
+
+
+def test_the_passage_with_most_of_the_words_counts() -> None:
+    frequencies = {"leav": 10, "annual": 10}
+    assert coverage(frequencies, 100, [{"leav"}, {"leav", "annual"}, set()]) == pytest.approx(1.0)
+    assert coverage(frequencies, 100, [{"leav"}, {"annual"}]) == pytest.approx(0.5)
+
+
+def test_a_word_that_no_document_has_can_never_be_covered() -> None:
+    assert coverage({"leav": 10, "blockchain": 0}, 100, [{"leav"}]) < 0.5
+
+
+@pytest.mark.parametrize(("frequencies", "passages"), [({}, [{"leav"}]), ({"leav": 3}, [])])
+def test_without_words_or_passages_nothing_is_covered(frequencies: dict[str, int], passages: list[set[str]]) -> None:
+    assert coverage(frequencies, 100, passages) == 0.0
+
+
+def test_counts_that_are_out_of_step_do_no_harm() -> None:
+    assert 0.0 <= coverage({"leav": 120}, 100, [{"leav"}]) <= 1.0
