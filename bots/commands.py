@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import sys
 import uuid
@@ -71,10 +70,6 @@ def run(
 
 def _settings(*, quiet: bool) -> Settings:
     settings = load()
-    # An answer with a few wrong characters is better than none, on a terminal that knows no Unicode.
-    for stream in (sys.stdin, sys.stdout):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
     # A command's output is the answer; what a server logs as news would only be in its way.
     log = (
         settings.log.model_copy(update={"level": "warning"}) if quiet and settings.log.level == "info" else settings.log

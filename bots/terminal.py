@@ -8,6 +8,7 @@ import uuid
 from rich.console import Console
 from rich.text import Text
 
+from core.console import plain
 from core.ports import Asker
 from core.types import Answer, Citation, Finished, Outcome, Question, Receipt, Scope, Status
 
@@ -15,7 +16,7 @@ from core.types import Answer, Citation, Finished, Outcome, Question, Receipt, S
 def print_answer(answer: Answer, *, why: bool = False, console: Console | None = None) -> None:
     """The answer, its numbered sources, and with `why` the receipt."""
     out = console or Console(highlight=False, soft_wrap=True)
-    out.print(Text(_plain(answer.text)))
+    out.print(Text(plain(answer.text)))
     if answer.notice:
         out.print(Text(answer.notice, style="yellow"))
     sources = answer.citations or answer.nearest
@@ -58,14 +59,14 @@ async def _read_line() -> str:
 
 def _print_source(out: Console, citation: Citation) -> None:
     where = f", {citation.locator}" if citation.locator else ""
-    out.print(Text.assemble((f"[{citation.number}] ", "bold cyan"), _plain(citation.title), (where, "cyan")))
-    out.print(Text.assemble("    “", _plain(citation.quote), "”", style="italic"))
+    out.print(Text.assemble((f"[{citation.number}] ", "bold cyan"), plain(citation.title), (where, "cyan")))
+    out.print(Text.assemble("    “", plain(citation.quote), "”", style="italic"))
 
 
 def _print_receipt(out: Console, standalone: str, why: Receipt) -> None:
     out.print()
     out.print(Text("Why", style="bold"))
-    out.print(Text(f"Looked up: {_plain(standalone)}"))
+    out.print(Text(f"Looked up: {plain(standalone)}"))
     verdict = "answer" if why.confidence >= why.threshold else "no answer"
     out.print(Text(f"Confidence {why.confidence:.2f}, threshold {why.threshold:.2f}: {verdict}"))
     out.print(
@@ -76,15 +77,9 @@ def _print_receipt(out: Console, standalone: str, why: Receipt) -> None:
     )
     for number, passage in enumerate(why.passages, start=1):
         scores = f"{passage.score:.2f} (dense {_score(passage.dense)}, lexical {_score(passage.lexical)})"
-        out.print(Text(f"{number:2}. {scores}  {_plain(passage.title)}, {_plain(passage.locator)}"))
+        out.print(Text(f"{number:2}. {scores}  {plain(passage.title)}, {plain(passage.locator)}"))
     out.print(Text("  ".join(f"{stage} {value:.0f} ms" for stage, value in why.milliseconds.items()), style="dim"))
 
 
 def _score(value: float | None) -> str:
     return "-" if value is None else f"{value:.2f}"
-
-
-def _plain(text: str) -> str:
-    """Without control characters: a document must not be able to drive the reader's terminal."""
-    spaced = (" " if character.isspace() and character not in "\n\t" else character for character in text)
-    return "".join(character for character in spaced if character in "\n\t" or character.isprintable())

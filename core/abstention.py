@@ -9,8 +9,8 @@ from core.types import Signals
 
 # Logistic regression over the signals, by `lorekeeper eval calibration`; the data and the errors on it are in
 # docs/decisions.md. `confidence` is 0.5 where two in a hundred answerable questions are refused.
-BIAS = -6.34
-WEIGHTS = {"top_dense": 5.08, "top_sentence": 6.89, "coverage": 1.21}
+BIAS = -6.61
+WEIGHTS = {"top_dense": 5.2, "top_sentence": 7.19, "coverage": 1.45}
 DEFAULT_THRESHOLD = 0.5
 
 

@@ -8,7 +8,6 @@ from typing import Protocol
 
 from core.datafolder import Claim, Owner, claim, prepare
 from core.health import Check
-from core.identity import IndexIdentity
 from core.plugins import load
 from core.ports import Asker, Documents, Embedder
 from core.settings import Settings
@@ -89,6 +88,7 @@ def split_identity(settings: Settings) -> str:
 
 def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) -> Application:
     from core.generation.build import open_generation
+    from core.identity import IndexIdentity
     from core.readiness import Readiness
     from core.responder import Responder
     from core.retrieval.chroma import open_chroma

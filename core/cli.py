@@ -8,6 +8,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from core.console import forgive_encodings
 from core.errors import InvalidSettings, LorekeeperError
 from core.plugins import load
 
@@ -72,6 +73,7 @@ def _root() -> None:
 
 def main() -> None:
     """The entry point: every error of ours becomes one message and an exit status, never a traceback."""
+    forgive_encodings()
     try:
         app()
     except LorekeeperError as error:

@@ -14,6 +14,7 @@ from core.types import (
     Chunk,
     Document,
     DocumentChange,
+    DocumentStatus,
     Event,
     GenerationRequest,
     Hit,
@@ -179,9 +180,13 @@ class Documents(Protocol):
         ...
 
     async def page(
-        self, namespace: str | None = None, limit: int = 1000, offset: int = 0
+        self,
+        namespace: str | None = None,
+        limit: int = 1000,
+        offset: int = 0,
+        status: DocumentStatus | None = None,
     ) -> tuple[list[Document], int]:
-        """A page of documents by title, and how many there are in all."""
+        """A page of the documents in a namespace and state, by title, and how many of them there are in all."""
         ...
 
     async def get(self, document_id: str) -> Document:

@@ -47,6 +47,38 @@ def serving(folders: FoldersArgument, as_json: JsonOption = False) -> None:
     _measure(evaluate_serving, folders, as_json=as_json)
 
 
+@app.command()
+def calibration(folders: FoldersArgument, as_json: JsonOption = False) -> None:
+    """Fit the threshold below which a question is not answered, and report what it refuses on each data set."""
+    from evals import calibration as evaluation
+    from evals.datasets import read_dataset
+
+    settings = load()
+    configure(settings.log.model_copy(update={"level": "warning"}))
+    datasets = [read_dataset(folder) for folder in folders]
+    observed = {}
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        for dataset in datasets:
+            others = [other for other in datasets if other is not dataset]
+            bars = _Bars(bar, dataset.name)
+            observed[dataset.name] = asyncio.run(evaluation.observe(dataset, others, settings, bars))
+    fitted = evaluation.fit(observed)
+    for name, model in (("in use", evaluation.IN_USE), ("fitted", fitted)):
+        rows = [
+            {"weights": name, **evaluation.row(each, observations, model)} for each, observations in observed.items()
+        ]
+        _show(rows, as_json=as_json)
+    weights = dict(zip(evaluation.SIGNALS, (round(weight, 2) for weight in fitted.weights), strict=True))
+    sys.stdout.write(json.dumps({"bias": round(fitted.bias, 2), "weights": weights}) + "\n")
+
+
+def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        _print_table(rows)
+
+
 def _measure(
     evaluate: Callable[..., Coroutine[Any, Any, dict[str, Any]]], folders: list[Path], *, as_json: bool
 ) -> None:

@@ -68,11 +68,16 @@ async def ingest(
     return time.perf_counter() - start, sum(change.document.chunks for change in changes if change.document)
 
 
+def corpus_ids(dataset: Dataset) -> dict[str, str]:
+    """The data set's own ids by those that its documents have in the index."""
+    return {document_id(NAMESPACE, _source(document)): document.id for document in dataset.documents}
+
+
 async def search(application: Application, dataset: Dataset, report: Report) -> list[Found]:
     """Ask every question that has gold documents, one at a time."""
     responder = application.asker
     assert isinstance(responder, Responder)
-    ids = {document_id(NAMESPACE, _source(document)): document.id for document in dataset.documents}
+    ids = corpus_ids(dataset)
     asked = [question for question in dataset.questions if question.gold and question.answerable is not False]
     found = []
     for number, question in enumerate(asked, start=1):

@@ -19,6 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from core.build import open_application
+from core.console import plain
 from core.errors import InvalidRequest
 from core.log import configure
 from core.ports import Documents
@@ -76,7 +77,7 @@ def list_documents(
     for document in documents:
         table.add_row(
             document.id[:12],
-            Text(_plain(document.title)),
+            Text(plain(document.title)),
             document.namespace,
             document.status.value,
             str(document.pages or ""),
@@ -104,11 +105,11 @@ def show(
     out = Console(highlight=False, soft_wrap=True)
     for name, value in document_to_json(document).items():
         if value not in (None, "", []):
-            out.print(Text.assemble((f"{name}: ", "bold"), _plain(str(value))))
+            out.print(Text.assemble((f"{name}: ", "bold"), plain(str(value))))
     for passage in passages:
         out.print()
-        out.print(Text(_plain(passage.locator), style="cyan"))
-        out.print(Text(_plain(passage.text)))
+        out.print(Text(plain(passage.locator), style="cyan"))
+        out.print(Text(plain(passage.text)))
 
 
 @app.command()
@@ -116,14 +117,14 @@ def remove(document_ids: Annotated[list[str], typer.Argument(help="Ids, or their
     """Remove documents from both indexes and delete their stored copies."""
     for document_id in document_ids:
         document = _call("lorekeeper documents remove", partial(_remove, document_id))
-        sys.stdout.write(f"Removed {_plain(document.title)}\n")
+        sys.stdout.write(f"Removed {plain(document.title)}\n")
 
 
 def _absolute(path: Path) -> Path:
     """Without following links, so that a link that is moved to new content stays the same source."""
     absolute = Path(os.path.abspath(path.expanduser()))  # noqa: PTH100 - resolve() follows links
     if not os.path.lexists(absolute):
-        raise InvalidRequest(f"{_plain(str(path))} does not exist.")
+        raise InvalidRequest(f"{plain(str(path))} does not exist.")
     return absolute
 
 
@@ -160,11 +161,9 @@ def _with_progress(
         def report(change: DocumentChange, done: int, total: int) -> None:
             bar.update(task, completed=done, total=total, description="Indexing")
             if change.kind is ChangeKind.FAILED:
-                console.print(
-                    Text(f"Not indexed: {_plain(change.name)}: {change.message}", style="red"), soft_wrap=True
-                )
+                console.print(Text(f"Not indexed: {plain(change.name)}: {change.message}", style="red"), soft_wrap=True)
             elif change.message:
-                console.print(Text(f"Note: {_plain(change.name)}: {change.message}", style="yellow"), soft_wrap=True)
+                console.print(Text(f"Note: {plain(change.name)}: {change.message}", style="yellow"), soft_wrap=True)
 
         return _call(command, lambda documents: work(documents, report), for_reindex=for_reindex)
 
@@ -183,8 +182,3 @@ _INDEXED = {ChangeKind.ADDED, ChangeKind.REPLACED}
 
 def _write_json(value: object) -> None:
     sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
-
-
-def _plain(text: str) -> str:
-    """Without control characters: a document must not be able to drive the reader's terminal."""
-    return "".join(character for character in text if character in "\n\t" or character.isprintable())

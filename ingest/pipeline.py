@@ -129,9 +129,13 @@ class Pipeline:
         return await self._run(lambda: self._reported(self._add(files), report, len(files)))
 
     async def page(
-        self, namespace: str | None = None, limit: int = 1000, offset: int = 0
+        self,
+        namespace: str | None = None,
+        limit: int = 1000,
+        offset: int = 0,
+        status: DocumentStatus | None = None,
     ) -> tuple[list[Document], int]:
-        return await asyncio.to_thread(self._store.page, namespace, limit, offset)
+        return await asyncio.to_thread(self._store.page, namespace, limit, offset, status)
 
     async def get(self, document_id: str) -> Document:
         return await asyncio.to_thread(self._store.get, document_id)

@@ -13,7 +13,6 @@ import structlog
 import uvicorn
 
 from bots.gateway.app import create_app
-from bots.gateway.documents import with_status
 from bots.gateway.protection import is_loopback
 from core.build import Application
 from core.errors import InvalidSettings
@@ -66,7 +65,7 @@ class Gateway:
         host = self._application.settings.server.host
         if not is_loopback(host):
             log.warning("anybody who can reach this address may ask and upload", host=host)
-        ready = len(await with_status(self._application.documents, DocumentStatus.READY))
+        _, ready = await self._application.documents.page(limit=1, status=DocumentStatus.READY)
         shown = self.url.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]")
         log.info("ready", url=shown, documents=ready)
         if sys.stdout.isatty() or self._application.settings.log.format == "console":

@@ -24,7 +24,19 @@ from core.errors import (
 from core.guard import clean_question, refuse_question
 from core.health import Check, State
 from core.ports import Progress
-from core.types import Answer, ChangeKind, Document, DocumentChange, Event, Finished, Outcome, Passage, Question, Status
+from core.types import (
+    Answer,
+    ChangeKind,
+    Document,
+    DocumentChange,
+    DocumentStatus,
+    Event,
+    Finished,
+    Outcome,
+    Passage,
+    Question,
+    Status,
+)
 from core.wire import answer_from_json, change_from_json, document_from_json, passage_from_json
 
 CONNECT_SECONDS = 5.0
@@ -85,13 +97,19 @@ class GatewayClient:
                 return DocumentChange(ChangeKind.FAILED, name, message=error.message, code=error.code)
 
     async def page(
-        self, namespace: str | None = None, limit: int = 1000, offset: int = 0
+        self,
+        namespace: str | None = None,
+        limit: int = 1000,
+        offset: int = 0,
+        status: DocumentStatus | None = None,
     ) -> tuple[list[Document], int]:
-        chosen = {"namespace": namespace} if namespace is not None else {}
+        chosen: dict[str, str] = {"namespace": namespace} if namespace is not None else {}
+        if status is not None:
+            chosen["status"] = status.value
         documents: list[Document] = []
         while True:
             window = {"limit": min(1000, limit - len(documents)), "offset": offset + len(documents)}
-            value = await self._json("GET", "/v1/documents", SHORT_SECONDS, params=chosen | window)
+            value = await self._json("GET", "/v1/documents", SHORT_SECONDS, params={**chosen, **window})
             documents += map(document_from_json, value["documents"])
             if not value["documents"] or len(documents) >= min(limit, value["total"] - offset):
                 return documents, value["total"]

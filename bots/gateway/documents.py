@@ -20,8 +20,8 @@ from bots.gateway.ask import Body, Namespace
 from bots.gateway.problems import problem
 from core.build import Application
 from core.errors import InvalidRequest, LorekeeperError, StorageFailed, TooLarge, UnsupportedFormat
-from core.ports import Documents, Progress
-from core.types import DEFAULT_NAMESPACE, ChangeKind, Document, DocumentChange, DocumentStatus
+from core.ports import Progress
+from core.types import DEFAULT_NAMESPACE, ChangeKind, DocumentChange, DocumentStatus
 from core.wire import change_to_json, document_to_json, passage_to_json
 
 LONGEST_NAME = 200
@@ -77,11 +77,7 @@ async def list_documents(
 ) -> dict[str, Any]:
     """By title; `total` is how many there are with the wanted namespace and status."""
     port = _application(request).documents
-    if status is None:
-        documents, total = await port.page(namespace, limit, offset)
-    else:
-        chosen = await with_status(port, status, namespace)
-        documents, total = chosen[offset : offset + limit], len(chosen)
+    documents, total = await port.page(namespace, limit, offset, status)
     return {"documents": [document_to_json(document) for document in documents], "total": total}
 
 
@@ -120,12 +116,6 @@ async def add_paths(request: Request, body: PathsBody) -> StreamingResponse:
 async def reindex(request: Request) -> StreamingResponse:
     """Split and embed everything anew, with one line of JSON for each document."""
     return _progress(_application(request).documents.reindex)
-
-
-async def with_status(documents: Documents, status: DocumentStatus, namespace: str | None = None) -> list[Document]:
-    """All documents in one state, by title."""
-    everything, _ = await documents.page(namespace, ALL)
-    return [document for document in everything if document.status is status]
 
 
 def _application(request: Request) -> Application:

@@ -8,7 +8,7 @@ collection, where the filter is needed, pays for it; and no query can ever retur
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -33,10 +33,14 @@ REQUEST_SECONDS = 30.0
 class ChromaIndex:
     """Vectors of one embedding model; `identity` is part of the collections' names, so models never mix."""
 
-    def __init__(self, client: Any, identity: str, sessions: Sequence[Any] = ()) -> None:
+    def __init__(
+        self, client: Any, identity: str, sessions: Sequence[Any] = (), reopen: Callable[[], Any] | None = None
+    ) -> None:
+        """`reopen` makes a new client where a failed write leaves the present one unusable."""
         self._client = client
         self._sessions = sessions
         self._identity = identity
+        self._reopen = reopen
         self._collections: dict[str, Any] = {}
 
     def upsert(
@@ -55,7 +59,7 @@ class ChromaIndex:
         rows = np.concatenate([vectors, np.stack(list(second.values()))]) if second else vectors
         access = _metadata(readers)
         metadata = [{**access, "document": documents[_chunk_id(each)]} for each in ids]
-        with _storage_errors():
+        with self._writing():
             collection = self._collection(namespace, CLOSED if readers else OPEN, create=True)
             largest = self._client.get_max_batch_size()
             for start in range(0, len(ids), largest):
@@ -69,7 +73,7 @@ class ChromaIndex:
     def delete(self, namespace: str, chunk_ids: Sequence[str]) -> None:
         if not chunk_ids:
             return
-        with _storage_errors():
+        with self._writing():
             for collection in self._both(namespace):
                 collection.delete(ids=_with_headings(chunk_ids))
 
@@ -115,7 +119,7 @@ class ChromaIndex:
 
     def drop_others(self) -> None:
         """Delete the collections of other embedding models, after a re-index."""
-        with _storage_errors():
+        with self._writing():
             keep = {collection.name for collection in self._ours()}
             for collection in self._client.list_collections():
                 if collection.name.startswith(PREFIX) and collection.name not in keep:
@@ -131,6 +135,19 @@ class ChromaIndex:
         self._client.close()
         for session in self._sessions:
             session.close()  # Chroma's client leaves its connections open
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            with _storage_errors():
+                yield
+        except StorageFailed:
+            if self._reopen is not None:
+                # After a write that failed on a full disk, the next call into embedded Chroma may never return.
+                self._collections.clear()
+                self._client.close()
+                self._client = self._reopen()
+            raise
 
     def _ours(self) -> list[Any]:
         return [
@@ -182,7 +199,11 @@ def open_chroma(settings: Settings, identity: str) -> ChromaIndex:
         if not settings.chroma.url:
             folder = settings.data_dir / "chroma"
             folder.mkdir(parents=True, exist_ok=True)
-            return ChromaIndex(chromadb.PersistentClient(str(folder), settings=quiet), identity)
+
+            def connect() -> Any:
+                return chromadb.PersistentClient(str(folder), settings=quiet)
+
+            return ChromaIndex(connect(), identity, reopen=connect)
         parts = urlsplit(settings.chroma.url)
         secure = parts.scheme == "https"
         token = settings.chroma.token.get_secret_value()
@@ -243,8 +264,12 @@ def _explain(error: Exception) -> str:
     text = str(error).lower()
     if "connect" in text:
         return "The Chroma server at chroma.url does not answer. Start it, or correct the address."
-    if ("disk" in text and "full" in text) or "no space" in text:
+    if ("disk" in text and "full" in text) or "no space" in text or "file too large" in text:
         return "The disk is full: the dense index could not be written. Free some space and try again."
+    if "compaction" in text or "i/o" in text:
+        return (
+            "The dense index could not be written, most likely because the disk is full. Free some space and try again."
+        )
     if "locked" in text:
         return "The dense index is locked by another program."
-    return "The dense index refused the request."
+    return "The dense index refused the request. The log has the cause; if it stays so: lorekeeper documents reindex"

@@ -118,9 +118,14 @@ class DocumentStore:
         with reading(self._engine) as connection:
             return next(iter(_select(connection, where)), None)
 
-    def page(self, namespace: str | None, limit: int, offset: int) -> tuple[list[Document], int]:
-        """A page of documents by title, and how many there are in all."""
-        where = documents.c.namespace == namespace if namespace is not None else sa.true()
+    def page(
+        self, namespace: str | None, limit: int, offset: int, status: DocumentStatus | None = None
+    ) -> tuple[list[Document], int]:
+        """A page of the documents in a namespace and state, by title, and how many of them there are in all."""
+        where = sa.and_(
+            documents.c.namespace == namespace if namespace is not None else sa.true(),
+            documents.c.status == status.value if status is not None else sa.true(),
+        )
         with reading(self._engine) as connection:
             total = connection.execute(sa.select(sa.func.count()).select_from(documents).where(where)).scalar_one()
             return _select(connection, where, limit, offset), total

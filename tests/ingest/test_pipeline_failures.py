@@ -155,19 +155,19 @@ class TestDisk:
     def small_disk(self, tmp_path: Path) -> Iterator[Path]:
         mount = tmp_path / "disk"
         mount.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(mount)]
+        command = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(mount)]
         if sys.platform != "linux" or subprocess.run(command, capture_output=True, check=False).returncode:
             pytest.skip("needs the right to mount a file system")
         yield mount
         subprocess.run(["umount", "--lazy", str(mount)], check=True)
 
-    # What refuses first: the record, the stored copy, the record after it.
-    @pytest.mark.parametrize("free_kilobytes", [0, 20, 60])
+    # What refuses first: the record, the stored copy, the record after it, the dense index.
+    @pytest.mark.parametrize("free_kilobytes", [0, 20, 60, 150, 200, 250])
     def test_a_full_disk_is_told_and_nothing_is_lost(self, small_disk: Path, folder: Path, free_kilobytes: int) -> None:
         path = put(folder / "vacation.md", OLD)
         with open_library(small_disk / "data") as library:
             library.add(folder)
-            put(path, NEW + "\n".join(f"{NEW_TEXT} So says rule {number}.\n" for number in range(400)))
+            put(path, NEW + "\n".join(f"{NEW_TEXT} So says rule {number} of the book.\n" for number in range(400)))
             ballast = small_disk / "ballast"
             state = os.statvfs(small_disk)
             ballast.write_bytes(bytes(state.f_bavail * state.f_frsize - free_kilobytes * 1024))
