@@ -72,6 +72,8 @@ class ParsedDocument:
     losses: tuple[str, ...] = ()
     media_type: str = ""
     """Told from the content, e.g. `application/pdf`."""
+    keywords: str = ""
+    """Words that the author wants it to be found by, which its text may not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +125,8 @@ class Document:
     losses: tuple[str, ...] = ()
     error: str | None = None
     url: str | None = None
+    keywords: str = ""
+    """Words to be found by beside those of title and text."""
 
 
 class ChangeKind(StrEnum):
@@ -133,7 +137,7 @@ class ChangeKind(StrEnum):
     UNCHANGED = "unchanged"
     REMOVED = "removed"
     SKIPPED = "skipped"
-    """A file in a folder whose format nobody reads."""
+    """A file in a folder whose format nobody reads, or that holds no text."""
     FAILED = "failed"
 
 

@@ -259,6 +259,7 @@ class Pipeline:
             media_type=parsed.media_type,
             pages=parsed.pages,
             losses=parsed.losses,
+            keywords=parsed.keywords,
             chunks=len(chunks),
             status=DocumentStatus.READY,
         )

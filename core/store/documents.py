@@ -92,10 +92,11 @@ class DocumentStore:
         rows = [_chunk_row(document, chunk) for chunk in new_chunks]
         changed = [row for row in rows if row["id"] not in old or old[row["id"]][1] != row["fingerprint"]]
         upsert(connection, chunks, changed, key=("id",))
+        heading = f"{document.title} {document.keywords}"
         keys = {chunk_id: key for chunk_id, (key, _) in _stored_chunks(connection, document.id).items()}
         self._words.write(
             connection,
-            [words_of(keys[row["id"]], document.id, document.title, row["headings"], row["text"]) for row in changed],
+            [words_of(keys[row["id"]], document.id, heading, row["headings"], row["text"]) for row in changed],
         )
 
     def _drop_chunks(self, connection: Connection, document_id: str, keys: Sequence[int]) -> None:
@@ -199,6 +200,7 @@ def _put(connection: Connection, document: Document, keep: Collection[str] = ())
         "losses": document.losses,
         "error": document.error,
         "url": document.url,
+        "keywords": document.keywords,
         "updated_at": document.updated_at,
     }
     upsert(connection, documents, [row], keep=keep)
@@ -248,6 +250,7 @@ def _document(row: Row[Any]) -> Document:
         losses=row.losses,
         error=row.error,
         url=row.url,
+        keywords=row.keywords,
     )
 
 
@@ -283,7 +286,15 @@ def _stored_chunks(connection: Connection, document_id: str) -> dict[str, tuple[
 
 
 def _chunk_row(document: Document, chunk: Chunk) -> dict[str, Any]:
-    content = (document.title, chunk.section_id, chunk.ordinal, chunk.text, chunk.headings, chunk.page)
+    content = (
+        document.title,
+        document.keywords,
+        chunk.section_id,
+        chunk.ordinal,
+        chunk.text,
+        chunk.headings,
+        chunk.page,
+    )
     return {
         "id": chunk.id,
         "document_id": document.id,

@@ -51,7 +51,10 @@ def rebuild(connection: Connection, index: WordIndex) -> None:
     count = 0
     last = -1
     while rows := _batch_after(connection, last):
-        index.write(connection, [words_of(row.key, row.document_id, row.title, row.headings, row.text) for row in rows])
+        index.write(
+            connection,
+            [words_of(row.key, row.document_id, f"{row.title} {row.keywords}", row.headings, row.text) for row in rows],
+        )
         count += len(rows)
         last = rows[-1].key
     connection.execute(sa.delete(meta).where(meta.c.key == META_KEY))
@@ -60,9 +63,10 @@ def rebuild(connection: Connection, index: WordIndex) -> None:
         log.info("word index built anew", chunks=count)
 
 
-def _batch_after(connection: Connection, key: int) -> list[sa.Row[tuple[int, str, str, tuple[str, ...], str]]]:
+def _batch_after(connection: Connection, key: int) -> list[sa.Row[tuple[int, str, str, str, tuple[str, ...], str]]]:
+    about = (documents.c.title, documents.c.keywords)
     statement = (
-        sa.select(chunks.c.key, chunks.c.document_id, documents.c.title, chunks.c.headings, chunks.c.text)
+        sa.select(chunks.c.key, chunks.c.document_id, *about, chunks.c.headings, chunks.c.text)
         .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
         .where(chunks.c.key > key)
         .order_by(chunks.c.key)

@@ -84,6 +84,7 @@ documents = sa.Table(
     sa.Column("losses", Strings, nullable=False),
     sa.Column("error", CleanText),
     sa.Column("url", CleanText),
+    sa.Column("keywords", CleanText, nullable=False, server_default=""),
     sa.UniqueConstraint("namespace", "source", name="uq_documents_namespace"),
 )
 

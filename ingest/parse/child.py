@@ -51,7 +51,9 @@ def serve() -> None:
 def document_from_json(value: dict[str, Any]) -> ParsedDocument:
     """Raises `KeyError`, `TypeError` or `ValueError` for what is not a parsed document."""
     blocks = tuple(Block(text, BlockKind(kind), level, page) for text, kind, level, page in value["blocks"])
-    return ParsedDocument(value["title"], blocks, value["pages"], tuple(value["losses"]), value["media_type"])
+    return ParsedDocument(
+        value["title"], blocks, value["pages"], tuple(value["losses"]), value["media_type"], value["keywords"]
+    )
 
 
 def _receive(stream: BinaryIO, requests: queue.SimpleQueue[_Request]) -> None:
@@ -79,6 +81,7 @@ def _to_json(document: ParsedDocument) -> dict[str, Any]:
         "pages": document.pages,
         "losses": document.losses,
         "media_type": document.media_type,
+        "keywords": document.keywords,
     }
 
 

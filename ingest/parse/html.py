@@ -21,10 +21,10 @@ from ingest.parse.html_nodes import (
     number,
 )
 from ingest.parse.html_tables import caption, data_rows
-from ingest.parse.text import one_line, readable_name
+from ingest.parse.text import keywords, one_line, readable_name
 
 if TYPE_CHECKING:
-    from selectolax.lexbor import LexborNode
+    from selectolax.lexbor import LexborHTMLParser, LexborNode
 
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _MAX_HEADING = 300
@@ -65,7 +65,12 @@ class HtmlParser:
         title = one_line(inner_text(node)) if node is not None else ""
         if first and title.startswith(first):  # "Leave policy | Intranet of Contoso"
             title = first
-        return ParsedDocument(title or first or readable_name(name), tuple(writer.blocks), losses=decoded.losses)
+        return ParsedDocument(
+            title or first or readable_name(name),
+            tuple(writer.blocks),
+            losses=decoded.losses,
+            keywords=keywords(_stated_keywords(tree)),
+        )
 
 
 def write_fragment(source: str, writer: BlockWriter) -> None:
@@ -92,6 +97,11 @@ def _length(node: LexborNode) -> int:
     writer = BlockWriter()
     _Walk(writer, skip_boilerplate=True).run(node)
     return sum(len(block.text) for block in writer.blocks)
+
+
+def _stated_keywords(tree: LexborHTMLParser) -> str:
+    stated = [node.attributes for node in tree.css("head > meta[name]")]
+    return " ".join(each.get("content") or "" for each in stated if (each["name"] or "").lower() == "keywords")
 
 
 class _Walk:

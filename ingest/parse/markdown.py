@@ -10,13 +10,16 @@ from core.types import BlockKind, ParsedDocument
 from ingest.parse.blocks import BlockWriter
 from ingest.parse.encoding import decode
 from ingest.parse.templating import strip_tags
-from ingest.parse.text import one_line, readable_name
+from ingest.parse.text import keywords, one_line, readable_name
 
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _FRONT_MATTER = re.compile(r"(?s)\A(?:---[ \t]*\n(.*?\n)??(?:---|\.\.\.)|\+\+\+[ \t]*\n(.*?\n)??\+\+\+)[ \t]*(?:\n|\Z)")
 _TITLE_LINE = re.compile(r"^title[ \t]*[:=][ \t]*(.+?)[ \t]*$", re.MULTILINE)
+_KEYWORDS = re.compile(
+    r"^(?:keywords|tags)[ \t]*[:=]((?:[^\n]*)(?:\n[ \t]*-[ \t][^\n]*|\n[ \t]+[^\n]*)*)", re.MULTILINE
+)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _ANCHOR = re.compile(r"(?<!\s)\s*\{[#:.][^{}]{0,200}\}\s*$")
 _INLINE_TAG = re.compile(
@@ -34,20 +37,32 @@ class MarkdownParser:
         """Never fails on the Markdown itself: every text is Markdown."""
         decoded = decode(data)
         text = decoded.text.replace("\r\n", "\n").replace("\r", "\n")
-        title, body = _front_matter(text)
+        front, body = _front_matter(text)
         writer = BlockWriter()
-        _write(_tokens(strip_tags(body) if title is not None else body), writer)
+        _write(_tokens(body if front is None else strip_tags(body)), writer)
         first = next((b.text for b in writer.blocks if b.kind is BlockKind.HEADING and b.level == 1), "")
-        return ParsedDocument(title or first or readable_name(name), tuple(writer.blocks), losses=decoded.losses)
+        return ParsedDocument(
+            _title(front or "") or first or readable_name(name),
+            tuple(writer.blocks),
+            losses=decoded.losses,
+            keywords=_keywords(front or ""),
+        )
 
 
 def _front_matter(text: str) -> tuple[str | None, str]:
-    """The title from the front matter ("" if it names none; None without front matter), and the text below it."""
+    """The front matter (None if there is none), and the text below it."""
     match = _FRONT_MATTER.match(text)
-    if not match:
-        return None, text
-    line = _TITLE_LINE.search(match[1] or match[2] or "")
-    return (_unquoted(line[1]) if line else ""), text[match.end() :]
+    return (match[1] or match[2] or "", text[match.end() :]) if match else (None, text)
+
+
+def _title(front: str) -> str:
+    line = _TITLE_LINE.search(front)
+    return _unquoted(line[1]) if line else ""
+
+
+def _keywords(front: str) -> str:
+    """`keywords: one, two`, `tags: [one, two]`, or a list below the name."""
+    return keywords(" ".join(match[1] for match in _KEYWORDS.finditer(front)))
 
 
 def _unquoted(value: str) -> str:

@@ -22,6 +22,8 @@ _DROPPED = dict.fromkeys(
 )
 _LINE_ENDS = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 _BLANKS = re.compile(r"[\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
+_LISTED_WORD = re.compile(r"[^\W_]+")
+LONGEST_KEYWORDS = 1000
 _WHITE = re.compile(r"\s+")
 _INDEX_NAMES = frozenset({"index", "readme", "default", "_index"})
 _SEPARATORS = re.compile(r"[_\s]+|(?<=\w)-(?=\w)")
@@ -35,6 +37,12 @@ def clean(text: str) -> str:
 def one_line(text: str) -> str:
     """All white space to single blanks: the form of titles, headings and table cells."""
     return _WHITE.sub(" ", clean(text)).strip()
+
+
+def keywords(listed: str) -> str:
+    """The distinct words of a list in any punctuation, as many as a person would give."""
+    words = dict.fromkeys(_LISTED_WORD.findall(clean(listed)))
+    return " ".join(words)[:LONGEST_KEYWORDS]
 
 
 def tidy(text: str) -> str:

@@ -26,7 +26,12 @@ def words(engine: Engine, query: str, scope: Scope | None = None) -> list[str]:
 
 def test_what_is_published_comes_back_as_it_was(store: DocumentStore) -> None:
     handbook = document(
-        "handbook", pages=7, losses=("Two images.",), url="https://example.com/h", readers=frozenset({"u1"})
+        "handbook",
+        pages=7,
+        losses=("Two images.",),
+        url="https://example.com/h",
+        readers=frozenset({"u1"}),
+        keywords="holiday",
     )
     publish(store, handbook, ["Vacation is 13 days.", "Sick leave too."])
     assert store.get(handbook.id) == replace(handbook, chunks=2)
@@ -34,6 +39,14 @@ def test_what_is_published_comes_back_as_it_was(store: DocumentStore) -> None:
     assert (first.text, first.title, first.locator) == ("Vacation is 13 days.", "Handbook", "page 3, Heading")
     assert second.context == "Vacation is 13 days.\nSick leave too."
     assert second.url == "https://example.com/h"
+
+
+def test_a_document_is_found_by_its_keywords_also_after_they_changed(store: DocumentStore, engine: Engine) -> None:
+    [only] = publish(store, document("leave", keywords="holiday"), ["Thirteen days."])
+    assert words(engine, "holiday") == [only]
+    publish(store, document("leave", keywords="sabbatical"), ["Thirteen days."])
+    assert words(engine, "holiday") == []
+    assert words(engine, "sabbatical") == [only]
 
 
 def test_a_replacement_takes_the_place_of_all_old_passages(store: DocumentStore, engine: Engine) -> None:

@@ -162,3 +162,8 @@ class TestHostileMarkup:
         document = parse(b"<html><p>be\x00fore</p><p>\xff\xfe after</p></html>" + b" " * 200, "page.html")
         assert "after" in document.blocks[-1].text
         assert "\x00" not in "".join(block.text for block in document.blocks)
+
+
+def test_keywords_of_the_head_are_kept_to_be_found_by() -> None:
+    head = '<!doctype html><head><meta name="Keywords" content="vacation, time off"><meta name="keywords"></head>'
+    assert parse(f"{head}<p>Text.</p>".encode(), "page.html").keywords == "vacation time off"

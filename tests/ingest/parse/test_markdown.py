@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from core.types import Block, BlockKind, ParsedDocument
 from ingest.parse import parse
 
@@ -153,3 +155,24 @@ def test_very_deep_nesting_is_survived() -> None:
 def test_a_heading_of_blanks_and_braces_is_read_at_once() -> None:
     document = read("# x" + " " * 100_000 + "{#" * 50_000 + "\n")
     assert texts(document, BlockKind.HEADING)[0].startswith("x {#{#")
+
+
+@pytest.mark.parametrize(
+    "stated",
+    [
+        "keywords: vacation, time off",
+        "tags: [vacation, 'time off']",
+        "tags:\n  - vacation\n  - time off",
+        'keywords = ["vacation", "time off"]',
+    ],
+)
+def test_keywords_of_the_front_matter_are_kept_to_be_found_by(stated: str) -> None:
+    fence = "+++" if " = " in stated else "---"
+    document = read(f"{fence}\ntitle: Leave\n{stated}\nlayout: page\n{fence}\nText.\n")
+    assert document.keywords == "vacation time off"
+    assert texts(document, BlockKind.TEXT) == ["Text."]
+
+
+def test_keywords_are_no_way_to_flood_the_index() -> None:
+    listed = ", ".join(f"word{number}" for number in range(10_000))
+    assert len(read(f"---\nkeywords: {listed}\n---\nText.\n").keywords) <= 1000

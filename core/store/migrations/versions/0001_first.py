@@ -49,6 +49,7 @@ def upgrade() -> None:
         sa.Column("losses", sa.JSON, nullable=False),
         sa.Column("error", sa.Text),
         sa.Column("url", sa.Text),
+        sa.Column("keywords", sa.Text, nullable=False, server_default=""),
         sa.PrimaryKeyConstraint("id", name="pk_documents"),
         sa.UniqueConstraint("namespace", "source", name="uq_documents_namespace"),
     )
