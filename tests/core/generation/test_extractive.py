@@ -1,0 +1,62 @@
+"""Answers in the documents' own words."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.generation.extractive import LONGEST_ANSWER, MOST_SENTENCES, ExtractiveGenerator
+from core.types import GenerationRequest, Passage
+from tests.fakes.embedder import WordEmbedder
+
+
+def passage(text: str, score: float = 0.9) -> Passage:
+    return Passage("c", "d", "Handbook", text, text, score)
+
+
+async def answer(question: str, *passages: Passage, embedder: WordEmbedder | None = None) -> str:
+    request = GenerationRequest(question, question, passages)
+    return "".join([piece async for piece in ExtractiveGenerator(embedder).stream(request)])
+
+
+@pytest.mark.parametrize("embedder", [WordEmbedder(), None])
+async def test_the_sentence_that_answers_leads_with_its_number(embedder: WordEmbedder | None) -> None:
+    other = passage("Travel to conferences needs approval. Hotels are booked online.", 0.5)
+    leave = passage("The handbook applies to all. Annual leave accrues at 13 days per year. Ask for the forms.")
+    text = await answer("How many days of annual leave accrue?", other, leave, embedder=embedder)
+    assert text.startswith("Annual leave accrues at 13 days per year. [2]")
+
+
+async def test_how_many_wants_a_number() -> None:
+    text = await answer("How many days of leave?", passage("Days of leave are important. Days of leave: 13 a year."))
+    assert text.startswith("Days of leave: 13 a year. [1]")
+
+
+async def test_a_list_comes_with_its_lead_in() -> None:
+    text = await answer(
+        "Which kinds of leave are there?", passage("Kinds of leave:\n- annual leave\n- sick leave\n\nOther.")
+    )
+    assert "Kinds of leave:\n- annual leave\n- sick leave [1]" in text
+
+
+async def test_sentences_that_say_the_same_are_given_once() -> None:
+    same = "Annual leave accrues at 13 days per year."
+    text = await answer("annual leave days", passage(same), passage(f"{same} Sick leave too."), embedder=WordEmbedder())
+    assert text.count("13 days") == 1
+
+
+async def test_an_answer_stays_short() -> None:
+    many = passage(
+        " ".join(f"Annual leave rule {number} says that leave accrues {number} days." for number in range(60))
+    )
+    text = await answer("annual leave accrues days", many)
+    assert text.count("[1]") <= MOST_SENTENCES
+    assert len(text) <= LONGEST_ANSWER + 100
+
+
+@pytest.mark.parametrize("text", ["", "# Heading", "See the following:", "| --- |"])
+async def test_what_is_no_statement_is_not_quoted(text: str) -> None:
+    assert await answer("What applies?", passage(text)) == ""
+
+
+async def test_without_passages_there_is_no_answer() -> None:
+    assert await answer("What applies?") == ""

@@ -1,0 +1,52 @@
+"""The fit of the threshold, on signals that are made up."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from core.types import Signals
+from evals.calibration import REFUSED, Kind, Model, Observation, fit, row
+
+
+def observations(kind: Kind, centre: float, count: int = 300, seed: int = 1) -> list[Observation]:
+    chance = random.Random(seed)
+    return [
+        Observation(kind, Signals(*(min(1.0, max(0.0, chance.gauss(centre, 0.1))) for _ in range(3))))
+        for _ in range(count)
+    ]
+
+
+@pytest.fixture
+def observed() -> dict[str, list[Observation]]:
+    return {
+        "one": observations(Kind.ANSWERABLE, 0.7) + observations(Kind.OFF_TOPIC, 0.2),
+        "two": observations(Kind.ANSWERABLE, 0.6, 50, 2) + observations(Kind.UNANSWERABLE, 0.3, 50, 3),
+    }
+
+
+def test_the_fit_tells_apart_what_can_be_told_apart(observed: dict[str, list[Observation]]) -> None:
+    model = fit(observed)
+    assert all(weight > 0 for weight in model.weights)
+    assert row("one", observed["one"], model)["off_topic_refused"] > 0.98
+    assert row("two", observed["two"], model)["unanswerable_refused"] > 0.9
+
+
+def test_the_threshold_refuses_the_agreed_share_of_answerable_questions(observed: dict[str, list[Observation]]) -> None:
+    model = fit(observed)
+    refused = [row(name, rows, model)["answerable_refused"] for name, rows in observed.items()]
+    assert 0 < sum(refused) / len(refused) <= REFUSED
+
+
+def test_a_row_counts_each_kind_and_says_none_for_those_that_are_missing() -> None:
+    rows = [Observation(Kind.ANSWERABLE, Signals(0.9, 0.9, 0.9)), Observation(Kind.OFF_TOPIC, Signals())]
+    assert row("name", rows, Model(-1.0, (1.0, 1.0, 1.0))) == {
+        "dataset": "name",
+        "answerable": 1,
+        "unanswerable": 0,
+        "off_topic": 1,
+        "answerable_refused": 0.0,
+        "unanswerable_refused": None,
+        "off_topic_refused": 1.0,
+    }

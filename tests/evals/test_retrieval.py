@@ -1,0 +1,106 @@
+"""`lorekeeper eval` on a data set that fits on a page, through the whole product path."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.errors import InvalidRequest
+from evals.datasets import read_dataset
+
+KEYS = [
+    *("dataset", "documents", "chunks", "questions", "ndcg@10", "recall@5", "mrr@10", "hit@3"),
+    *("ingest_seconds", "documents_per_second", "query_ms_p50", "query_ms_p95", "rss_mb"),
+]
+CORPUS = [
+    {"doc_id": "a", "title": "Leave", "text": "You accrue 13 days of annual leave per year.", "url": None, "meta": {}},
+    {"doc_id": "b", "title": "Travel", "text": "Travel to conferences needs the approval of a manager."},
+    {"doc_id": "c", "title": "", "text": "Laptops are replaced every four years."},
+]
+QUESTIONS = [
+    {
+        "qid": "1",
+        "question": "How many days of annual leave?",
+        "gold_doc_ids": ["a"],
+        "answers": ["13"],
+        "answerable": True,
+    },
+    {
+        "qid": "2",
+        "question": "Who approves it?",
+        "history": [{"role": "user", "text": "May I travel to conferences?"}],
+        "gold_doc_ids": ["b"],
+    },
+    {"qid": "3", "question": "When is my laptop replaced?", "gold_doc_ids": ["c"]},
+    {"qid": "4", "question": "Who painted the office?", "gold_doc_ids": [], "answerable": False},
+]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "tiny"
+    folder.mkdir()
+    for name, rows in (("corpus", CORPUS), ("questions", QUESTIONS)):
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return folder
+
+
+def evaluate(what: str, *folders: Path) -> list[dict[str, object]]:
+    command = [sys.executable, "-m", "core.cli", "eval", what, *map(str, folders), "--json"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_retrieval_prints_one_row_with_the_agreed_keys_for_each_data_set(folder: Path) -> None:
+    first, second = evaluate("retrieval", folder, folder)
+    assert list(first) == list(second) == KEYS
+    assert (first["dataset"], first["documents"], first["questions"]) == ("tiny", 3, 3)
+    assert first["ndcg@10"] == first["hit@3"] == 1.0
+
+
+def test_calibration_reports_what_is_refused_and_the_fitted_weights(folder: Path) -> None:
+    other = folder.parent / "other"
+    other.mkdir()
+    (other / "corpus.jsonl").write_text(
+        json.dumps({"doc_id": "x", "text": "Bread is baked with yeast and flour."}) + "\n"
+    )
+    (other / "questions.jsonl").write_text(
+        json.dumps({"qid": "x", "question": "How is bread baked?", "gold_doc_ids": ["x"]}) + "\n"
+    )
+    *rows, fitted = evaluate("calibration", folder, other)
+    assert [(row["weights"], row["dataset"]) for row in rows] == [
+        ("in use", "tiny"),
+        ("in use", "other"),
+        ("fitted", "tiny"),
+        ("fitted", "other"),
+    ]
+    assert (rows[0]["answerable"], rows[0]["unanswerable"], rows[0]["off_topic"]) == (3, 1, 1)
+    # Without its history, the follow-up asks nothing.
+    assert rows[0]["answerable_refused"] == 0.333
+    assert rows[0]["off_topic_refused"] == 1.0
+    assert set(fitted) == {"bias", "weights"}
+
+
+@pytest.mark.parametrize(
+    ("corpus", "complaint"),
+    [
+        ("{", "line 1, is not a JSON"),
+        ('{"doc_id": "a"}', "line 1, lacks text"),
+        ("[]", "line 1"),
+        (None, "cannot be read"),
+    ],
+)
+def test_a_data_set_that_is_none_is_told_with_its_line(tmp_path: Path, corpus: str | None, complaint: str) -> None:
+    if corpus is not None:
+        (tmp_path / "corpus.jsonl").write_text(corpus)
+    with pytest.raises(InvalidRequest, match=complaint):
+        read_dataset(tmp_path)
+
+
+def test_a_folder_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="is not a folder"):
+        read_dataset(tmp_path / "none")
