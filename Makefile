@@ -3,13 +3,15 @@ PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
 EXTRAS := export,postgres
+# What users ask about; why things are as they are is for developers.
+GUIDE  := $(filter-out docs/decisions.md,$(wildcard docs/*.md))
 STAMP  := $(VENV)/.installed
 PYTEST := $(BIN)/python -m pytest
 
 .PHONY: run setup test lint format test-fast test-slow test-browser constraints settings-example clean
 
 run: setup
-	@$(BIN)/lorekeeper documents add docs
+	@$(BIN)/lorekeeper documents add $(GUIDE)
 	@$(BIN)/lorekeeper run
 
 setup: $(STAMP)

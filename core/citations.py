@@ -70,11 +70,11 @@ def ground(text: str, passages: Sequence[Passage]) -> Grounded:
 
 def is_no_answer(text: str) -> bool:
     """Whether the model said that it does not know, instead of answering."""
-    plain = text.strip()
-    if not plain or NO_ANSWER.lower().rstrip(".") in plain.lower():
+    found = sentences(text)
+    if not found:
         return True
-    first = sentences(plain)[0]
-    return bool(_NO_ANSWER.search(first)) and not _MARK.search(first)
+    bare = _MARK.sub("", found[0]).strip(" .\n").lower()
+    return bare == NO_ANSWER.strip(".").lower() or bool(_NO_ANSWER.search(found[0]) and not _MARK.search(found[0]))
 
 
 def parse_citations(text: str) -> list[int]:
@@ -120,13 +120,15 @@ def _grounded_sentence(sentence: str, work: _Work) -> str | None:
     plain = _MARK.sub("", sentence)
     given = [number for number in parse_citations(sentence) if 1 <= number <= len(work.passages)]
     terms = set(analyze(plain))
-    if not terms or _is_lead_in(plain) or set(plain.strip()) <= set("|-: "):
+    if not terms or (_is_lead_in(plain) and not given) or set(plain.strip()) <= set("|-: "):
         return plain
     if given and _is_supported(plain, terms, [work.passages[number - 1] for number in given], SUPPORT):
         return _cited(plain, given, work)
     other = _supporting(plain, terms, work.passages)
     if other is not None:
         return _cited(plain, [other], work)
+    if _is_lead_in(plain):
+        return plain
     work.removed += 1
     return None
 

@@ -14,7 +14,7 @@ from core.plugins import load
 
 # name → (where, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
-    "run": ("bots.commands:run", "Serve the gateway and the web chat, and the channels that have a token."),
+    "run": ("bots.commands:run", "Serve the gateway and the web chat."),
     "ask": ("bots.commands:ask", "Ask one question and print the answer with its citations."),
     "chat": ("bots.commands:chat", "Ask questions and follow-ups in the terminal."),
     "documents": ("ingest.commands:app", "Add, list, show, remove and re-index documents."),

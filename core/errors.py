@@ -59,7 +59,8 @@ class MissingExtra(LorekeeperError):
 
     def __init__(self, package: str, extra: str) -> None:
         super().__init__(
-            f"This needs the package {package}, which is not installed. Install it with: pip install 'lorekeeper[{extra}]'"
+            f"This needs the package {package}, which is not installed. Install it, in Lorekeeper's folder, with: "
+            f"pip install --constraint constraints.txt --editable '.[{extra}]'"
         )
         self.package = package
         self.extra = extra

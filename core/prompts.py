@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
+from core.sentences import unmarked
 from core.types import GenerationRequest, Passage, Turn
 
 Role = str
@@ -87,8 +88,8 @@ def _passages(passages: Sequence[Passage], room: int, count_tokens: Callable[[st
 
 
 def _best_fit(passage: Passage, room: int, count_tokens: Callable[[str], int]) -> str:
-    text = _TAG.sub("", passage.text)
-    context = _TAG.sub("", passage.context)
+    text = unmarked(_TAG.sub("", passage.text))
+    context = unmarked(_TAG.sub("", passage.context))
     # A section takes at most half of what is left, so that one passage does not crowd out the others.
     if context and count_tokens(context) <= room // 2:
         return context

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 # Words whose full stop does not end a sentence.
 _ABBREVIATIONS = frozenset(
@@ -14,6 +14,8 @@ _ABBREVIATIONS = frozenset(
 _END = re.compile(r"[.!?。！？]+[\"'”’)\]]*(?:\s*\[\d[\d\s,–-]*\])*(?=\s|$)|[。！？]")
 _ITEM = re.compile(r"^\s*(?:[-*+•‣◦▪●–]|\(?\d{1,3}[.)]|\(?[a-z][.)])\s+\S", re.IGNORECASE)
 _TABLE_ROW = re.compile(r"^\s*\|.*\|\s*$")
+_TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]+\|?\s*$")
+_OWN_MARK = re.compile(r"\[(\d{1,3}(?:\s*[-–,;]\s*\d{1,3})*)\](?!\()")
 _BULLET = re.compile(r"^\s*(?:[-*+•‣◦▪●–]|\(?\d{1,3}[.)])\s+")
 _HYPHEN = re.compile(r"(\w)-\n(\w)")
 # Lengths, in characters, of what can stand as an answer by itself.
@@ -33,24 +35,61 @@ def spans(text: str) -> list[tuple[int, int]]:
 
 
 def quotable(text: str) -> list[str]:
-    """What can stand as an answer by itself: sentences, list items, and a lead-in together with the list it leads to."""
+    """What can stand as an answer by itself: sentences, list items, table rows, and a lead-in with what it leads to.
+
+    What a lead-in leads to is a list, a sentence, or lines such as a command, which are then fenced.
+    """
     joined = _HYPHEN.sub(r"\1\2", text)
-    pieces = [" ".join(joined[begin:end].split()) for begin, end in spans(joined)]
+    pieces = [joined[begin:end] for begin, end in spans(joined)]
     units: list[str] = []
     position = 0
     while position < len(pieces):
-        unit, position = pieces[position], position + 1
+        unit, following = _in_one_line(pieces[position]), pieces[position + 1 :]
+        position += 1
+        if following and _TABLE_ROW.match(unit) and _TABLE_RULE.match(following[0]):
+            continue
         if unit.endswith(":"):
-            while (
-                position < len(pieces)
-                and _BULLET.match(pieces[position])
-                and len(unit) + len(pieces[position]) < LONGEST
-            ):
-                unit, position = f"{unit}\n{pieces[position]}", position + 1
+            led = _led_to(unit, following)
+            position += len(led)
+            unit = _with_lead_in(unit, led)
         elif _BULLET.match(unit):
             unit = _BULLET.sub("", unit)
+        elif _TABLE_ROW.match(unit):
+            unit = " – ".join(cell.strip() for cell in unit.strip("| ").split("|") if cell.strip())
         units.append(unit)
     return [unit for unit in units if SHORTEST <= len(unit) <= LONGEST and _is_statement(unit)]
+
+
+def unmarked(text: str) -> str:
+    """A document's own `[1]` as `(1)`, so that it is not taken for the mark of a source."""
+    return _OWN_MARK.sub(r"(\1)", text)
+
+
+def _led_to(lead_in: str, following: Sequence[str]) -> list[str]:
+    """The list that follows, as much of it as an answer may hold, or else the one piece that does."""
+    items: list[str] = []
+    length = len(lead_in)
+    for piece in following:
+        length += len(piece)
+        if not _BULLET.match(piece) or length > LONGEST:
+            break
+        items.append(_in_one_line(piece))
+    if items or not following:
+        return items
+    first = following[0]
+    fits = len(lead_in) + len(first) <= LONGEST
+    return [first] if fits and not first.startswith("#") and not _TABLE_ROW.match(first) else []
+
+
+def _with_lead_in(lead_in: str, led: Sequence[str]) -> str:
+    if len(led) == 1 and not _BULLET.match(led[0]):
+        only = led[0]
+        return f"{lead_in} {_in_one_line(only)}" if _END.search(only[-3:]) else f"{lead_in}\n```\n{only}\n```"
+    return "\n".join([lead_in, *led])
+
+
+def _in_one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _is_statement(unit: str) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 
 from core.ports import Embedder, Vectors
 from core.retrieval.text import analyze
-from core.sentences import quotable
+from core.sentences import quotable, unmarked
 from core.types import GenerationRequest, Passage
 
 PASSAGES = 5
@@ -63,7 +63,7 @@ class ExtractiveGenerator:
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
         chosen = await asyncio.to_thread(self._choose, request)
         for position, candidate in enumerate(chosen):
-            yield ("\n\n" if position else "") + f"{candidate.text} [{candidate.number}]"
+            yield ("\n\n" if position else "") + _marked(candidate)
 
     def _choose(self, request: GenerationRequest) -> list[Candidate]:
         candidates = _candidates(request.passages[:PASSAGES])
@@ -81,10 +81,15 @@ class ExtractiveGenerator:
         return np.concatenate([question, self._embedder.embed([candidate.text for candidate in candidates])])
 
 
+def _marked(candidate: Candidate) -> str:
+    text, fence, lines = candidate.text.partition("\n```")
+    return f"{text} [{candidate.number}]{fence}{lines}"
+
+
 def _candidates(passages: Sequence[Passage]) -> list[Candidate]:
     found: dict[str, Candidate] = {}
     for number, passage in enumerate(passages, start=1):
-        for text in quotable(passage.text):
+        for text in quotable(unmarked(passage.text)):
             found.setdefault(text, Candidate(text, number, len(found)))
     return list(found.values())
 

@@ -102,3 +102,10 @@ def test_a_quote_is_verbatim_and_short_also_from_a_wall_of_text() -> None:
     assert quote in wall
     assert len(quote) <= 300
     assert "annual leave" in quote
+
+
+def test_a_lead_in_to_a_command_keeps_its_source() -> None:
+    passage = Passage("c", "d", "Manual", "Change the port in the settings:\n\nport = 9000", "", 1.0)
+    grounded = ground("Change the port in the settings: [1]\n```\nport = 9000\n```", [passage])
+    assert grounded.text == "Change the port in the settings: [1]\n```\nport = 9000\n```"
+    assert [citation.title for citation in grounded.citations] == ["Manual"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from core.citations import ground
 from core.generation.extractive import LONGEST_ANSWER, MOST_SENTENCES, ExtractiveGenerator
 from core.types import GenerationRequest, Passage
 from tests.fakes.embedder import WordEmbedder
@@ -60,3 +61,16 @@ async def test_what_is_no_statement_is_not_quoted(text: str) -> None:
 
 async def test_without_passages_there_is_no_answer() -> None:
     assert await answer("What applies?") == ""
+
+
+async def test_a_command_is_quoted_with_its_lead_in_and_the_mark_is_not_in_it() -> None:
+    text = await answer("How do I change the port?", passage("Change the port in the settings:\n\nport = 9000\n"))
+    assert text == "Change the port in the settings: [1]\n```\nport = 9000\n```"
+
+
+async def test_what_a_document_says_of_answers_is_not_our_answer() -> None:
+    said = 'It says "I could not find this in the documents" when there is no answer, such as [2], in the documents.'
+    text = await answer("What does it say when there is no answer?", passage(said))
+    grounded = ground(text, [passage(said)])
+    assert grounded.text == f"{said.replace('[2]', '(2)')} [1]"
+    assert grounded.citations[0].quote == said
