@@ -123,7 +123,7 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
         chooser=chooser,
         rewriter=rewriter,
         store=store,
-        conversations=Conversations(engine),
+        conversations=Conversations(engine, settings.conversations.keep_days),
         threshold=_threshold(settings),
         namespaces=settings.namespaces,
     )

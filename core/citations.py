@@ -12,8 +12,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from core.prompts import NO_ANSWER
-from core.retrieval.text import analyze
 from core.sentences import sentences, spans
+from core.text import analyze
 from core.types import Citation, Passage
 
 LONGEST_QUOTE = 300

@@ -69,7 +69,8 @@ def claim(folder: Path, command: str, wait_seconds: float = 0.0) -> Claim | Owne
     when it does not, `StorageFailed` when the folder cannot be made or written.
     """
     prepare(folder)
-    lock = FileLock(folder / LOCK)
+    # Opened in one thread and closed in another, by the server.
+    lock = FileLock(folder / LOCK, thread_local=False)
     deadline = time.monotonic() + wait_seconds
     while True:
         try:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from core.retrieval.text import STOP_WORDS
+from core.text import STOP_WORDS
 from core.types import Turn
 
 # Words that stand for something said before. "There" is none: it opens more questions than it refers.

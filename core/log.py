@@ -36,6 +36,11 @@ def configure(settings: Log) -> None:
     )
 
 
+def configure_for_command(settings: Log) -> None:
+    """The same for a command, whose output is the answer: what a server logs as news would only be in its way."""
+    configure(settings.model_copy(update={"level": "warning"}) if settings.level == "info" else settings)
+
+
 def reference() -> str:
     """A short id that a person can quote and an operator can find in the log."""
     return secrets.token_hex(4)

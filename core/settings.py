@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from core.errors import InvalidSettings
+from core.namespace import NAMESPACE_PATTERN
 
 ENV_PREFIX = "LOREKEEPER_"
 # Read by the command itself before there are settings, so they are no settings.
@@ -114,6 +115,9 @@ class Generation(Section):
     retries: int = Field(2, ge=0, le=10, description="Tries after the first, only before the first token.")
 
 
+NamespaceName = Annotated[str, StringConstraints(pattern=NAMESPACE_PATTERN)]
+
+
 class Namespace(Section):
     """One body of documents with its own rules."""
 
@@ -121,6 +125,12 @@ class Namespace(Section):
     instructions: str = Field("", description="Added to the system prompt of this namespace.")
     model: str = Field("", description="Model or adapter to answer with, if another than generation.model.")
     contact: str = Field("", description="Whom to ask when the documents do not know, shown with a no-answer.")
+
+
+class Conversations(Section):
+    """What was asked and answered is kept so that follow-ups are understood."""
+
+    keep_days: int = Field(30, ge=0, description="Days after which a question and its answer are deleted.")
 
 
 class Slack(Section):
@@ -174,10 +184,11 @@ class Settings(BaseSettings):
     split: Split = Split()
     retrieval: Retrieval = Retrieval()
     generation: Generation = Generation()
+    conversations: Conversations = Conversations()
     slack: Slack = Slack()
     discord: Discord = Discord()
     log: Log = Log()
-    namespaces: dict[str, Namespace] = Field(default_factory=dict)
+    namespaces: dict[NamespaceName, Namespace] = Field(default_factory=dict)
 
     @classmethod
     def settings_customise_sources(

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.ports import Embedder, Vectors
-from core.retrieval.text import analyze
 from core.sentences import quotable, unmarked
+from core.text import analyze
 from core.types import GenerationRequest, Passage
 
 PASSAGES = 5

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from core.retrieval.text import analyze
+from core.text import analyze
 from core.types import Hit
 
 T = TypeVar("T")

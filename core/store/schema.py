@@ -153,7 +153,7 @@ exchanges = sa.Table(
     sa.Column("thread", CleanText, nullable=False),
     sa.Column("namespace", CleanText, nullable=False),
     sa.Column("question", CleanText, nullable=False),
-    sa.Column("asked_at", UtcDateTime, nullable=False),
+    sa.Column("asked_at", UtcDateTime, nullable=False, index=True),
     sa.Column("outcome", CleanText, nullable=False),
     sa.Column("answer", CleanText, nullable=False),
     sa.Column("details", sa.JSON, nullable=False),

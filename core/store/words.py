@@ -8,7 +8,7 @@ from typing import Protocol
 
 from sqlalchemy.engine import Connection
 
-from core.retrieval.text import analyze
+from core.text import analyze
 from core.types import Hit, Scope
 
 # To be raised whenever `analyze` gives other stems for the same text: the stored ones are then made anew.

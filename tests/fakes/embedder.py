@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.ports import Vectors
-from core.retrieval.text import analyze
+from core.text import analyze
 
 DIMENSION = 256
 

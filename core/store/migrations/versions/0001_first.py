@@ -123,6 +123,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("id", name="uq_exchanges_id"),
         sqlite_autoincrement=True,
     )
+    op.create_index("ix_exchanges_asked_at", "exchanges", ["asked_at"])
     op.create_index("ix_exchanges_thread_position", "exchanges", ["thread", "position"])
     is_postgres = op.get_bind().dialect.name == "postgresql"
     for statement in POSTGRES_WORDS if is_postgres else SQLITE_WORDS:

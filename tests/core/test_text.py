@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.retrieval.text import analyze, normalise
+from core.text import analyze, normalise
 
 
 @pytest.mark.parametrize(
