@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from core.datafolder import Claim, Owner, claim, prepare
 from core.health import Check
@@ -15,10 +15,6 @@ from core.settings import Settings
 PIPELINE = "ingest.pipeline:Pipeline"
 INDEX_VERSIONS = ("ingest.split:SPLIT_VERSION", "ingest.vectors:VECTOR_VERSION")
 REMOTE = "bots.gateway.client:GatewayClient"
-
-
-class _Closable(Protocol):
-    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,14 +28,11 @@ class Application:
     claim: Claim | None = None
     identity: str = ""
     """The embedding model's identity; empty when another process owns the index."""
-    _parts: tuple[_Closable, ...] = field(default=(), repr=False)
+    _parts: ExitStack = field(default_factory=ExitStack, repr=False)
 
     def close(self) -> None:
         """Finish what is in work and give the data folder back."""
-        for part in self._parts:
-            part.close()
-        if self.claim is not None:
-            self.claim.release()
+        self._parts.close()
 
 
 def open_application(
@@ -62,11 +55,7 @@ def open_application(
         if not through_owner:
             raise _in_use(settings, held)
         return _open_remote(settings, held)
-    try:
-        return _open_local(settings, held, for_reindex=for_reindex)
-    except BaseException:
-        held.release()
-        raise
+    return _open_local(settings, held, for_reindex=for_reindex)
 
 
 def open_embedder(settings: Settings) -> Embedder:
@@ -103,36 +92,41 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
     from core.store.lexical import open_lexical
     from core.store.meta import IndexMeta
 
-    engine = open_engine(settings.database_url, settings.data_dir)
-    upgrade(engine)
-    store = DocumentStore(engine)
-    embedder = open_embedder(settings)
-    identity = IndexIdentity(IndexMeta(engine), embedder.identity, split_identity(settings))
-    if not for_reindex:
-        identity.check(is_empty=store.count_chunks(None) == 0)
-    vectors = open_chroma(settings, embedder.identity)
-    reranker = CrossEncoderReranker(settings.retrieval.reranker) if settings.retrieval.reranker else None
-    lexical = open_lexical(engine)
-    remembering = RememberingEmbedder(embedder)
-    batcher = QueryBatcher(remembering)
-    retriever = HybridRetriever(batcher, vectors, lexical, store, settings.retrieval, reranker)
-    chooser, rewriter = open_generation(settings.generation, remembering)
-    responder = Responder(
-        retriever=retriever,
-        evidence=PassageEvidence(remembering, lexical, store),
-        chooser=chooser,
-        rewriter=rewriter,
-        store=store,
-        conversations=Conversations(engine, settings.conversations.keep_days),
-        threshold=_threshold(settings),
-        namespaces=settings.namespaces,
-    )
-    pipeline = load(PIPELINE)(store, vectors, embedder, identity, settings)
-    if not for_reindex:
-        pipeline.recover()
-    checks = Readiness(settings, store, vectors, chooser).checks
-    parts = (pipeline, vectors, _Disposable(engine.dispose))
-    return Application(settings, responder, pipeline, checks, held, embedder.identity, parts)
+    with ExitStack() as parts:
+        if held is not None:
+            parts.callback(held.release)
+        engine = open_engine(settings.database_url, settings.data_dir)
+        parts.callback(engine.dispose)
+        upgrade(engine)
+        store = DocumentStore(engine)
+        embedder = open_embedder(settings)
+        identity = IndexIdentity(IndexMeta(engine), embedder.identity, split_identity(settings))
+        if not for_reindex:
+            identity.check(is_empty=store.count_chunks(None) == 0)
+        vectors = open_chroma(settings, embedder.identity)
+        parts.callback(vectors.close)
+        reranker = CrossEncoderReranker(settings.retrieval.reranker) if settings.retrieval.reranker else None
+        lexical = open_lexical(engine)
+        remembering = RememberingEmbedder(embedder)
+        batcher = QueryBatcher(remembering)
+        retriever = HybridRetriever(batcher, vectors, lexical, store, settings.retrieval, reranker)
+        chooser, rewriter = open_generation(settings.generation, remembering)
+        responder = Responder(
+            retriever=retriever,
+            evidence=PassageEvidence(remembering, lexical, store),
+            chooser=chooser,
+            rewriter=rewriter,
+            store=store,
+            conversations=Conversations(engine, settings.conversations.keep_days),
+            threshold=_threshold(settings),
+            namespaces=settings.namespaces,
+        )
+        pipeline = load(PIPELINE)(store, vectors, embedder, identity, settings)
+        parts.callback(pipeline.close)
+        if not for_reindex:
+            pipeline.recover()
+        checks = Readiness(settings, store, vectors, chooser).checks
+        return Application(settings, responder, pipeline, checks, held, embedder.identity, parts.pop_all())
 
 
 def _threshold(settings: Settings) -> float:
@@ -142,14 +136,11 @@ def _threshold(settings: Settings) -> float:
     return DEFAULT_THRESHOLD if chosen < 0 else chosen
 
 
-@dataclass(frozen=True, slots=True)
-class _Disposable:
-    close: Callable[[], None]
-
-
 def _open_remote(settings: Settings, owner: Owner) -> Application:
     client = load(REMOTE)(owner.url, owner.token)
-    return Application(settings, client, client, client.checks, _parts=(client,))
+    parts = ExitStack()
+    parts.callback(client.close)
+    return Application(settings, client, client, client.checks, _parts=parts)
 
 
 def _in_use(settings: Settings, owner: Owner) -> Exception:

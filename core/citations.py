@@ -52,6 +52,11 @@ class _Work:
     """Passage number → the first sentence that it supports, for the quote."""
     removed: int = 0
 
+    def holds(self, text: str) -> bool:
+        """Whether some passage says this; for what carries no mark: lead-ins, headings, lines of code."""
+        terms = set(analyze(text))
+        return not terms or any(_is_supported(text, terms, [passage], SUPPORT) for passage in self.passages)
+
 
 def ground(text: str, passages: Sequence[Passage]) -> Grounded:
     """The supported part of `text` with its citations."""
@@ -102,8 +107,11 @@ def _grounded_lines(text: str, work: _Work) -> Iterator[str]:
         if _FENCE.match(line):
             fenced = not fenced
             yield line
-        elif fenced or not line.strip():
+        elif not line.strip():
             yield line
+        elif fenced:
+            if work.holds(line):
+                yield line
         else:
             grounded = _grounded_line(line, work)
             if grounded is not None:
@@ -120,15 +128,14 @@ def _grounded_sentence(sentence: str, work: _Work) -> str | None:
     plain = _MARK.sub("", sentence)
     given = [number for number in parse_citations(sentence) if 1 <= number <= len(work.passages)]
     terms = set(analyze(plain))
-    if not terms or (_is_lead_in(plain) and not given) or set(plain.strip()) <= set("|-: "):
+    if not terms or set(plain.strip()) <= set("|-: ") or (_is_lead_in(plain) and not given and work.holds(plain)):
         return plain
     if given and _is_supported(plain, terms, [work.passages[number - 1] for number in given], SUPPORT):
-        return _cited(plain, given, work)
+        alone = [n for n in given if _is_supported(plain, terms, [work.passages[n - 1]], SUPPORT)]
+        return _cited(plain, alone or given, work)
     other = _supporting(plain, terms, work.passages)
     if other is not None:
         return _cited(plain, [other], work)
-    if _is_lead_in(plain):
-        return plain
     work.removed += 1
     return None
 

@@ -10,7 +10,9 @@ from typer.core import TyperGroup
 
 from core.console import forgive_encodings
 from core.errors import InvalidSettings, LorekeeperError
+from core.log import configure, reference
 from core.plugins import load
+from core.settings import Log
 
 # name → (where, one line of help)
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -21,7 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "doctor": ("core.doctor:doctor", "Check settings, data folder, index, model and tokens, and say what to do."),
     "settings": ("core.settings_example:app", "Show the settings that exist, with their defaults."),
     "models": ("core.retrieval.embed.commands:app", "Prepare the embedding model."),
-    "eval": ("evals.commands:app", "Measure retrieval on a data set."),
+    "eval": ("evals.commands:app", "Measure on a data set."),
 }
 
 
@@ -74,6 +76,8 @@ def _root() -> None:
 def main() -> None:
     """The entry point: every error of ours becomes one message and an exit status, never a traceback."""
     forgive_encodings()
+    # Before anything can fail: the library's own default prints variables, and with them secrets.
+    configure(Log())
     try:
         app()
     except LorekeeperError as error:
@@ -88,8 +92,6 @@ def main() -> None:
 
 def _unexpected(error: Exception) -> None:
     import structlog
-
-    from core.log import reference
 
     ref = reference()
     structlog.get_logger(__name__).error("unexpected error", reference=ref, exc_info=error)

@@ -10,11 +10,13 @@ from typing import Annotated
 
 import typer
 
-from core.build import open_application
+from core.build import open_application, open_embedder
 from core.datafolder import prepare
 from core.errors import DataFolderInUse, IndexMismatch, LorekeeperError
+from core.generation.build import open_generation
 from core.health import Check, State
 from core.log import configure
+from core.readiness import check_disk, check_model
 from core.settings import Settings, config_file, load
 
 MARKS = {State.OK: "ok      ", State.DEGRADED: "degraded", State.FAILED: "FAILED  "}
@@ -60,14 +62,11 @@ def _examine() -> Iterator[Check]:
 def _examine_application(settings: Settings) -> Iterator[Check]:
     try:
         application = open_application(settings, "lorekeeper doctor", wait_seconds=2.0)
-    except DataFolderInUse as error:
-        yield Check("index", State.DEGRADED, error.message, "Run the doctor again when it has finished.")
-        return
-    except IndexMismatch as error:
-        yield Check("index", State.FAILED, error.message, "")
-        return
     except LorekeeperError as error:
-        yield Check(error.code.replace("_", " "), State.FAILED, error.message, "")
+        yield _not_opened(error)
+        # What does not need the index is still told.
+        yield _examine_model(settings)
+        yield check_disk(settings)
         return
     try:
         if application.claim is None and settings.is_embedded:
@@ -80,6 +79,21 @@ def _examine_application(settings: Settings) -> Iterator[Check]:
         yield Check("owner", State.FAILED, error.message, "Restart `lorekeeper run`.")
     finally:
         application.close()
+
+
+def _not_opened(error: LorekeeperError) -> Check:
+    if isinstance(error, DataFolderInUse):
+        return Check("index", State.DEGRADED, error.message, "Run the doctor again when it has finished.")
+    name = "index" if isinstance(error, IndexMismatch) else error.code.replace("_", " ")
+    return Check(name, State.FAILED, error.message, "")
+
+
+def _examine_model(settings: Settings) -> Check:
+    try:
+        chooser, _ = open_generation(settings.generation, open_embedder(settings))
+        return asyncio.run(check_model(settings, chooser))
+    except LorekeeperError as error:
+        return Check("model", State.FAILED, error.message, "")
 
 
 def _tokens(settings: Settings) -> Iterator[Check]:

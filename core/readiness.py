@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 from core.datafolder import free_bytes
 from core.errors import LorekeeperError
@@ -18,25 +19,29 @@ LEAST_FREE_BYTES = 500 * 1024 * 1024
 
 
 class Readiness:
-    """Asks each dependency, with a time limit."""
+    """Asks each dependency, with a time limit. Belongs to one event loop."""
 
     def __init__(self, settings: Settings, store: DocumentStore, vectors: VectorIndex, chooser: Chooser) -> None:
         self._settings = settings
         self._store = store
         self._vectors = vectors
         self._chooser = chooser
+        self._running: dict[str, asyncio.Task[Check]] = {}
 
     async def checks(self) -> Sequence[Check]:
         return [
-            await self._in_time("database", asyncio.to_thread(self._database)),
-            await self._in_time("index", asyncio.to_thread(self._index)),
-            await self._in_time("model", self._model()),
-            await self._in_time("disk", asyncio.to_thread(self._disk)),
+            await self._in_time("database", lambda: asyncio.to_thread(self._database)),
+            await self._in_time("index", lambda: asyncio.to_thread(self._index)),
+            await self._in_time("model", lambda: check_model(self._settings, self._chooser)),
+            await self._in_time("disk", lambda: asyncio.to_thread(check_disk, self._settings)),
         ]
 
-    async def _in_time(self, name: str, check: Awaitable[Check]) -> Check:
+    async def _in_time(self, name: str, check: Callable[[], Coroutine[Any, Any, Check]]) -> Check:
+        # A check that hangs keeps its thread; the next probe waits for the same one instead of taking another.
+        if name not in self._running or self._running[name].done():
+            self._running[name] = asyncio.create_task(check())
         try:
-            return await asyncio.wait_for(check, CHECK_SECONDS)
+            return await asyncio.wait_for(asyncio.shield(self._running[name]), CHECK_SECONDS)
         except TimeoutError:
             return Check(
                 name, State.FAILED, f"no answer within {CHECK_SECONDS:.0f} s", "Look at its log, or restart it."
@@ -55,23 +60,30 @@ class Readiness:
             return Check("index", State.OK, "empty", "Add documents: lorekeeper documents add FOLDER")
         return Check("index", State.OK, f"{count} vectors", "")
 
-    async def _model(self) -> Check:
-        generation = self._settings.generation
-        if generation.mode == "extractive" or not generation.base_url:
-            return Check("model", State.OK, "none configured; answers are quoted from the documents", "")
-        if await self._chooser.healthy():
-            return Check("model", State.OK, f"{generation.base_url} answers", "")
-        state = State.DEGRADED if generation.mode == "auto" else State.FAILED
-        return Check(
-            "model",
-            state,
-            f"{generation.base_url} does not answer",
-            "Start the model server, or correct generation.base_url.",
-        )
 
-    def _disk(self) -> Check:
-        free = free_bytes(self._settings.data_dir)
-        detail = f"{free / 1e9:.1f} GB free"
-        if free < LEAST_FREE_BYTES:
-            return Check("disk", State.DEGRADED, detail, "Free some space on the disk of the data folder.")
-        return Check("disk", State.OK, detail, "")
+async def check_model(settings: Settings, chooser: Chooser) -> Check:
+    """Whether the language model answers."""
+    generation = settings.generation
+    if generation.mode == "extractive" or not generation.base_url:
+        return Check("model", State.OK, "none configured; answers are quoted from the documents", "")
+    if await chooser.healthy():
+        return Check("model", State.OK, f"{generation.base_url} answers", "")
+    return Check(
+        "model",
+        State.DEGRADED if generation.mode == "auto" else State.FAILED,
+        f"{generation.base_url} does not answer",
+        "Start the model server, or correct generation.base_url.",
+    )
+
+
+def check_disk(settings: Settings) -> Check:
+    """How much room the data folder has."""
+    try:
+        free = free_bytes(settings.data_dir)
+    except OSError as error:
+        remedy = "Make the data folder available again, or restart."
+        return Check("disk", State.FAILED, f"{settings.data_dir}: {error.strerror or error}", remedy)
+    detail = f"{free / 1e9:.1f} GB free"
+    if free < LEAST_FREE_BYTES:
+        return Check("disk", State.DEGRADED, detail, "Free some space on the disk of the data folder.")
+    return Check("disk", State.OK, detail, "")

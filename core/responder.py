@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -56,18 +57,20 @@ class Responder:
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
 
     async def ask(self, question: Question) -> Answer:
-        async for event in self.stream(question):
-            if isinstance(event, Finished):
-                return event.answer
+        async with aclosing(self.stream(question)) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    return event.answer
         raise AssertionError("a stream ends with Finished")
 
     async def stream(self, question: Question) -> AsyncGenerator[Event, None]:
         try:
-            async for event in self._respond(question):
-                if isinstance(event, Finished):
-                    await self._remember(question, event.answer)
-                    _log_outcome(event.answer)
-                yield event
+            async with aclosing(self._respond(question)) as events:
+                async for event in events:
+                    if isinstance(event, Finished):
+                        await self._remember(question, event.answer)
+                        _log_outcome(event.answer)
+                    yield event
         except LorekeeperError as error:
             yield Finished(_failed(question, error.message, error))
         except Exception as error:  # noqa: BLE001 - nobody gets a traceback in chat
@@ -176,8 +179,7 @@ class _Clock:
 
 def _thread_key(question: Question) -> str:
     # A thread's history is only ever used with the eyes and in the namespace it was made with.
-    readers = ",".join(sorted(question.scope.readers))
-    return f"{question.scope.namespace}/{readers}/{question.thread}"
+    return json.dumps([question.scope.namespace, sorted(question.scope.readers), question.thread])
 
 
 def _answer(question: Question, outcome: Outcome, text: str, standalone: str = "") -> Answer:

@@ -23,7 +23,8 @@ class Router:
             text=message.text,
             scope=Scope(self.namespace(message), message.readers),
             history=message.history,
-            thread=message.thread,
+            # A platform's ids of threads are its own, and often only unique in their place.
+            thread=message.thread and f"{message.channel}:{message.conversation}:{message.thread}",
         )
 
     def namespace(self, message: Message) -> str:

@@ -11,10 +11,19 @@ import os
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, StringConstraints, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from core.errors import InvalidSettings
 from core.namespace import NAMESPACE_PATTERN
@@ -29,7 +38,17 @@ PLATFORM_NAMES = {
     "DISCORD_TOKEN": ("discord", "token"),
 }
 
-Folder = Annotated[Path, BeforeValidator(lambda value: Path(value).expanduser())]
+
+def _folder(value: Any) -> Path:
+    if not isinstance(value, str | Path) or not str(value):
+        raise ValueError("should be the path of a folder")
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ValueError(str(error)) from error
+
+
+Folder = Annotated[Path, BeforeValidator(_folder)]
 
 
 class Section(BaseModel):
@@ -114,6 +133,12 @@ class Generation(Section):
     total_seconds: float = Field(90.0, gt=0)
     retries: int = Field(2, ge=0, le=10, description="Tries after the first, only before the first token.")
 
+    @model_validator(mode="after")
+    def _leaves_room_for_passages(self) -> Self:
+        if self.max_tokens > self.context_tokens // 2:
+            raise ValueError("max_tokens may be at most half of context_tokens, so that passages have room")
+        return self
+
 
 NamespaceName = Annotated[str, StringConstraints(pattern=NAMESPACE_PATTERN)]
 
@@ -121,7 +146,6 @@ NamespaceName = Annotated[str, StringConstraints(pattern=NAMESPACE_PATTERN)]
 class Namespace(Section):
     """One body of documents with its own rules."""
 
-    title: str = ""
     instructions: str = Field("", description="Added to the system prompt of this namespace.")
     model: str = Field("", description="Model or adapter to answer with, if another than generation.model.")
     contact: str = Field("", description="Whom to ask when the documents do not know, shown with a no-answer.")
@@ -139,15 +163,12 @@ class Slack(Section):
     bot_token: SecretStr = SecretStr("")
     app_token: SecretStr = SecretStr("")
     signing_secret: SecretStr = SecretStr("")
-    api_url: str = "https://slack.com/api/"
 
 
 class Discord(Section):
     """Discord. Off without a token."""
 
     token: SecretStr = SecretStr("")
-    api_url: str = "https://discord.com/api/v10"
-    gateway_url: str = ""
 
 
 class Log(Section):
@@ -203,7 +224,8 @@ class Settings(BaseSettings):
 
     @property
     def database_url(self) -> str:
-        return self.database.url.get_secret_value() or f"sqlite:///{self.data_dir / 'lorekeeper.db'}"
+        """A path in it that is not absolute begins in the data folder."""
+        return self.database.url.get_secret_value() or "sqlite:///lorekeeper.db"
 
     @property
     def is_embedded(self) -> bool:
@@ -230,11 +252,15 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     _refuse_unknown_variables(environ)
     for variable, (section, key) in PLATFORM_NAMES.items():
         if environ.get(variable) and f"{ENV_PREFIX}{section}__{key}".upper() not in environ:
-            values.setdefault(section, {})[key] = environ[variable]
+            of_section = values.setdefault(section, {})
+            if isinstance(of_section, dict):
+                of_section[key] = environ[variable]
     try:
         return Settings(**values)
     except ValidationError as error:
         raise InvalidSettings(_explain(error, path)) from None
+    except SettingsError as error:
+        raise InvalidSettings(f"The environment cannot be read: {error}.") from None
 
 
 def _read_toml(path: Path) -> dict[str, Any]:
@@ -247,7 +273,7 @@ def _read_toml(path: Path) -> dict[str, Any]:
 def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
     known = dict(_known_keys())
     for variable in environ:
-        if not variable.startswith(ENV_PREFIX) or variable in ENV_BESIDE_SETTINGS:
+        if not variable.startswith(ENV_PREFIX) or variable in ENV_BESIDE_SETTINGS or not environ[variable]:
             continue
         key = variable.removeprefix(ENV_PREFIX).lower().replace("__", ".")
         if key not in known and not key.startswith("namespaces"):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 import unicodedata
 from functools import lru_cache
-from typing import Any
 
 # Lucene's English stop words, and those that make a sentence a question.
 STOP_WORDS = frozenset(
@@ -17,13 +17,6 @@ STOP_WORDS = frozenset(
 )
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 _IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af]+")
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
-_SPACE = re.compile(r"\s+")
-
-
-def normalise(text: str) -> str:
-    """One line without control characters and runs of white space."""
-    return _SPACE.sub(" ", _CONTROL.sub("", text)).strip()
 
 
 def analyze(text: str) -> list[str]:
@@ -42,11 +35,21 @@ def _fold(text: str) -> str:
 def _terms(word: str) -> tuple[str, ...]:
     if _IDEOGRAPHS.fullmatch(word):
         return tuple(word[start : start + 2] for start in range(max(1, len(word) - 1)))
-    return (str(_stemmer().stemWord(word.replace("'", ""))),)
+    return (_stemmer().stem(word.replace("'", "")),)
+
+
+class _Stemmer(threading.local):
+    """One for each thread: it keeps the word that it works on in itself."""
+
+    def __init__(self) -> None:
+        import snowballstemmer
+
+        self._stemmer = snowballstemmer.stemmer("english")
+
+    def stem(self, word: str) -> str:
+        return str(self._stemmer.stemWord(word))
 
 
 @lru_cache(maxsize=1)
-def _stemmer() -> Any:
-    import snowballstemmer
-
-    return snowballstemmer.stemmer("english")
+def _stemmer() -> _Stemmer:
+    return _Stemmer()

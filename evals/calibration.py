@@ -26,7 +26,7 @@ from core.responder import Responder
 from core.settings import Settings
 from core.types import Scope, Signals
 from evals.datasets import Dataset, EvalQuestion
-from evals.retrieval import NAMESPACE, Report, corpus_ids, ingest
+from evals.retrieval import NAMESPACE, Report, apart, corpus_ids, ingest
 
 REFUSED = 0.02
 MOST_OF_A_KIND = 400
@@ -72,8 +72,7 @@ async def observe(dataset: Dataset, others: Sequence[Dataset], settings: Setting
     """Ask the data set's documents its own and the others' questions; histories are left out."""
     asked = _questions(dataset, others)
     with TemporaryDirectory(prefix="lorekeeper-eval-") as folder:
-        apart = settings.model_copy(update={"data_dir": Path(folder)})
-        application = await asyncio.to_thread(open_application, apart, "lorekeeper eval")
+        application = await asyncio.to_thread(open_application, apart(settings, Path(folder)), "lorekeeper eval")
         try:
             await ingest(application, dataset, report)
             return await _ask(application, dataset, asked, report)

@@ -7,6 +7,8 @@ goes through the real retriever, follow-ups with their history. A document's ran
 from __future__ import annotations
 
 import asyncio
+import os
+import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +19,7 @@ from typing import Any
 
 from core.build import Application, open_application
 from core.responder import Responder
-from core.settings import Settings
+from core.settings import Chroma, Database, Settings
 from core.types import DocumentChange, Retrieval, Scope
 from evals.datasets import CorpusDocument, Dataset, EvalQuestion
 from evals.metrics import hit, ndcg, percentile, recall, reciprocal_rank
@@ -43,14 +45,18 @@ class Found:
 async def evaluate(dataset: Dataset, settings: Settings, report: Report) -> dict[str, Any]:
     """One row of figures; the keys are those of `lorekeeper eval retrieval --json`."""
     with TemporaryDirectory(prefix="lorekeeper-eval-") as folder:
-        apart = settings.model_copy(update={"data_dir": Path(folder)})
-        application = await asyncio.to_thread(open_application, apart, "lorekeeper eval")
+        application = await asyncio.to_thread(open_application, apart(settings, Path(folder)), "lorekeeper eval")
         try:
             seconds, chunks = await ingest(application, dataset, report)
             found = await search(application, dataset, report)
         finally:
             application.close()
     return _row(dataset, found, chunks, seconds)
+
+
+def apart(settings: Settings, folder: Path) -> Settings:
+    """The same settings on databases of its own, so that no evaluation touches real documents."""
+    return settings.model_copy(update={"data_dir": folder, "database": Database(), "chroma": Chroma()})
 
 
 async def ingest(
@@ -95,7 +101,7 @@ def _received(document: CorpusDocument, namespace: str) -> Received:
     data = document.text.encode()
     parsed = PlainParser().parse(data, document.id)
     parsed = replace(parsed, title=document.title or document.id, media_type="text/plain")
-    return Received(document.id, _source(document), namespace, document.text.encode(), parsed=parsed)
+    return Received(document.id, _source(document), namespace, data, parsed=parsed)
 
 
 def _source(document: CorpusDocument) -> str:
@@ -125,6 +131,10 @@ def _row(dataset: Dataset, found: Sequence[Found], chunks: int, seconds: float) 
 
 
 def resident_mb() -> float:
-    """Memory that this process holds now, in MB."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return round(pages * 4096 / 1e6, 1)
+    """Memory that this process holds now, in MB; where the system does not tell, the most that it held."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+    except OSError:
+        # In bytes on macOS, the only system here without /proc.
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 1)

@@ -7,10 +7,10 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -21,7 +21,8 @@ from rich.text import Text
 from core.build import open_application
 from core.console import plain
 from core.errors import InvalidRequest
-from core.log import configure
+from core.log import configure_for_command
+from core.namespace import check_namespace
 from core.ports import Documents
 from core.settings import load
 from core.types import DEFAULT_NAMESPACE, ChangeKind, Document, DocumentChange, Passage
@@ -43,6 +44,7 @@ def add(
     ] = False,
 ) -> None:
     """Bring files and folders into the index; unchanged files are skipped."""
+    check_namespace(namespace)
     absolute = [_absolute(path) for path in paths]
     changes = _with_progress(
         "lorekeeper documents add",
@@ -67,6 +69,8 @@ def list_documents(
     as_json: JsonOption = False,
 ) -> None:
     """All documents with their state."""
+    if namespace is not None:
+        check_namespace(namespace)
     documents, total = _call("lorekeeper documents list", lambda port: port.page(namespace, limit, 0))
     if as_json:
         _write_json({"documents": [document_to_json(document) for document in documents], "total": total})
@@ -132,24 +136,19 @@ async def _remove(document_id: str, port: Documents) -> Document:
     return await port.remove(document_id)
 
 
-def _call(command: str, work: Callable[[Documents], Awaitable[T]], *, for_reindex: bool = False) -> T:
+def _call(command: str, work: Callable[[Documents], Coroutine[Any, Any, T]], *, for_reindex: bool = False) -> T:
     settings = load()
-    level = "warning" if settings.log.level == "info" else settings.log.level
-    configure(settings.log.model_copy(update={"level": level}))
+    configure_for_command(settings.log)
     application = open_application(settings, command, wait_seconds=WAIT_SECONDS, for_reindex=for_reindex)
     try:
-        return asyncio.run(_awaited(work(application.documents)))
+        return asyncio.run(work(application.documents))
     finally:
         application.close()
 
 
-async def _awaited(result: Awaitable[T]) -> T:
-    return await result
-
-
 def _with_progress(
     command: str,
-    work: Callable[[Documents, Callable[[DocumentChange, int, int], None]], Awaitable[list[DocumentChange]]],
+    work: Callable[[Documents, Callable[[DocumentChange, int, int], None]], Coroutine[Any, Any, list[DocumentChange]]],
     *,
     for_reindex: bool = False,
 ) -> list[DocumentChange]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from urllib.parse import unquote
 
-from core.types import Document, DocumentStatus
+from core.types import Document, DocumentStatus, ParsedDocument
 
 
 def is_current(document: Document, digest: str, readers: frozenset[str]) -> bool:
@@ -17,6 +18,27 @@ def is_current(document: Document, digest: str, readers: frozenset[str]) -> bool
     )
 
 
+def ready(document: Document, parsed: ParsedDocument, chunks: int) -> Document:
+    """The record of a document that was read and split."""
+    return replace(
+        document,
+        title=parsed.title,
+        media_type=parsed.media_type,
+        pages=parsed.pages,
+        losses=parsed.losses,
+        keywords=parsed.keywords,
+        chunks=chunks,
+        status=DocumentStatus.READY,
+    )
+
+
+def failed(document: Document, old: Document | None, message: str) -> Document:
+    """What is on record after a version failed: the one before it, if that answers."""
+    if old is not None and old.chunks:
+        return replace(old, status=DocumentStatus.READY, error=f"{message} The previous version still answers.")
+    return replace(document, status=DocumentStatus.FAILED, error=message)
+
+
 def interrupted(document: Document) -> Document:
     """The record of a document whose indexing was begun and not finished."""
     if document.chunks:
@@ -27,4 +49,6 @@ def interrupted(document: Document) -> Document:
 
 def file_name(document: Document) -> str:
     """What the document's file is called, for its parser."""
-    return document.source.rpartition("/")[2].removeprefix("upload:") or document.title
+    if document.source.startswith("file:"):
+        return unquote(document.source.rpartition("/")[2])
+    return document.source.removeprefix("upload:") or document.title

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import os
+import re
+from collections.abc import Container
 from pathlib import Path
 
 from core.errors import StorageFailed
+
+_OURS = re.compile(r"[0-9a-f]{64}(?:\.\d+\.tmp)?")
+"""A copy, or one that is being written."""
 
 
 class FileStore:
@@ -46,6 +52,14 @@ class FileStore:
 
     def discard(self, digest: str) -> None:
         self._path(digest).unlink(missing_ok=True)
+
+    def sweep(self, used: Container[str]) -> None:
+        """Delete the copies whose digest is not in `used`, and unfinished ones; right only while nobody stores any."""
+        for folder, _, names in os.walk(self._folder):
+            for name in names:
+                if _OURS.fullmatch(name) and name not in used:
+                    with contextlib.suppress(OSError):  # it is in nobody's way, and goes another time
+                        Path(folder, name).unlink()
 
     def _path(self, digest: str) -> Path:
         return self._folder / digest[:2] / digest

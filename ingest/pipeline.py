@@ -24,6 +24,7 @@ import structlog
 
 from core.errors import LorekeeperError, StorageFailed
 from core.identity import IndexIdentity
+from core.namespace import check_namespace
 from core.ports import Embedder, Progress, VectorIndex, Vectors
 from core.settings import Settings
 from core.store.documents import DocumentStore
@@ -37,11 +38,12 @@ from core.types import (
     Passage,
     Section,
 )
-from ingest.documents import file_name, interrupted, is_current
+from ingest.documents import failed, file_name, interrupted, is_current, ready
 from ingest.files import FileStore
 from ingest.parse import no_text
 from ingest.parse.errors import NoText
 from ingest.parse.process import ParserProcess
+from ingest.progress import on_loop, reported
 from ingest.sources.files import Collected, SourceFile, collect, read
 from ingest.split import split
 from ingest.vectors import chunk_vectors
@@ -67,6 +69,8 @@ class Received:
     """Set where the text is known already, so that nothing is parsed."""
     may_be_empty: bool = False
     """Whether a file without text is left alone instead of being refused."""
+    title: str = ""
+    """Set where the document has its title already, whatever the file says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,11 @@ class Prepared:
 
 
 class Pipeline:
-    """One at a time, in a thread of its own, so that two runs never meet on one document."""
+    """One run at a time, in a thread of its own.
+
+    Where no part of the record is in the data folder, other processes may index at the same time, and nothing keeps two
+    runs from meeting on one document.
+    """
 
     def __init__(
         self,
@@ -112,10 +120,13 @@ class Pipeline:
     async def add_paths(
         self, paths: Sequence[Path], namespace: str, progress: Progress | None = None, prune: bool = True
     ) -> list[DocumentChange]:
-        report = _on_loop(progress)
+        check_namespace(namespace)
+        report = on_loop(progress)
         return await self._run(lambda: self._add_paths(paths, namespace, report, prune))
 
     async def add_file(self, name: str, path: Path, namespace: str) -> DocumentChange:
+        check_namespace(namespace)
+
         def work() -> DocumentChange:
             received = Received(name, f"upload:{name}", namespace, self._read(path))
             (change,) = list(self._add([received]))
@@ -125,8 +136,8 @@ class Pipeline:
 
     async def add_received(self, files: Sequence[Received], progress: Progress | None = None) -> list[DocumentChange]:
         """Bring documents into the index that were received in another way than as files."""
-        report = _on_loop(progress)
-        return await self._run(lambda: self._reported(self._add(files), report, len(files)))
+        report = on_loop(progress)
+        return await self._run(lambda: reported(self._add(files), report, len(files)))
 
     async def page(
         self,
@@ -147,14 +158,23 @@ class Pipeline:
         return await self._run(lambda: self._remove(document_id))
 
     async def reindex(self, progress: Progress | None = None) -> list[DocumentChange]:
-        report = _on_loop(progress)
+        report = on_loop(progress)
         return await self._run(lambda: self._reindex(report))
 
     def recover(self) -> None:
-        """Put right what a crash left behind: orphaned vectors go, documents in the middle of work say so."""
-        self._collect_garbage(with_reserved=self._settings.is_embedded)
+        """Put right what a crash left behind: orphaned vectors and copies go, documents in the middle of work say so.
+
+        Where other processes may be at work, what is theirs cannot be told from what a crash left, and stays.
+        """
+        is_alone = self._settings.is_embedded
+        self._collect_garbage(with_reserved=is_alone)
+        if not is_alone:
+            return
         for document in self._store.pending():
             self._store.put(interrupted(document))
+        # No document at all is rather another database for this folder than a wish to lose every copy.
+        if used := self._store.used_files():
+            self._files.sweep(used)
 
     def close(self) -> None:
         """Wait for the batch in work; a file that is being read is given up, and those not begun are dropped."""
@@ -170,10 +190,10 @@ class Pipeline:
     def _add_paths(self, paths: Sequence[Path], namespace: str, report: Progress, prune: bool) -> list[DocumentChange]:
         collected = collect(paths)
         self._empty.clear()
-        failed = [DocumentChange(ChangeKind.FAILED, each.name, message=each.message) for each in collected.unreadable]
+        unlisted = [DocumentChange(ChangeKind.FAILED, each.name, message=each.message) for each in collected.unreadable]
         received = (self._receive(file, namespace) for file in collected.files)
-        total = len(failed) + len(collected.files)
-        changes = self._reported(chain(failed, self._add(received)), report, total)
+        total = len(unlisted) + len(collected.files)
+        changes = reported(chain(unlisted, self._add(received)), report, total)
         if prune:
             changes += self._prune(collected, namespace)
         return changes + [DocumentChange(ChangeKind.SKIPPED, name) for name in collected.skipped]
@@ -187,13 +207,6 @@ class Pipeline:
 
     def _read(self, path: Path) -> bytes:
         return read(path, self._settings.server.max_upload_mb * 2**20)
-
-    def _reported(self, changes: Iterable[DocumentChange], report: Progress, total: int) -> list[DocumentChange]:
-        done = []
-        for change in changes:
-            done.append(change)
-            report(change, len(done), total)
-        return done
 
     def _add(self, files: Iterable[Received | DocumentChange], *, anew: bool = False) -> Iterator[DocumentChange]:
         batch: list[Prepared] = []
@@ -236,6 +249,7 @@ class Pipeline:
         self._store.put(replace(old, status=DocumentStatus.PROCESSING) if old and old.chunks else document)
         try:
             parsed = file.parsed or self._parser.parse(file.data, file.name)
+            parsed = replace(parsed, title=file.title or parsed.title)
             sections, chunks = split(
                 parsed,
                 document.id,
@@ -253,16 +267,7 @@ class Pipeline:
                 return self._skip(document, old, file.name, error)
             return self._fail(document, old, file.name, error)
         self._files.put(file.data)
-        document = replace(
-            document,
-            title=parsed.title,
-            media_type=parsed.media_type,
-            pages=parsed.pages,
-            losses=parsed.losses,
-            keywords=parsed.keywords,
-            chunks=len(chunks),
-            status=DocumentStatus.READY,
-        )
+        document = ready(document, parsed, len(chunks))
         kind = ChangeKind.REPLACED if old is not None and old.chunks else ChangeKind.ADDED
         return Prepared(file.name, document, kind, sections, chunks, old.sha256 if old else "")
 
@@ -316,16 +321,11 @@ class Pipeline:
 
     def _fail(self, document: Document, old: Document | None, name: str, error: LorekeeperError) -> DocumentChange:
         self._begun.discard((document.namespace, document.source))
-        log.warning("a document failed", document=document.id, cause=error.message, exc_info=error.__cause__)
-        if old is not None and old.chunks:
-            kept = replace(
-                old, status=DocumentStatus.READY, error=f"{error.message} The previous version still answers."
-            )
-            self._store.put(kept)
-            return DocumentChange(ChangeKind.FAILED, name, kept, kept.error, error.code)
-        failed = replace(document, status=DocumentStatus.FAILED, error=error.message)
-        self._store.put(failed)
-        return DocumentChange(ChangeKind.FAILED, name, failed, error.message, error.code)
+        # The person is told by the change: a command shows no news, only the log of a server keeps the cause.
+        log.info("a document failed", document=document.id, cause=error.message, exc_info=error.__cause__)
+        record = failed(document, old, error.message)
+        self._store.put(record)
+        return DocumentChange(ChangeKind.FAILED, name, record, record.error, error.code)
 
     def _give_up(self) -> None:
         """Say of each document that was begun and not finished that it is not in work any more."""
@@ -361,9 +361,11 @@ class Pipeline:
             self._files.discard(digest)
 
     def _reindex(self, report: Progress) -> list[DocumentChange]:
-        documents, total = self._store.page(None, limit=10**9, offset=0)
+        documents, _ = self._store.page(None, limit=10**9, offset=0)
+        # One that never answered has no copy, and its record says why.
+        indexed = [document for document in documents if document.chunks]
         self._identity.begin_rebuild()
-        changes = self._reported(self._add(map(self._stored, documents), anew=True), report, total)
+        changes = reported(self._add(map(self._stored, indexed), anew=True), report, len(indexed))
         self._identity.finish_rebuild()
         self._vectors.drop_others()
         return changes
@@ -374,7 +376,10 @@ class Pipeline:
             message = "Its stored copy is gone. Add the document again."
             self._store.put(replace(document, status=DocumentStatus.FAILED, error=message))
             return DocumentChange(ChangeKind.FAILED, document.title, document, message)
-        return Received(file_name(document), document.source, document.namespace, data, document.readers)
+        # What the file was called within the folder that was given is not known any more, so the title stays.
+        return Received(
+            file_name(document), document.source, document.namespace, data, document.readers, title=document.title
+        )
 
     def _collect_garbage(self, *, with_reserved: bool = False) -> None:
         """Delete the vectors that no row refers to any more."""
@@ -390,15 +395,3 @@ class Pipeline:
 def document_id(namespace: str, source: str) -> str:
     """The same file in the same namespace is the same document, whatever its content is today."""
     return hashlib.blake2b(f"{namespace}\n{source}".encode(), digest_size=16).hexdigest()
-
-
-def _on_loop(progress: Progress | None) -> Progress:
-    """The same callback, called on the event loop instead of the worker's thread."""
-    if progress is None:
-        return lambda change, done, total: None
-    loop = asyncio.get_running_loop()
-
-    def report(change: DocumentChange, done: int, total: int) -> None:
-        loop.call_soon_threadsafe(progress, change, done, total)
-
-    return report

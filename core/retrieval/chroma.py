@@ -8,6 +8,7 @@ collection, where the filter is needed, pays for it; and no query can ever retur
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -42,6 +43,7 @@ class ChromaIndex:
         self._identity = identity
         self._reopen = reopen
         self._collections: dict[str, Any] = {}
+        self._lock = threading.Lock()
 
     def upsert(
         self,
@@ -61,7 +63,7 @@ class ChromaIndex:
         metadata = [{**access, "document": documents[_chunk_id(each)]} for each in ids]
         with self._writing():
             collection = self._collection(namespace, CLOSED if readers else OPEN, create=True)
-            largest = self._client.get_max_batch_size()
+            largest = self._connected().get_max_batch_size()
             for start in range(0, len(ids), largest):
                 part = slice(start, start + largest)
                 collection.upsert(ids=ids[part], embeddings=rows[part], metadatas=metadata[part])
@@ -110,8 +112,9 @@ class ChromaIndex:
             collection = self._collection(namespace, CLOSED if readers else OPEN)
             if collection is None:
                 return set()
-            found = collection.get(ids=list(chunk_ids), where=_reader_filter(readers) if readers else None, include=[])
-            return set(found["ids"])
+            found = collection.get(ids=list(chunk_ids), include=["metadatas"])
+        allowed = {*_metadata(readers), "document"}
+        return {chunk_id for chunk_id, row in zip(found["ids"], found["metadatas"], strict=True) if set(row) == allowed}
 
     def count(self) -> int:
         with _storage_errors():
@@ -121,18 +124,19 @@ class ChromaIndex:
         """Delete the collections of other embedding models, after a re-index."""
         with self._writing():
             keep = {collection.name for collection in self._ours()}
-            for collection in self._client.list_collections():
+            for collection in self._connected().list_collections():
                 if collection.name.startswith(PREFIX) and collection.name not in keep:
-                    self._client.delete_collection(collection.name)
+                    self._connected().delete_collection(collection.name)
 
     def ping(self) -> None:
         """Raises `StorageFailed` when Chroma does not answer."""
         with _storage_errors():
-            self._client.heartbeat()
+            self._connected().heartbeat()
 
     def close(self) -> None:
         self._collections.clear()
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
         for session in self._sessions:
             session.close()  # Chroma's client leaves its connections open
 
@@ -142,17 +146,25 @@ class ChromaIndex:
             with _storage_errors():
                 yield
         except StorageFailed:
-            if self._reopen is not None:
+            if self._reopen is not None and self._client is not None:
                 # After a write that failed on a full disk, the next call into embedded Chroma may never return.
                 self._collections.clear()
-                self._client.close()
-                self._client = self._reopen()
+                self._client, broken = None, self._client
+                with _storage_errors():
+                    broken.close()
             raise
+
+    def _connected(self) -> Any:
+        if self._client is None and self._reopen is not None:
+            with self._lock:
+                if self._client is None:
+                    self._client = self._reopen()
+        return self._client
 
     def _ours(self) -> list[Any]:
         return [
             collection
-            for collection in self._client.list_collections()
+            for collection in self._connected().list_collections()
             if (collection.metadata or {}).get("embedding") == self._identity
         ]
 
@@ -174,7 +186,7 @@ class ChromaIndex:
         if name in self._collections:
             return self._collections[name]
         if create:
-            collection = self._client.get_or_create_collection(
+            collection = self._connected().get_or_create_collection(
                 name,
                 embedding_function=None,
                 metadata={"namespace": namespace, "kind": kind, "embedding": self._identity},
@@ -182,7 +194,7 @@ class ChromaIndex:
             )
         else:
             try:
-                collection = self._client.get_collection(name, embedding_function=None)
+                collection = self._connected().get_collection(name, embedding_function=None)
             except NotFoundError:
                 return None
         self._collections[name] = collection

@@ -8,7 +8,7 @@ from core.abstention import coverage
 from core.ports import Embedder, LexicalIndex
 from core.sentences import quotable
 from core.store.documents import DocumentStore
-from core.store.words import query_stems, stems
+from core.store.words import MAX_QUERY_STEMS, query_stems, stems
 from core.types import Passage, Retrieval, Signals
 
 # The passages whose words, and whose sentences, are looked at.
@@ -40,7 +40,7 @@ class PassageEvidence:
         return float((self._embedder.embed(sentences) @ self._embedder.embed_queries([query])[0]).max())
 
     def _coverage(self, query: str, namespace: str, passages: Sequence[Passage]) -> float:
-        asked = query_stems(query)
+        asked = query_stems(query)[:MAX_QUERY_STEMS]
         if not asked:
             return 0.0
         frequencies = self._lexical.document_frequency(asked, namespace)

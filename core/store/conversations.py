@@ -42,7 +42,7 @@ class Conversations:
         }
         with transaction(self._engine) as connection:
             connection.execute(sa.delete(exchanges).where(exchanges.c.asked_at < now - self._keep))
-            upsert(connection, exchanges, [row], key=("id",), keep=("asked_at",))
+            upsert(connection, exchanges, [row], key=("thread", "id"), keep=("asked_at",))
 
     def history(self, thread: str, limit: int = 10) -> tuple[Turn, ...]:
         """The last `limit` questions with their answers, oldest first. Raises `StorageFailed`."""

@@ -163,7 +163,8 @@ class DocumentStore:
 
         `with_reserved` takes in those that somebody announced to publish: right only where nobody else can be at work.
         """
-        query = sa.select(vector_outbox.c.namespace, vector_outbox.c.chunk_id).limit(limit)
+        answers = sa.exists().where(chunks.c.id == vector_outbox.c.chunk_id)
+        query = sa.select(vector_outbox.c.namespace, vector_outbox.c.chunk_id).where(~answers).limit(limit)
         if not with_reserved:
             query = query.where(vector_outbox.c.due_at <= datetime.now(UTC))
         with reading(self._engine) as connection:
@@ -182,6 +183,11 @@ class DocumentStore:
         with reading(self._engine) as connection:
             query = sa.select(sa.exists().where(documents.c.sha256 == sha256))
             return bool(connection.execute(query).scalar())
+
+    def used_files(self) -> set[str]:
+        """The sha256 of the stored bytes that documents refer to."""
+        with reading(self._engine) as connection:
+            return set(connection.execute(sa.select(documents.c.sha256)).scalars())
 
 
 def _put(connection: Connection, document: Document, keep: Collection[str] = ()) -> None:

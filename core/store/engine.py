@@ -6,7 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,11 +79,6 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def errors(engine: Engine) -> AbstractContextManager[None]:
-    """For work on a connection of one's own."""
-    return storage_errors(engine.url)
-
-
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
@@ -113,6 +108,7 @@ def _open_sqlite(url: URL, data_dir: Path | None) -> Engine:
     engine = sa.create_engine(
         url.set(database=str(path)),
         connect_args={"timeout": LOCK_SECONDS},
+        hide_parameters=True,  # people's words must not get into the log with an error
         pool_size=POOL_SIZE,
         max_overflow=POOL_OVERFLOW,
         pool_timeout=POOL_SECONDS,
@@ -180,6 +176,7 @@ def _open_postgres(url: URL) -> Engine:
             url,
             # What the URL says itself stands, e.g. an empty `options` for a pooler that refuses them.
             connect_args={name: value for name, value in arguments.items() if name not in url.query},
+            hide_parameters=True,
             pool_pre_ping=True,
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,

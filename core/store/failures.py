@@ -6,7 +6,6 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import sqlalchemy as sa
 from sqlalchemy import exc
 from sqlalchemy.engine import URL
 
@@ -109,8 +108,3 @@ def _explain_unnumbered(text: str) -> str:
 
 def _is_operational(error: BaseException | None) -> bool:
     return any(kind.__name__ in {"OperationalError", "InterfaceError"} for kind in type(error).__mro__)
-
-
-def is_missing_table(error: sa.exc.DBAPIError) -> bool:
-    """Whether the statement failed because the tables have not been made yet."""
-    return "no such table" in str(error.orig) or getattr(error.orig, "sqlstate", None) == "42P01"

@@ -149,7 +149,8 @@ exchanges = sa.Table(
     "exchanges",
     metadata,
     sa.Column("position", Counter, primary_key=True),
-    sa.Column("id", CleanText, nullable=False, unique=True),
+    # The platform's, which may be the same in another thread.
+    sa.Column("id", CleanText, nullable=False),
     sa.Column("thread", CleanText, nullable=False),
     sa.Column("namespace", CleanText, nullable=False),
     sa.Column("question", CleanText, nullable=False),
@@ -157,6 +158,7 @@ exchanges = sa.Table(
     sa.Column("outcome", CleanText, nullable=False),
     sa.Column("answer", CleanText, nullable=False),
     sa.Column("details", sa.JSON, nullable=False),
+    sa.UniqueConstraint("thread", "id"),
     sa.Index("ix_exchanges_thread_position", "thread", "position"),
     sqlite_autoincrement=True,
 )

@@ -12,7 +12,7 @@ from core.text import analyze
 from core.types import Hit, Scope
 
 # To be raised whenever `analyze` gives other stems for the same text: the stored ones are then made anew.
-ANALYSIS = "1"
+ANALYSIS = "2"
 # Robertson and Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond" (2009); SQLite has them built in.
 K1, B = 1.2, 0.75
 # A pasted page is a question too. Beyond this many stems the common ones are left out.

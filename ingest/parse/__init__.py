@@ -13,7 +13,7 @@ from core.errors import LorekeeperError, UnreadableDocument
 from core.types import ParsedDocument
 from ingest.parse.detect import detect
 from ingest.parse.errors import NoText
-from ingest.parse.formats import FORMATS, TEXTS, readable_list, unsupported
+from ingest.parse.formats import FORMATS, TEXTS, unsupported
 
 if TYPE_CHECKING:
     from core.ports import Parser
@@ -25,7 +25,7 @@ PARSERS: dict[str, str] = {
     "text/plain": "ingest.parse.plain:PlainParser",
 }
 
-__all__ = ["PARSERS", "detect", "no_text", "parse", "parser_for", "readable", "readable_extensions"]
+__all__ = ["PARSERS", "detect", "no_text", "parse", "parser_for", "readable_extensions"]
 
 
 def parse(data: bytes, name: str) -> ParsedDocument:
@@ -60,11 +60,6 @@ def parser_for(media_type: str) -> Parser:
     module, _, attribute = PARSERS[media_type].partition(":")
     parser: Parser = getattr(import_module(module), attribute)()
     return parser
-
-
-def readable() -> str:
-    """What can be read, as the end of a sentence: `readable are PDF, HTML, Markdown and text.`"""
-    return readable_list(PARSERS)
 
 
 def readable_extensions() -> frozenset[str]:

@@ -12,9 +12,9 @@ from ingest.parse.encoding import decode
 from ingest.parse.html_nodes import (
     BLOCKS,
     NEVER_SHOWN,
+    contains,
     events,
     flowed,
-    has_block,
     inner_text,
     is_hidden,
     nesting,
@@ -153,7 +153,7 @@ class _Walk:
     def _took_whole(self, node: LexborNode, tag: str) -> bool:
         """Headings, code and data tables are read in one go."""
         if tag in _HEADINGS:
-            if has_block(node):
+            if contains(node, BLOCKS):
                 return False
             text = one_line(inner_text(node))
             if len(text) > _MAX_HEADING:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -82,13 +82,13 @@ def number(node: LexborNode, attribute: str) -> int | None:
     return int(value) if re.fullmatch(r"\d{1,6}", value, re.ASCII) else None
 
 
-def has_block(node: LexborNode) -> bool:
-    """Whether a block element is inside."""
+def contains(node: LexborNode, tags: Container[str | None]) -> bool:
+    """Whether an element with one of these tags is inside."""
     found = False
 
     def enter(inner: LexborNode) -> bool:
         nonlocal found
-        found = found or inner.tag in BLOCKS
+        found = found or inner.tag in tags
         return not found
 
     for _ in events(node, enter):

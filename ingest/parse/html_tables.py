@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ingest.parse.html_nodes import events, inner_text, is_hidden, number
+from ingest.parse.html_nodes import contains, inner_text, is_hidden, number
 from ingest.parse.text import one_line
 
 if TYPE_CHECKING:
@@ -42,19 +42,7 @@ def caption(table: LexborNode) -> str:
 
 
 def _is_layout(table: LexborNode) -> bool:
-    if (table.attributes.get("role") or "").lower() == "presentation":
-        return True
-    found = False
-
-    def enter(node: LexborNode) -> bool:
-        nonlocal found
-        found = found or node.tag in _NOT_IN_DATA
-        return not found
-
-    for _ in events(table, enter):
-        if found:
-            break
-    return found
+    return (table.attributes.get("role") or "").lower() == "presentation" or contains(table, _NOT_IN_DATA)
 
 
 def _rows(table: LexborNode) -> list[list[str]]:

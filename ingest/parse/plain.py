@@ -36,19 +36,9 @@ class PlainParser:
         return ParsedDocument(readable_name(name), blocks, len(pages) if numbered else None, decoded.losses)
 
 
-def paragraphs(text: str) -> list[str]:
-    """Running text at its empty lines, each paragraph with the lines that a program wrapped joined again."""
-    found = ("\n".join(_unwrapped(_lines(part))).strip("\n") for part in _PARAGRAPH_END.split(clean(text)))
-    return [paragraph for paragraph in found if paragraph.strip()]
-
-
-def _lines(paragraph: str) -> list[str]:
-    return [line.rstrip() for line in paragraph.expandtabs(4).strip("\n").split("\n")]
-
-
 def _blocks(text: str, page: int | None) -> Iterator[Block]:
     for paragraph in _PARAGRAPH_END.split(clean(text)):
-        lines = _lines(paragraph)
+        lines = [line.rstrip() for line in paragraph.expandtabs(4).strip("\n").split("\n")]
         if len(lines) > 1 and _is_underlined(lines):
             yield Block(one_line(lines[0]), BlockKind.HEADING, _LEVELS[lines[1].strip()[0]], page)
             lines = lines[2:]

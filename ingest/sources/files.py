@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +25,7 @@ class SourceFile:
     source: str
     """`file:///…` of `path`."""
     name: str
-    """Relative to `root`, with `/` between folders; the file's own name if it was given itself."""
-    root: Path
-    """The folder that was given, or the folder of the file that was given."""
+    """Relative to the folder that was given, with `/` between folders; the file's own name if it was given itself."""
     is_named: bool = False
     """Whether a person named the file itself."""
 
@@ -55,13 +53,12 @@ class Collected:
     unreadable: tuple[Unreadable, ...] = ()
 
 
-def collect(paths: Sequence[Path], extensions: Collection[str] | None = None) -> Collected:
+def collect(paths: Sequence[Path]) -> Collected:
     """Walk `paths` without reading any file; every file comes once, however many ways lead to it.
 
-    `extensions` (lower case, with the dot) are those taken from folders; by default those of the readable formats.
     Raises `InvalidRequest` for a path that does not exist, cannot be read, or is neither a file nor a folder.
     """
-    walk = _Walk(readable_extensions() if extensions is None else frozenset(extensions))
+    walk = _Walk()
     for given in paths:
         walk.add(given)
     return Collected(tuple(walk.files), tuple(walk.roots), tuple(walk.skipped), tuple(walk.unreadable))
@@ -102,12 +99,12 @@ def _reason(error: OSError) -> str:
 
 
 class _Walk:
-    def __init__(self, wanted: frozenset[str]) -> None:
+    def __init__(self) -> None:
         self.files: list[SourceFile] = []
         self.roots: list[str] = []
         self.skipped: list[str] = []
         self.unreadable: list[Unreadable] = []
-        self._wanted = wanted
+        self._wanted = readable_extensions()
         self._seen: set[str] = set()
 
     def add(self, given: Path) -> None:
@@ -164,7 +161,7 @@ class _Walk:
         real = os.path.realpath(path)
         if real not in self._seen:
             self._seen.add(real)
-            self.files.append(SourceFile(path, path.as_uri(), _name(path, root), root, is_named))
+            self.files.append(SourceFile(path, path.as_uri(), _name(path, root), is_named))
 
 
 def _folder_source(path: Path) -> str:

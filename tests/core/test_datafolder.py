@@ -6,6 +6,7 @@ import signal
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from core.errors import DataFolderInUse, StorageFailed
 
 HOLDER = """
 import sys, time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from core.datafolder import claim
 held = claim(Path(sys.argv[1]), "lorekeeper documents add")
@@ -115,3 +117,10 @@ def test_a_damaged_note_does_not_hinder(tmp_path: Path) -> None:
 def test_the_folder_is_made_for_its_user_only(tmp_path: Path) -> None:
     owned(tmp_path / "data").release()
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+
+
+def test_what_was_claimed_in_one_thread_is_given_back_in_another(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(1) as other:
+        held = other.submit(owned, tmp_path).result()
+    held.release()
+    end(hold(tmp_path))

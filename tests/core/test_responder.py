@@ -231,4 +231,4 @@ class TestConversations:
 
 
 def _remembered(asked: Responder) -> Sequence[str]:
-    return [turn.text for turn in asked.conversations.history("default//t") if turn.role == "user"]
+    return [turn.text for turn in asked.conversations.history('["default", [], "t"]') if turn.role == "user"]

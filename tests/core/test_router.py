@@ -23,7 +23,7 @@ def message(**changes: object) -> Message:
 def test_an_addressed_message_is_a_question_in_the_namespace_of_its_place() -> None:
     question = ROUTER.route(message(thread="T1", history=(Turn("user", "hi"),)))
     assert question is not None
-    assert (question.text, question.scope.namespace, question.thread) == ("How much vacation?", "hr", "T1")
+    assert (question.text, question.scope.namespace, question.thread) == ("How much vacation?", "hr", "slack:C1:T1")
     assert question.history == (Turn("user", "hi"),)
 
 

@@ -110,7 +110,7 @@ def test_the_data_folder_is_set_by_its_variable(tmp_path: Path, monkeypatch: pyt
     environment(monkeypatch, LOREKEEPER_DATA_DIR=str(tmp_path / "data"))
     settings = load()
     assert settings.data_dir == tmp_path / "data"
-    assert settings.database_url == f"sqlite:///{tmp_path}/data/lorekeeper.db"
+    assert settings.database_url == "sqlite:///lorekeeper.db"
 
 
 def test_the_example_file_is_current_and_loads(tmp_path: Path) -> None:
@@ -120,3 +120,34 @@ def test_the_example_file_is_current_and_loads(tmp_path: Path) -> None:
     settings_text = "\n".join(line for line in switched_on.splitlines() if not line.startswith("#"))
     (tmp_path / "lorekeeper.toml").write_text(settings_text)
     assert load().server.port == 8080
+
+
+@pytest.mark.parametrize(
+    "text", ['slack = "x"\n', "data_dir = 5\n", 'data_dir = ""\n', 'data_dir = "~nosuchuser/x"\n', "server = 3\n"]
+)
+def test_a_value_of_the_wrong_kind_is_a_mistake_like_any_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    (tmp_path / "lorekeeper.toml").write_text(text)
+    environment(monkeypatch, SLACK_BOT_TOKEN="xoxb-secret")
+    with pytest.raises(InvalidSettings) as refused:
+        load()
+    assert "xoxb-secret" not in str(refused.value)
+
+
+def test_a_section_cannot_be_a_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(monkeypatch, LOREKEEPER_SERVER="abc")
+    with pytest.raises(InvalidSettings, match="server"):
+        load()
+
+
+def test_an_answer_may_not_take_the_whole_window(tmp_path: Path) -> None:
+    (tmp_path / "lorekeeper.toml").write_text("[generation]\ncontext_tokens = 1024\nmax_tokens = 600\n")
+    with pytest.raises(InvalidSettings, match="max_tokens may be at most half of context_tokens"):
+        load()
+
+
+def test_a_namespace_needs_a_name_that_fits_an_address(tmp_path: Path) -> None:
+    (tmp_path / "lorekeeper.toml").write_text('[namespaces."HR docs"]\ncontact = "#hr"\n')
+    with pytest.raises(InvalidSettings, match="HR docs"):
+        load()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from core.text import analyze, normalise
+from core.text import analyze
 
 
 @pytest.mark.parametrize(
@@ -24,5 +26,14 @@ def test_words_become_folded_stems_without_stop_words(text: str, terms: list[str
     assert analyze(text) == terms
 
 
-def test_control_characters_and_runs_of_space_go() -> None:
-    assert normalise(" a\x00b\u200b \n\t c ") == "ab c"
+def test_threads_that_stem_at_once_do_not_mix_up_their_words() -> None:
+    words = [
+        f"{stem}{ending}"
+        for stem in ("market", "organiz", "travel", "report")
+        for ending in ("ing", "ed", "ation", "s")
+    ]
+    texts = [f"{word}x{number} {word}" for number in range(400) for word in words]
+    with ThreadPoolExecutor(4) as pool:
+        at_once = list(pool.map(analyze, texts))
+    assert at_once == [analyze(text) for text in texts]
+    assert analyze("travelled marketing") == ["travel", "market"]

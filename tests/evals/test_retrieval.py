@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -49,9 +50,11 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def evaluate(what: str, *folders: Path) -> list[dict[str, object]]:
+def evaluate(what: str, *folders: Path, **environment: str) -> list[dict[str, object]]:
     command = [sys.executable, "-m", "core.cli", "eval", what, *map(str, folders), "--json"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=120, env=os.environ | environment
+    )
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
@@ -83,6 +86,20 @@ def test_calibration_reports_what_is_refused_and_the_fitted_weights(folder: Path
     assert rows[0]["answerable_refused"] == 0.333
     assert rows[0]["off_topic_refused"] == 1.0
     assert set(fitted) == {"bias", "weights"}
+
+
+def test_serving_measures_whole_processes(folder: Path) -> None:
+    [row] = evaluate("serving", folder)
+    assert row["chunks"] == 3
+    assert row["heavy_modules_imported"] == []
+    assert 0 < float(str(row["cold_ask_seconds_p50"])) <= float(str(row["cold_ask_seconds_max"]))
+    assert float(str(row["server_rss_mb"])) > 0
+
+
+def test_no_evaluation_touches_the_configured_database(folder: Path, tmp_path: Path) -> None:
+    real = tmp_path / "real.db"
+    evaluate("retrieval", folder, LOREKEEPER_DATABASE__URL=f"sqlite:///{real}")
+    assert not real.exists()
 
 
 @pytest.mark.parametrize(

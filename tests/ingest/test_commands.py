@@ -94,6 +94,22 @@ class TestAdd:
         assert (result.status, result.out, result.err) == (1, "", "Error: no/such/file.md does not exist.\n")
         assert not (tmp_path / "data").exists()
 
+    @pytest.mark.parametrize("command", [["add", "vacation.md"], ["list"]])
+    def test_a_namespace_that_nobody_could_ask_in_is_refused_before_anything_is_made(
+        self, run: Run, tmp_path: Path, command: list[str]
+    ) -> None:
+        put(tmp_path / "vacation.md", VACATION)
+        result = run(*command, "--namespace", "HR docs")
+        assert (result.status, result.out) == (1, "")
+        assert result.err.startswith("Error: A namespace's name is made of 1 to 64 letters")
+        assert not (tmp_path / "data").exists()
+
+    def test_a_damaged_file_is_told_in_one_sentence(self, run: Run, folder: Path) -> None:
+        result = run("add", put(folder / "bad.pdf", b"%PDF-1.4 and then nothing"))
+        told = [line.strip() for line in result.err.splitlines() if "bad.pdf" in line or "document" in line]
+        assert told == ["Not indexed: bad.pdf: The file is damaged or not a valid PDF."]
+        assert "Traceback" not in result.err
+
     def test_a_file_of_the_wrong_type_is_refused_by_what_it_is(self, run: Run, folder: Path) -> None:
         result = run("add", put(folder / "x.exe", b"\x00\x01\x02\xff"))
         assert result.status == 1
@@ -200,6 +216,16 @@ class TestRemoveAndReindex:
         put(folder / "travel.md", "By train.")
         run("add", folder)
         assert run("reindex").out == "Documents: 2 replaced. Passages indexed: 2.\n"
+
+    def test_reindexing_leaves_alone_what_could_never_be_read(self, run: Run, folder: Path) -> None:
+        put(folder / "vacation.md", VACATION)
+        put(folder / "bad.pdf", b"%PDF-1.4 and then nothing")
+        run("add", folder)
+        before = {document["title"]: document["error"] for document in run("list", "--json").json["documents"]}
+        result = run("reindex")
+        assert (result.status, result.out) == (0, "Documents: 1 replaced. Passages indexed: 1.\n")
+        after = {document["title"]: document["error"] for document in run("list", "--json").json["documents"]}
+        assert after == before == {"Vacation": None, "bad.pdf": "The file is damaged or not a valid PDF."}
 
     def test_other_split_settings_ask_for_it_and_it_mends_them(
         self, run: Run, folder: Path, monkeypatch: pytest.MonkeyPatch

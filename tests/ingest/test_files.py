@@ -30,6 +30,23 @@ def test_a_copy_that_was_cut_short_is_written_anew(tmp_path: Path) -> None:
     assert files.get(digest) == b"Text."
 
 
+def test_a_sweep_leaves_what_is_in_use_and_what_is_not_its_own(tmp_path: Path) -> None:
+    files = FileStore(tmp_path / "files")
+    used, unused = files.put(b"Used."), files.put(b"Unused.")
+    unfinished = tmp_path / "files" / used[:2] / f"{used}.123.tmp"
+    unfinished.write_bytes(b"Us")
+    foreign = tmp_path / "files" / "README"
+    foreign.write_text("By hand.")
+    files.sweep({used})
+    assert (files.get(used), files.get(unused)) == (b"Used.", None)
+    assert (unfinished.exists(), foreign.exists()) == (False, True)
+
+
+def test_a_sweep_before_anything_was_stored_does_nothing(tmp_path: Path) -> None:
+    FileStore(tmp_path / "files").sweep({"0" * 64})
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_what_is_discarded_is_gone_and_may_be_discarded_again(tmp_path: Path) -> None:
     files = FileStore(tmp_path / "files")
     digest = files.put(b"Text.")

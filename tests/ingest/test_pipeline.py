@@ -8,9 +8,10 @@ import threading
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from core.errors import NotFound, TooLarge, UnreadableDocument
-from core.types import ChangeKind, DocumentStatus, ParsedDocument
+from core.errors import InvalidRequest, NotFound, TooLarge, UnreadableDocument
+from core.types import ChangeKind, DocumentChange, DocumentStatus, ParsedDocument
 from ingest.parse.process import ParserProcess
 from ingest.pipeline import Received
 from tests.ingest.library import Library, put
@@ -199,6 +200,22 @@ class TestRefusing:
         failed = next(document for document in library.documents() if document.status is DocumentStatus.FAILED)
         assert failed.error == "The file is damaged or not a valid PDF."
 
+    def test_the_log_keeps_what_the_person_is_not_told(self, library: Library, folder: Path) -> None:
+        put(folder / "bad.pdf", b"%PDF-1.4 and then nothing")
+        with capture_logs() as logged:
+            library.add(folder)
+        (failure,) = (each for each in logged if each["event"] == "a document failed")
+        assert failure["log_level"] == "info"
+        assert "Traceback" in str(failure["exc_info"])
+
+    def test_a_namespace_that_nobody_could_ask_in_is_refused(self, library: Library, folder: Path) -> None:
+        path = put(folder / "vacation.md", VACATION)
+        with pytest.raises(InvalidRequest, match="'HR docs' is not"):
+            asyncio.run(library.pipeline.add_paths([folder], "HR docs"))
+        with pytest.raises(InvalidRequest, match="'HR docs' is not"):
+            asyncio.run(library.pipeline.add_file("vacation.md", path, "HR docs"))
+        assert library.documents() == []
+
     def test_a_scan_fails_and_says_that_it_has_no_text_layer(self, library: Library, folder: Path) -> None:
         put(folder / "scan.pdf", make_pdf([PdfPage(has_drawing=True)]))
         change = library.add(folder)["scan.pdf"]
@@ -341,6 +358,42 @@ class TestReindexing:
         assert change.kind is ChangeKind.REPLACED
         assert any("25 days" in text for text in library.embedder.embedded)
         assert library.texts("vacation days") == ["You accrue 25 days of vacation each year."]
+
+    def test_documents_keep_their_titles_and_passages(self, library: Library, folder: Path) -> None:
+        for name in ("it/index.md", "index.md", "leave policy.txt", "hr/50% rule.html", "über_uns.txt"):
+            put(folder / name, "By train, not by plane.\n")
+        library.add(folder)
+        library.add(put(folder.parent / "named" / "readme.txt", "A file that was named itself.\n"))
+        upload = put(folder.parent / "spooled", "An upload.\n")
+        asyncio.run(library.pipeline.add_file("plan 100%25.txt", upload, "default"))
+
+        def state() -> list[tuple[str, list[str]]]:
+            documents = library.documents()
+            return [(each.title, [part.chunk_id for part in library.store.passages_of(each.id)]) for each in documents]
+
+        before = state()
+        assert set(dict(before)) == {
+            *("It", "Index", "Leave policy", "50% rule", "Über uns", "Readme", "Plan 100%25"),
+        }
+        changes = asyncio.run(library.pipeline.reindex())
+        assert {change.kind for change in changes} == {ChangeKind.REPLACED}
+        assert {"leave policy.txt", "plan 100%25.txt"} <= {change.name for change in changes}
+        assert state() == before
+
+    def test_what_could_never_be_read_is_left_alone(self, library: Library, folder: Path) -> None:
+        put(folder / "bad.pdf", b"%PDF-1.4 and then nothing")
+        put(folder / "vacation.md", VACATION)
+        failed = library.add(folder)["bad.pdf"].document
+        seen: list[tuple[int, int]] = []
+
+        async def run() -> list[DocumentChange]:
+            changes = await library.pipeline.reindex(lambda change, done, total: seen.append((done, total)))
+            await asyncio.sleep(0)
+            return changes
+
+        assert [change.kind for change in asyncio.run(run())] == [ChangeKind.REPLACED]
+        assert seen == [(1, 1)]
+        assert failed in library.documents()
 
     def test_a_document_whose_copy_is_gone_says_so(self, library: Library, folder: Path) -> None:
         put(folder / "vacation.md", VACATION)

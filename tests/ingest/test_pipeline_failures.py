@@ -10,17 +10,20 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from core.errors import EmbeddingFailed, StorageFailed
 from core.ports import Vectors
+from core.settings import Chroma, Database
 from core.types import ChangeKind, DocumentStatus
 from ingest.files import FileStore
-from ingest.pipeline import STOPPED
+from ingest.pipeline import STOPPED, Pipeline
 from tests.fakes.embedder import WordEmbedder
-from tests.ingest.library import Library, open_library, put
+from tests.ingest.library import Library, open_library, put, titled
 
 OLD = "# Vacation\n\nYou accrue 25 days of vacation each year.\n"
 NEW = OLD.replace("25 days", "30 days")
@@ -31,6 +34,7 @@ STOPPING = """
 import sys, time
 from pathlib import Path
 from core.store.documents import DocumentStore
+from ingest.files import FileStore
 from ingest.pipeline import Pipeline
 from tests.fakes.embedder import WordEmbedder
 from tests.ingest.library import open_library
@@ -45,6 +49,7 @@ with open_library(Path(data)) as library:
     target, method = {
         "embedding": (WordEmbedder, "embed"),
         "publishing": (DocumentStore, "publish"),
+        "deleting a copy": (FileStore, "discard"),
         "deleting what is old": (Pipeline, "_collect_garbage"),
     }[step]
     setattr(target, method, stop)
@@ -62,6 +67,11 @@ def kill_while(step: str, data: Path, docs: Path) -> None:
         process.kill()
 
 
+def contents(library: Library) -> list[str]:
+    """What is kept of the documents' bytes."""
+    return [path.read_text() for path in library.stored_files()]
+
+
 class TestKilled:
     @pytest.mark.parametrize("step", ["embedding", "publishing"])
     def test_before_the_new_version_is_published_the_old_one_answers(
@@ -76,6 +86,7 @@ class TestKilled:
         with open_library(tmp_path / "data") as library:
             assert library.texts("vacation days") == [OLD_TEXT]
             assert library.vectors.count() == vectors
+            assert contents(library) == [OLD]
             (document,) = library.documents()
             assert document.status is DocumentStatus.READY
             assert document.error is not None
@@ -84,20 +95,73 @@ class TestKilled:
             assert library.texts("vacation days") == [NEW_TEXT]
             assert library.documents()[0].error is None
             assert library.vectors.count() == vectors
+            assert contents(library) == [NEW]
 
-    def test_after_the_new_version_is_published_it_answers_and_the_old_vectors_go(
-        self, tmp_path: Path, folder: Path
+    @pytest.mark.parametrize("step", ["deleting a copy", "deleting what is old"])
+    def test_after_the_new_version_is_published_it_answers_and_the_old_one_goes(
+        self, tmp_path: Path, folder: Path, step: str
     ) -> None:
         path = put(folder / "vacation.md", OLD)
         with open_library(tmp_path / "data") as library:
             library.add(folder)
             vectors = library.vectors.count()
         put(path, NEW)
-        kill_while("deleting what is old", tmp_path / "data", folder)
+        kill_while(step, tmp_path / "data", folder)
         with open_library(tmp_path / "data") as library:
             assert library.texts("vacation days") == [NEW_TEXT]
             assert library.vectors.count() == vectors
+            assert contents(library) == [NEW]
             assert library.kinds(folder) == {"vacation.md": "unchanged"}
+
+    def test_of_a_removed_document_nothing_is_left(self, tmp_path: Path, folder: Path) -> None:
+        put(folder / "vacation.md", OLD)
+        with open_library(tmp_path / "data") as library:
+            library.add(folder)
+            vectors = library.vectors.count()
+            path = put(folder / "secret.md", "The key is below the mat.\n")
+            library.add(folder)
+        path.unlink()
+        kill_while("deleting a copy", tmp_path / "data", folder)
+        with open_library(tmp_path / "data") as library:
+            assert titled(library.documents()) == ["Vacation"]
+            assert library.vectors.count() == vectors
+            assert contents(library) == [OLD]
+
+    def test_a_copy_that_was_being_written_goes(self, tmp_path: Path, folder: Path) -> None:
+        put(folder / "vacation.md", OLD)
+        with open_library(tmp_path / "data") as library:
+            library.add(folder)
+            (copy,) = library.stored_files()
+        copy.with_suffix(".123.tmp").write_text(OLD[:9])
+        with open_library(tmp_path / "data") as library:
+            assert library.stored_files() == [copy]
+
+    def test_another_database_for_the_folder_costs_no_copy(self, tmp_path: Path, folder: Path) -> None:
+        put(folder / "vacation.md", OLD)
+        with open_library(tmp_path / "data") as library:
+            library.add(folder)
+        for database in (tmp_path / "data").glob("lorekeeper.db*"):
+            database.unlink()
+        with open_library(tmp_path / "data") as library:
+            assert contents(library) == [OLD]
+
+    def test_what_another_process_may_be_at_is_left_alone(self, library: Library, folder: Path) -> None:
+        put(folder / "vacation.md", OLD)
+        library.add(folder)
+        (document,) = library.documents()
+        in_work = replace(document, status=DocumentStatus.PROCESSING)
+        library.store.put(in_work)
+        FileStore(library.settings.data_dir / "files").put(b"Of a version that is about to be published.")
+        servers = {
+            "database": Database(url=SecretStr("postgresql+psycopg://db/lore")),
+            "chroma": Chroma(url="http://chroma:8000"),
+        }
+        parts = (library.store, library.vectors, library.embedder, library.pipeline._identity)
+        beside = Pipeline(*parts, library.settings.model_copy(update=servers))
+        beside.recover()
+        beside.close()
+        assert library.documents() == [in_work]
+        assert len(library.stored_files()) == 2
 
     def test_a_new_document_says_that_it_was_interrupted(self, tmp_path: Path, folder: Path) -> None:
         put(folder / "vacation.md", OLD)

@@ -171,3 +171,39 @@ class TestHeadings:
         index.delete("d", ["a"])
         assert index.search(axis(1), Scope("d", frozenset({"group"})), 5) == []
         assert index.count() == 0
+
+
+def test_a_chunk_is_known_only_for_exactly_the_same_readers(index: ChromaIndex) -> None:
+    index.upsert("d", frozenset({"a"}), [chunk("c")], axis(1))
+    assert index.existing("d", frozenset({"a"}), ["c"]) == {"c"}
+    assert index.existing("d", frozenset({"a", "b"}), ["c"]) == set()
+    assert index.existing("d", PUBLIC, ["c"]) == set()
+
+
+def test_after_a_failed_write_the_index_is_opened_anew(tmp_path: Path) -> None:
+    index = open_chroma(Settings(data_dir=tmp_path), "model")
+    index.upsert("d", PUBLIC, [chunk("a")], axis(1))
+    with pytest.raises(StorageFailed):
+        index.upsert("d", PUBLIC, [chunk("b")], np.zeros((1, DIMENSION + 1), np.float32))
+    assert names(index, Scope("d")) == ["a"]
+    index.close()
+
+
+def test_an_index_that_cannot_be_opened_again_is_told_each_time(tmp_path: Path) -> None:
+    class Broken:
+        def get_max_batch_size(self) -> int:
+            raise RuntimeError("disk is full")
+
+        def get_or_create_collection(self, *_: object, **__: object) -> object:
+            return self
+
+        def close(self) -> None:
+            pass
+
+    def refuse() -> None:
+        raise OSError(28, "No space left on device")
+
+    index = ChromaIndex(Broken(), "model", reopen=refuse)
+    for _ in range(2):
+        with pytest.raises(StorageFailed, match=r"full|written"):
+            index.upsert("d", PUBLIC, [chunk("a")], axis(1))

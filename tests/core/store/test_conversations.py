@@ -38,3 +38,16 @@ def test_recording_a_question_twice_changes_nothing(engine: Engine) -> None:
     conversations.append("t", "default", "1", "First?", answer("One."))
     conversations.append("t", "default", "1", "First?", answer("One."))
     assert len(conversations.history("t")) == 2
+
+
+def test_the_same_id_in_two_threads_is_two_questions(engine: Engine) -> None:
+    conversations = Conversations(engine)
+    conversations.append("c1", "default", "1700.1", "First?", answer("One."))
+    conversations.append("c2", "default", "1700.1", "Other?", answer("Two."))
+    assert [turn.text for turn in conversations.history("c1")] == ["First?", "One."]
+
+
+def test_old_conversations_are_deleted(engine: Engine) -> None:
+    Conversations(engine).append("t", "default", "1", "First?", answer("One."))
+    Conversations(engine, keep_days=0).append("t", "default", "2", "Then?", answer("Two."))
+    assert [turn.text for turn in Conversations(engine).history("t")] == ["Then?", "Two."]

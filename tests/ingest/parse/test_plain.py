@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from core.types import Block, BlockKind, ParsedDocument
 from ingest.parse import parse
-from ingest.parse.plain import paragraphs
 
 
 def read(text: str, name: str = "notes.txt") -> ParsedDocument:
@@ -74,17 +73,3 @@ def test_the_title_is_the_readable_name() -> None:
 
 def test_markdown_marks_in_a_text_file_are_text() -> None:
     assert read("# not a heading\n").blocks == (Block("# not a heading"),)
-
-
-def test_paragraphs_gives_running_text_without_blocks() -> None:
-    wrapped = (
-        "A line of text that was wrapped by a program at sixty or so\ncharacters, which is undone.\n\n  \n\nNext.\r\n"
-    )
-    assert paragraphs(wrapped) == [
-        "A line of text that was wrapped by a program at sixty or so characters, which is undone.",
-        "Next.",
-    ]
-
-
-def test_paragraphs_of_nothing_are_none() -> None:
-    assert paragraphs(" \n\n\t\n") == []

@@ -120,7 +120,7 @@ def upgrade() -> None:
         sa.Column("answer", sa.Text, nullable=False),
         sa.Column("details", sa.JSON, nullable=False),
         sa.PrimaryKeyConstraint("position", name="pk_exchanges"),
-        sa.UniqueConstraint("id", name="uq_exchanges_id"),
+        sa.UniqueConstraint("thread", "id", name="uq_exchanges_thread_id"),
         sqlite_autoincrement=True,
     )
     op.create_index("ix_exchanges_asked_at", "exchanges", ["asked_at"])

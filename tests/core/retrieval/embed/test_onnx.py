@@ -106,3 +106,13 @@ def test_serving_loads_no_torch() -> None:
         "sys.exit('torch' in sys.modules or 'transformers' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("text", ["การลาพักร้อน" * 80, "\U0001f600" * 500, "កម្ពុជា" * 100])
+def test_a_script_that_the_model_does_not_know_still_counts(text: str) -> None:
+    embedder = open_onnx(load())
+    assert embedder.count_tokens(text) >= len(text) // 3
+
+
+def test_words_that_the_model_knows_count_as_its_tokens() -> None:
+    assert open_onnx(load()).count_tokens("vacation policy") == 2
