@@ -11,8 +11,9 @@ from typing import Annotated
 import typer
 
 from core.build import open_application
-from core.log import configure
-from core.settings import Settings, load
+from core.log import configure, configure_for_command
+from core.namespace import check_namespace
+from core.settings import load
 from core.types import DEFAULT_NAMESPACE, Outcome, Question, Scope
 
 WAIT_SECONDS = 15.0
@@ -32,10 +33,12 @@ def ask(
     from bots.terminal import print_answer
     from core.wire import answer_to_json
 
-    settings = _settings(quiet=True)
+    asked = Question(uuid.uuid4().hex, question, Scope(check_namespace(namespace)))
+    settings = load()
+    configure_for_command(settings.log)
     application = open_application(settings, "lorekeeper ask", wait_seconds=WAIT_SECONDS)
     try:
-        answer = asyncio.run(application.asker.ask(Question(uuid.uuid4().hex, question, Scope(namespace))))
+        answer = asyncio.run(application.asker.ask(asked))
     finally:
         application.close()
     if as_json:
@@ -51,9 +54,12 @@ def chat(
     """Ask questions and follow-ups; an empty line or Ctrl-D ends it."""
     from bots.terminal import converse
 
-    application = open_application(_settings(quiet=True), "lorekeeper chat", wait_seconds=WAIT_SECONDS)
+    check_namespace(namespace)
+    settings = load()
+    configure_for_command(settings.log)
+    application = open_application(settings, "lorekeeper chat", wait_seconds=WAIT_SECONDS)
     try:
-        asyncio.run(converse(application.asker, namespace))
+        converse(application.asker, namespace)
     finally:
         application.close()
 
@@ -64,15 +70,6 @@ def run(
     """Serve until stopped with Ctrl-C."""
     from bots.running import serve
 
-    settings = _settings(quiet=False)
-    raise typer.Exit(asyncio.run(serve(settings, only or [])))
-
-
-def _settings(*, quiet: bool) -> Settings:
     settings = load()
-    # A command's output is the answer; what a server logs as news would only be in its way.
-    log = (
-        settings.log.model_copy(update={"level": "warning"}) if quiet and settings.log.level == "info" else settings.log
-    )
-    configure(log)
-    return settings
+    configure(settings.log)
+    raise typer.Exit(asyncio.run(serve(settings, only or [])))

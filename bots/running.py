@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import structlog
 
-from bots.registry import CHANNELS
+from bots.registry import CHANNELS, NOT_IN_THIS_RELEASE
 from core.build import Application, open_application
 from core.errors import InvalidRequest
 from core.plugins import load
@@ -20,14 +20,31 @@ log = structlog.get_logger(__name__)
 
 async def serve(settings: Settings, only: Sequence[str]) -> int:
     """Run the chosen channels; returns the exit status. Raises what opening the application raises."""
-    unknown = [name for name in only if name not in CHANNELS]
-    if unknown:
-        raise InvalidRequest(f"There is no part named {unknown[0]}. The parts are: {', '.join(CHANNELS)}.")
+    for name in only:
+        if name not in CHANNELS:
+            raise InvalidRequest(f"{_missing(name)} The parts are: {', '.join(CHANNELS)}.")
+    for name in _with_tokens(settings):
+        if name not in CHANNELS:
+            log.warning(_missing(name), tokens="not used")
     application = await asyncio.to_thread(open_application, settings, "lorekeeper run", through_owner=False)
     try:
         return await _run_until_stopped(application, [name for name in CHANNELS if not only or name in only])
     finally:
         await asyncio.to_thread(application.close)
+
+
+def _missing(name: str) -> str:
+    if name in NOT_IN_THIS_RELEASE:
+        return f"This release has no {NOT_IN_THIS_RELEASE[name]} channel yet."
+    return f"There is no part named {name}."
+
+
+def _with_tokens(settings: Settings) -> Iterator[str]:
+    slack = settings.slack
+    if any(token.get_secret_value() for token in (slack.bot_token, slack.app_token, slack.signing_secret)):
+        yield "slack"
+    if settings.discord.token.get_secret_value():
+        yield "discord"
 
 
 async def _run_until_stopped(application: Application, names: Sequence[str]) -> int:

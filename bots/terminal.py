@@ -31,30 +31,39 @@ def print_answer(answer: Answer, *, why: bool = False, console: Console | None =
         _print_receipt(out, answer.standalone, answer.why)
 
 
-async def converse(asker: Asker, namespace: str) -> None:
-    """Questions and answers until an empty line or the end of the input."""
+def converse(asker: Asker, namespace: str) -> None:
+    """Questions and answers until an empty line or the end of the input.
+
+    The input is read outside the event loop: reading in one of its threads could not be interrupted with Ctrl-C.
+    """
     out = Console(highlight=False, soft_wrap=True)
     thread = f"terminal:{uuid.uuid4().hex}"
     out.print(Text("Ask about your documents. An empty line ends the conversation.", style="dim"))
-    while text := await _read_line():
-        question = Question(uuid.uuid4().hex, text, Scope(namespace), thread=thread)
-        with out.status("…") as spinner:
-            answer = None
-            async for event in asker.stream(question):
-                if isinstance(event, Status):
-                    spinner.update(event.stage)
-                elif isinstance(event, Finished):
-                    answer = event.answer
-        if answer is not None:
-            print_answer(answer, console=out)
-            out.print()
+    with asyncio.Runner() as runner:
+        while text := _read_line():
+            question = Question(uuid.uuid4().hex, text, Scope(namespace), thread=thread)
+            answer = runner.run(_answer(asker, question, out))
+            if answer is not None:
+                print_answer(answer, console=out)
+                out.print()
 
 
-async def _read_line() -> str:
+def _read_line() -> str:
     try:
-        return (await asyncio.to_thread(input, "> ")).strip()
+        return input("> ").strip()
     except EOFError:
         return ""
+
+
+async def _answer(asker: Asker, question: Question, out: Console) -> Answer | None:
+    answer = None
+    with out.status("…") as spinner:
+        async for event in asker.stream(question):
+            if isinstance(event, Status):
+                spinner.update(event.stage)
+            elif isinstance(event, Finished):
+                answer = event.answer
+    return answer
 
 
 def _print_source(out: Console, citation: Citation) -> None:

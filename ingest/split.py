@@ -18,7 +18,7 @@ from core.ports import CountTokens
 from core.types import Block, BlockKind, Chunk, ParsedDocument, Section
 
 # To be raised whenever the same text is cut in another way: it is part of the index's identity.
-SPLIT_VERSION = "3"
+SPLIT_VERSION = "4"
 # A section longer than this is cut into consecutive ones: a model reads one around each passage.
 SECTION_TOKENS = 1000
 SMALLEST_BUDGET = 32

@@ -78,6 +78,13 @@ def test_an_unknown_part_to_run_is_named(here: Place) -> None:
     assert "gateway" in done.err
 
 
+@pytest.mark.parametrize("name", ["slack", "discord"])
+def test_a_channel_that_this_release_does_not_have_is_said_to_be_that(here: Place, name: str) -> None:
+    done = here.run("run", "--only", name)
+    assert done.status == 1
+    assert f"This release has no {name.title()} channel yet." in done.err
+
+
 def test_a_database_that_is_down_is_an_error_without_its_password(tmp_path: Path) -> None:
     url = "postgresql+psycopg://lore:sesame@127.0.0.1:9/lore"
     done = place(tmp_path, LOREKEEPER_DATABASE__URL=url).run("documents", "list")

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import pty
 import shutil
+import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.bots.command import COMMAND, Place, place
+from tests.bots.command import COMMAND, SECONDS, Place, place
 
 QUESTION = "How many days of vacation do I accrue?"
 MODEL_DOWN = {"LOREKEEPER_GENERATION__BASE_URL": "http://127.0.0.1:9/v1"}
@@ -94,6 +98,46 @@ def test_a_conversation_ends_with_its_input_also_on_a_terminal_without_unicode(i
     assert "15 days of vacation" in done.out
     assert "[1] Leave, Vacation" in done.out
     assert "Traceback" not in done.err
+
+
+def read_to(terminal: int, end: bytes) -> bytes:
+    """What a process wrote to a terminal, up to `end` or until it closed it."""
+    written = b""
+    while end not in written:
+        try:
+            written += os.read(terminal, 4096)
+        except OSError:
+            break
+    return written
+
+
+def test_ctrl_c_ends_a_conversation_that_waits_for_a_question(indexed: Place) -> None:
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [str(COMMAND), "chat"], stdin=theirs, stdout=theirs, stderr=theirs,
+        cwd=indexed.folder, env=indexed.environment(),
+    )  # fmt: skip
+    os.close(theirs)
+    try:
+        assert b"> " in read_to(ours, b"> ")
+        process.send_signal(signal.SIGINT)
+        status = process.wait(SECONDS)
+        left = read_to(ours, b"no end")
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+    assert status == 130
+    assert b"Traceback" not in left
+    assert not (indexed.data / "owner.json").exists(), "the data folder is given back"
+
+
+@pytest.mark.parametrize("command", [("ask", QUESTION), ("chat",)])
+def test_a_name_that_no_namespace_can_have_is_refused_in_words(tmp_path: Path, command: tuple[str, ...]) -> None:
+    done = place(tmp_path).run(*command, "--namespace", "HR docs", text=f"{QUESTION}\n")
+    assert done.status == 1
+    assert "A namespace's name is made of" in done.err
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from core.datafolder import read_owner
-from tests.bots.command import SECONDS, Place, imported, place
+from tests.bots.command import SECONDS, WITH_MODULES, Place, imported, place
 
 QUESTION = "How many days of vacation do I accrue?"
 LEAVE = "# Leave\n\nFull-time staff accrue 15 days of vacation each year.\n"
@@ -31,7 +31,7 @@ SECRETS = {"SLACK_BOT_TOKEN": "xoxb-sesame", "LOREKEEPER_GENERATION__API_KEY": "
 def test_a_server_is_asked_by_other_commands_and_stops_cleanly(tmp_path: Path) -> None:
     here = place(tmp_path, **SECRETS)
     (tmp_path / "leave.md").write_text(LEAVE)
-    with here.serving(with_modules=True) as server:
+    with here.serving(WITH_MODULES) as server:
         owner = read_owner(here.data)
         assert owner is not None
         assert owner.pid == server.process.pid
@@ -50,6 +50,8 @@ def test_a_server_is_asked_by_other_commands_and_stops_cleanly(tmp_path: Path) -
     assert read_owner(here.data) is None
     assert server.url in log
     assert imported(log) & TORCH == set()
+    assert "This release has no Slack channel yet." in log
+    assert "Discord" not in log
     assert "sesame" not in log + added.err + asked.err + doctor.out + doctor.err
     assert owner.token not in log + doctor.out
     assert "Traceback" not in log

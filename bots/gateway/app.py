@@ -16,15 +16,14 @@ from core.build import Application
 STATIC = Path(__file__).parent / "static"
 
 
-def create_app(application: Application, owner_token: str = "") -> FastAPI:
+def create_app(application: Application, owner_token: str = "") -> Protection:
     """The application for one owner's token; without a token nobody is the owner."""
     server = application.settings.server
     # The interactive documentation loads scripts from another host, so only the specification itself is served.
     app = FastAPI(title="Lorekeeper", version=version("lorekeeper"), docs_url=None, redoc_url=None)
     app.state.application = application
     app.state.owner_token = owner_token
-    app.state.tasks = set()
-    app.add_middleware(Protection, host=server.host, max_upload_bytes=server.max_upload_mb * 2**20)
+    app.state.background = {}
     problems.install(app)
     app.include_router(ask.router)
     app.include_router(documents.router)
@@ -35,4 +34,5 @@ def create_app(application: Application, owner_token: str = "") -> FastAPI:
     async def page() -> FileResponse:
         return FileResponse(STATIC / "index.html", media_type="text/html")
 
-    return app
+    # Around everything, so that replies to errors that nobody expected are protected, too.
+    return Protection(app, host=server.host, max_upload_bytes=server.max_upload_mb * 2**20)

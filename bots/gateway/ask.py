@@ -5,24 +5,29 @@ from __future__ import annotations
 import asyncio
 import uuid
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import structlog
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from bots.gateway.access import is_owner
 from bots.gateway.problems import problem
 from core.build import Application
+from core.namespace import NAMESPACE_PATTERN, check_namespace
 from core.types import DEFAULT_NAMESPACE, Answer, Outcome, Question, Scope, Turn
 from core.wire import answer_to_json
 
 # Not in the standard; nginx's word for it. Nobody reads it but a log in between.
 CLIENT_LEFT = 499
 log = structlog.get_logger(__name__)
-Namespace = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$", examples=[DEFAULT_NAMESPACE])]
+Namespace = Annotated[
+    str,
+    AfterValidator(check_namespace),
+    Field(json_schema_extra={"pattern": NAMESPACE_PATTERN}, examples=[DEFAULT_NAMESPACE]),
+]
 router = APIRouter()
 
 
@@ -64,11 +69,7 @@ async def ask(body: AskBody, request: Request) -> Response:
         return Response(status_code=CLIENT_LEFT)
     if answer.outcome is Outcome.FAILED:
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, answer.text, "answer_failed")
-    return JSONResponse(_public(answer, explain=body.explain and is_owner(request)))
-
-
-def _public(answer: Answer, *, explain: bool) -> dict[str, Any]:
-    return answer_to_json(answer, why=explain)
+    return JSONResponse(answer_to_json(answer, why=body.explain and is_owner(request)))
 
 
 async def _while_connected(application: Application, question: Question, request: Request) -> Answer | None:

@@ -13,6 +13,7 @@ import structlog
 import uvicorn
 
 from bots.gateway.app import create_app
+from bots.gateway.incoming import incoming
 from bots.gateway.protection import is_loopback
 from core.build import Application
 from core.errors import InvalidSettings
@@ -39,10 +40,14 @@ class Gateway:
 
     async def serve(self) -> None:
         claim = self._application.claim
-        token = claim.announce(self.url) if claim is not None else ""
+        with incoming(self._application.settings.data_dir, is_owned=claim is not None):
+            await self._serve(claim.announce(self.url) if claim is not None else "")
+
+    async def _serve(self, token: str) -> None:
+        app = create_app(self._application, token)
         server = _Server(
             uvicorn.Config(
-                create_app(self._application, token),
+                app,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -57,6 +62,7 @@ class Gateway:
             await asyncio.shield(serving)
         except asyncio.CancelledError:
             server.should_exit = True
+            app.stop()
             await serving
             raise
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from core import wording
+from core.console import plain
 from core.errors import (
     EmbeddingFailed,
     InvalidRequest,
@@ -43,6 +44,8 @@ CONNECT_SECONDS = 5.0
 # Longer than the server's own limit for one question, so that its answer, also a refusal, arrives.
 ANSWER_SECONDS = 600.0
 SHORT_SECONDS = 60.0
+PASSAGES = 1000
+BUSY = "The server is busy and did not answer in time. Try again when it has finished indexing."
 UNREACHABLE = (
     "The running `lorekeeper run` that owns the data folder does not answer. Restart it, or stop it and try again."
 )
@@ -118,12 +121,21 @@ class GatewayClient:
         return document_from_json(await self._json("GET", f"/v1/documents/{_part(document_id)}", SHORT_SECONDS))
 
     async def passages(self, document_id: str) -> list[Passage]:
-        value = await self._json("GET", f"/v1/documents/{_part(document_id)}/passages", SHORT_SECONDS)
-        return [passage_from_json(each) for each in value["passages"]]
+        path = f"/v1/documents/{_part(document_id)}/passages"
+        passages: list[Passage] = []
+        while True:
+            window = {"limit": PASSAGES, "offset": len(passages)}
+            value = await self._json("GET", path, SHORT_SECONDS, params=window)
+            passages += map(passage_from_json, value["passages"])
+            if not value["passages"] or len(passages) >= value["total"]:
+                return passages
 
     async def remove(self, document_id: str) -> Document:
         document = await self.get(document_id)
-        await self._json("DELETE", f"/v1/documents/{document.id}", ANSWER_SECONDS)
+        queued = f"The server is busy indexing; the removal of {plain(document.title)} is queued there."
+        answer = await self._json("DELETE", f"/v1/documents/{document.id}", ANSWER_SECONDS, late=queued)
+        if answer is not None:
+            raise StorageFailed(queued)
         return document
 
     async def reindex(self, progress: Progress | None = None) -> list[DocumentChange]:
@@ -138,8 +150,8 @@ class GatewayClient:
     def close(self) -> None:
         """Nothing is held between calls."""
 
-    async def _json(self, method: str, path: str, seconds: float | None, **arguments: Any) -> Any:
-        async with self._client(seconds) as client:
+    async def _json(self, method: str, path: str, seconds: float | None, late: str = BUSY, **arguments: Any) -> Any:
+        async with self._client(seconds, late) as client:
             response = await client.request(method, path, **arguments)
             _raise_for(response)
             return response.json() if response.content else None
@@ -165,7 +177,7 @@ class GatewayClient:
         )
 
     @asynccontextmanager
-    async def _client(self, seconds: float | None) -> AsyncGenerator[httpx.AsyncClient, None]:
+    async def _client(self, seconds: float | None, late: str = BUSY) -> AsyncGenerator[httpx.AsyncClient, None]:
         timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
         try:
             # The owner is on this machine; a proxy from the environment has no place in between.
@@ -173,6 +185,8 @@ class GatewayClient:
                 base_url=self._url, headers=self._headers, timeout=timeout, trust_env=False
             ) as client:
                 yield client
+        except httpx.ReadTimeout as error:
+            raise StorageFailed(late) from error
         except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
             raise StorageFailed(UNREACHABLE) from error
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable
+import shutil
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
 import structlog
@@ -17,23 +20,22 @@ from pydantic import Field
 
 from bots.gateway.access import is_owner, require_owner
 from bots.gateway.ask import Body, Namespace
-from bots.gateway.problems import problem
+from bots.gateway.incoming import disk_failed
+from bots.gateway.problems import problem, status_of_code
 from core.build import Application
-from core.errors import InvalidRequest, LorekeeperError, StorageFailed, TooLarge, UnsupportedFormat
+from core.errors import InvalidRequest, LorekeeperError, NotFound
+from core.plugins import load
 from core.ports import Progress
-from core.types import DEFAULT_NAMESPACE, ChangeKind, DocumentChange, DocumentStatus
+from core.types import DEFAULT_NAMESPACE, ChangeKind, Document, DocumentChange, DocumentStatus, Passage
 from core.wire import change_to_json, document_to_json, passage_to_json
 
 LONGEST_NAME = 200
+FILE = "file"
 COPY_BYTES = 1024 * 1024
-# Longer than this, an upload is answered with 202 and goes on in the background; only the owner's command line waits.
+# Longer than this, an upload or a removal is answered with 202 and goes on in the background.
 PATIENCE_SECONDS = 90.0
-ALL = 10**9
-STATUS_BY_CODE = {
-    UnsupportedFormat.code: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    TooLarge.code: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-    StorageFailed.code: HTTPStatus.SERVICE_UNAVAILABLE,
-}
+DOCUMENT_ID = "ingest.pipeline:document_id"
+QUEUED_REMOVAL = "Documents are being indexed; the removal is queued behind them."
 NDJSON = "application/x-ndjson"
 DocumentId = Annotated[str, Field(pattern=r"^[0-9a-f]{6,64}$")]
 log = structlog.get_logger(__name__)
@@ -52,17 +54,18 @@ async def upload(
 ) -> Response:
     """A file with the name of an earlier upload replaces it."""
     name = _file_name(file.filename or "")
-    indexing = asyncio.create_task(_index(_application(request), name, file, namespace))
-    done, _ = await asyncio.wait({indexing}, timeout=None if is_owner(request) else PATIENCE_SECONDS)
-    if not done:
-        _keep(request, indexing)
-        return JSONResponse(
-            {"kind": "processing", "name": name, "document": None, "message": None}, HTTPStatus.ACCEPTED
-        )
+    folder = await asyncio.to_thread(_store, file)
+    indexing = asyncio.create_task(_index(_application(request), name, folder, namespace))
+    # The owner's command line wants to know the end; it is there as long as it takes.
+    await asyncio.wait({indexing}, timeout=None if is_owner(request) else PATIENCE_SECONDS)
+    if not indexing.done():
+        document = _queued(name, namespace, file.size or 0)
+        _go_on(request, indexing, document)
+        body = {"kind": "processing", "name": name, "document": document_to_json(document), "message": None, "code": ""}
+        return JSONResponse(body, HTTPStatus.ACCEPTED)
     change = indexing.result()
     if change.kind is ChangeKind.FAILED:
-        status = STATUS_BY_CODE.get(change.code, HTTPStatus.UNPROCESSABLE_ENTITY)
-        return problem(status, change.message or "The file cannot be read.", change.code)
+        return problem(status_of_code(change.code), change.message or "The file cannot be read.", change.code)
     status = HTTPStatus.OK if change.kind is ChangeKind.UNCHANGED else HTTPStatus.CREATED
     return JSONResponse(change_to_json(change), status)
 
@@ -84,20 +87,41 @@ async def list_documents(
 @router.get("/{document_id}", summary="Status of a document", response_model=None)
 async def get_document(request: Request, document_id: DocumentId) -> dict[str, Any]:
     """With what was lost in reading it, or why it failed."""
-    return document_to_json(await _application(request).documents.get(document_id))
+    waiting = _waiting(request, document_id)
+    try:
+        document = await _application(request).documents.get(document_id)
+    except NotFound:
+        if waiting is None:
+            raise
+        document = waiting
+    if waiting is not None and document.status is not DocumentStatus.PROCESSING:
+        # What the record says is still of the version before.
+        document = replace(document, status=DocumentStatus.QUEUED, error=None)
+    return document_to_json(document)
 
 
 @router.get("/{document_id}/passages", summary="Passages of a document", response_model=None)
-async def get_passages(request: Request, document_id: DocumentId) -> dict[str, Any]:
-    """In reading order."""
+async def get_passages(
+    request: Request,
+    document_id: DocumentId,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
+) -> Response:
+    """In reading order; `total` is how many there are."""
     passages = await _application(request).documents.passages(document_id)
-    return {"passages": [passage_to_json(passage) for passage in passages]}
+    chosen = passages[offset : offset + limit]
+    return Response(await asyncio.to_thread(_passages_json, chosen, len(passages)), media_type="application/json")
 
 
 @router.delete("/{document_id}", status_code=HTTPStatus.NO_CONTENT, summary="Remove a document", response_model=None)
 async def delete_document(request: Request, document_id: DocumentId) -> Response:
     """From both indexes, with its stored copy."""
-    await _application(request).documents.remove(document_id)
+    removing = asyncio.create_task(_application(request).documents.remove(document_id))
+    await asyncio.wait({removing}, timeout=PATIENCE_SECONDS)
+    if not removing.done():
+        _go_on(request, removing)
+        return JSONResponse({"message": QUEUED_REMOVAL}, HTTPStatus.ACCEPTED)
+    removing.result()
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -132,31 +156,65 @@ def _file_name(given: str) -> str:
     return name
 
 
-async def _index(application: Application, name: str, file: UploadFile, namespace: str) -> DocumentChange:
-    with tempfile.TemporaryDirectory(prefix="lorekeeper-upload-") as folder:
-        path = Path(folder) / "file"
-        await asyncio.to_thread(_copy, file, path)
-        return await application.documents.add_file(name, path, namespace)
+def _store(file: UploadFile) -> TemporaryDirectory[str]:
+    """A folder with the file in it: what the form parser holds is gone with the request."""
+    try:
+        folder = TemporaryDirectory(prefix="upload-", ignore_cleanup_errors=True)
+        try:
+            with (Path(folder.name) / FILE).open("wb") as target:
+                shutil.copyfileobj(file.file, target, COPY_BYTES)
+        except OSError:
+            folder.cleanup()
+            raise
+    except OSError as error:
+        raise disk_failed(error) from error
+    return folder
 
 
-def _copy(file: UploadFile, path: Path) -> None:
-    file.file.seek(0)
-    with path.open("wb") as target:
-        while piece := file.file.read(COPY_BYTES):
-            target.write(piece)
+async def _index(
+    application: Application, name: str, folder: TemporaryDirectory[str], namespace: str
+) -> DocumentChange:
+    with folder:
+        return await application.documents.add_file(name, Path(folder.name) / FILE, namespace)
 
 
-def _keep(request: Request, task: asyncio.Task[DocumentChange]) -> None:
+def _queued(name: str, namespace: str, size: int) -> Document:
+    """What is known of an upload before it is its turn."""
+    source = f"upload:{name}"
+    return Document(
+        id=load(DOCUMENT_ID)(namespace, source),
+        namespace=namespace,
+        title=name,
+        source=source,
+        status=DocumentStatus.QUEUED,
+        media_type="",
+        sha256="",
+        size_bytes=size,
+        updated_at=datetime.now(UTC),
+    )
+
+
+def _go_on(request: Request, task: asyncio.Task[Any], document: Document | None = None) -> None:
     """Hold a task that outlives its request; whoever waited is gone, so the log gets its failure."""
-    tasks: set[asyncio.Task[DocumentChange]] = request.app.state.tasks
-    tasks.add(task)
-    task.add_done_callback(tasks.discard)
+    background: dict[asyncio.Task[Any], Document | None] = request.app.state.background
+    background[task] = document
+    task.add_done_callback(background.pop)
     task.add_done_callback(_log_failure)
 
 
-def _log_failure(task: asyncio.Task[DocumentChange]) -> None:
+def _waiting(request: Request, document_id: str) -> Document | None:
+    """The upload of this document that goes on in the background, if there is one."""
+    background: dict[asyncio.Task[Any], Document | None] = request.app.state.background
+    return next((each for each in background.values() if each and each.id.startswith(document_id)), None)
+
+
+def _log_failure(task: asyncio.Task[Any]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("an upload failed in the background", exc_info=error)
+        log.error("work in the background failed", exc_info=error)
+
+
+def _passages_json(passages: Sequence[Passage], total: int) -> str:
+    return json.dumps({"passages": [passage_to_json(each) for each in passages], "total": total}, ensure_ascii=False)
 
 
 def _progress(work: Callable[[Progress], Awaitable[list[DocumentChange]]]) -> StreamingResponse:

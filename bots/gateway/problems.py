@@ -11,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from bots.gateway.incoming import disk_failed
 from core import wording
 from core.errors import (
     InvalidRequest,
@@ -31,6 +32,8 @@ STATUS: tuple[tuple[type[LorekeeperError], HTTPStatus], ...] = (
     (UnreadableDocument, HTTPStatus.UNPROCESSABLE_ENTITY),
     (LorekeeperError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+ASK_PATH = "/v1/ask"
+UNEXPECTED = "Something went wrong on our side, and what you asked for may not have been done. Please try again."
 # Elsewhere the code is the status' own phrase; this one was renamed between Python versions.
 CODES = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLarge.code}
 log = structlog.get_logger(__name__)
@@ -64,6 +67,11 @@ def status_of(error: LorekeeperError) -> HTTPStatus:
     return next(status for kind, status in STATUS if isinstance(error, kind))
 
 
+def status_of_code(code: str) -> HTTPStatus:
+    """The same for the code of an error that is not there any more."""
+    return next((status for kind, status in STATUS if kind.code == code), HTTPStatus.SERVICE_UNAVAILABLE)
+
+
 async def _on_our_error(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, LorekeeperError)  # noqa: S101 - that is what it is registered for
     status = status_of(error)
@@ -79,17 +87,24 @@ async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
     )
 
 
-async def _on_http(_: Request, error: Exception) -> JSONResponse:
+async def _on_http(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)  # noqa: S101 - that is what it is registered for
+    cause = error.__cause__
+    if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(cause, OSError):
+        # The body was fine, but there was no place to keep it.
+        return await _on_our_error(request, disk_failed(cause))
     return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
 
 
-async def _on_unexpected(_: Request, error: Exception) -> JSONResponse:
+async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("a request failed", exc_info=error)
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, wording.UNEXPECTED)
+    words = wording.UNEXPECTED if request.url.path == ASK_PATH else UNEXPECTED
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, words)
 
 
 def _readable(error: dict[str, Any]) -> str:
     """`question: Field required.`; never the value, which may be anything."""
+    if error["type"] == "json_invalid":
+        return "The body is not JSON."
     place = ".".join(str(part) for part in error["loc"] if part not in {"body", "query", "path"})
     return f"{place}: {error['msg']}." if place else f"{error['msg']}."

@@ -6,7 +6,6 @@ import asyncio
 import ipaddress
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
@@ -26,10 +25,14 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 LARGEST_BODY = 64 * 1024
+# As much as a command line can hold (on Linux 2 MB), with room for JSON around each path.
+LARGEST_BODY_OF = {"/v1/documents/paths": 4 * 2**20}
 MULTIPART_SLACK = 64 * 1024
 # Reading on for a while lets a client finish sending and see the answer instead of a broken connection.
 DRAIN_SECONDS = 30.0
-LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+# Without a byte of the body for so long, the client is gone or means no good.
+SILENCE_SECONDS = 60.0
+STOPPING_SECONDS = 2.0
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 UPLOAD_PATH = "/v1/documents"
 
@@ -41,6 +44,15 @@ class Protection:
         self._app = app
         self._is_local = is_loopback(host)
         self._max_upload_bytes = max_upload_bytes
+        self._receiving: set[asyncio.Timeout] = set()
+        self._is_stopping = False
+
+    def stop(self) -> None:
+        """From now on, clients that are silent in the middle of a request are given little time."""
+        self._is_stopping = True
+        soon = asyncio.get_running_loop().time() + STOPPING_SECONDS
+        for limit in self._receiving:
+            limit.reschedule(soon)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -52,27 +64,65 @@ class Protection:
             await problem(HTTPStatus.FORBIDDEN, refusal)(scope, receive, send)
             return
         limit = self._limit(scope)
-        too_large = HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, _explain(limit))
+        too_large = HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._explain(scope, limit))
         if _announced_size(headers) > limit:
             if "100-continue" not in headers.get("expect", "").lower():
                 await _drain(receive)
             await problem(too_large.status_code, too_large.detail)(scope, receive, send)
             return
-        await self._app(scope, _limited(receive, limit, too_large), send)
+        await self._app(scope, self._limited(receive, limit, too_large), send)
+
+    def _limited(self, receive: Receive, limit: int, too_large: HTTPException) -> Receive:
+        received = 0
+        is_complete = False
+
+        async def counted() -> Message:
+            nonlocal received, is_complete
+            # After the body the only message is that the client left, which may take as long as it likes.
+            message = await (receive() if is_complete else self._in_time(receive))
+            received += len(message.get("body", b""))
+            is_complete = not message.get("more_body", False)
+            if received > limit:
+                await _drain(receive)
+                raise too_large
+            return message
+
+        return counted
+
+    async def _in_time(self, receive: Receive) -> Message:
+        try:
+            async with asyncio.timeout(STOPPING_SECONDS if self._is_stopping else SILENCE_SECONDS) as limit:
+                self._receiving.add(limit)
+                try:
+                    return await receive()
+                finally:
+                    self._receiving.discard(limit)
+        except TimeoutError:
+            words = "The rest of the request did not come. Please send it again."
+            raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, words, {"Connection": "close"}) from None
 
     def _limit(self, scope: Scope) -> int:
-        is_upload = scope["path"] == UPLOAD_PATH and scope["method"] == "POST"
-        return self._max_upload_bytes + MULTIPART_SLACK if is_upload else LARGEST_BODY
+        if _is_upload(scope):
+            return self._max_upload_bytes + MULTIPART_SLACK
+        return LARGEST_BODY_OF.get(scope["path"], LARGEST_BODY)
+
+    def _explain(self, scope: Scope, limit: int) -> str:
+        if _is_upload(scope):
+            megabytes = self._max_upload_bytes // 2**20
+            return f"The file is too large; at most {megabytes} MB are accepted (server.max_upload_mb)."
+        shown = f"{limit // 1024} KB" if limit < 2**20 else f"{limit // 2**20} MB"
+        return f"The request is too large; at most {shown} are accepted here."
 
     def _refuse(self, method: str, headers: Headers) -> str | None:
         host = headers.get("host", "")
         # A page on the internet can make its own name point here (DNS rebinding); its Host header gives it away.
-        if self._is_local and _name(host) not in LOOPBACK_NAMES:
+        if self._is_local and not is_loopback(_name(host)):
             return "This server answers only to localhost. Use http://127.0.0.1 or http://localhost with its port."
         if method in READING_METHODS:
             return None
         origin = headers.get("origin")
-        foreign = origin is not None and urlsplit(origin).netloc != host
+        own = {f"http://{host}".lower(), f"https://{host}".lower()}
+        foreign = origin is not None and origin.lower() not in own
         if foreign or headers.get("sec-fetch-site", "none") not in {"same-origin", "none"}:
             return "Requests from pages of another site are not accepted."
         return None
@@ -83,38 +133,20 @@ def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host.strip("[]")).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.lower() == "localhost"
+
+
+def _is_upload(scope: Scope) -> bool:
+    return bool(scope["path"] == UPLOAD_PATH and scope["method"] == "POST")
 
 
 def _name(host: str) -> str:
-    return host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0].lower()
+    return host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
 
 
 def _announced_size(headers: Headers) -> int:
     value = headers.get("content-length", "")
     return int(value) if value.isdecimal() else 0
-
-
-def _explain(limit: int) -> str:
-    if limit == LARGEST_BODY:
-        return f"The request is too large; at most {LARGEST_BODY // 1024} KB are accepted here."
-    megabytes = (limit - MULTIPART_SLACK) // 2**20
-    return f"The file is too large; at most {megabytes} MB are accepted (server.max_upload_mb)."
-
-
-def _limited(receive: Receive, limit: int, too_large: HTTPException) -> Receive:
-    received = 0
-
-    async def counted() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > limit:
-            await _drain(receive)
-            raise too_large
-        return message
-
-    return counted
 
 
 async def _drain(receive: Receive) -> None:

@@ -71,9 +71,9 @@ class Place:
         return self.run(*arguments, command=(sys.executable, "-c", WITH_MODULES))
 
     @contextmanager
-    def serving(self, *, with_modules: bool = False) -> Iterator[Serving]:
-        """`lorekeeper run` until the end of the block."""
-        command = [sys.executable, "-c", WITH_MODULES] if with_modules else [str(COMMAND)]
+    def serving(self, program: str = "") -> Iterator[Serving]:
+        """`lorekeeper run` until the end of the block; with a program, as that runs it."""
+        command = [sys.executable, "-c", program] if program else [str(COMMAND)]
         log = self.folder / "run.log"
         with log.open("w") as output:
             process = subprocess.Popen(

@@ -77,12 +77,12 @@ def test_why_shows_what_the_answer_was_decided_on() -> None:
 
 
 @pytest.mark.parametrize("end", ["", "\n", "   \n"])
-async def test_a_conversation_is_one_thread_and_ends_with_an_empty_line_or_the_input(
+def test_a_conversation_is_one_thread_and_ends_with_an_empty_line_or_the_input(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], end: str
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(f"First?\nSecond?\n{end}"))
     parrot = Parrot()
-    await converse(parrot, "hr")
+    converse(parrot, "hr")
     out = capsys.readouterr().out
     assert out.index("You asked: First?") < out.index("You asked: Second?")
     assert len({question.thread for question in parrot.questions}) == 1

@@ -19,6 +19,13 @@ QUESTION = "How many days of vacation do I accrue?"
 LEAVE = "# Leave\n\n## Vacation\n\nFull-time staff accrue 15 days of vacation each year.\n"
 SENTENCE = "Full-time staff accrue 15 days of vacation each year"
 SCRIPT = "<img src=x onerror=\"document.title='owned'\">"
+# Answers every upload at once, and reads it afterwards.
+IMPATIENT = """
+from bots.gateway import documents
+from core.cli import main
+documents.PATIENCE_SECONDS = 0
+main()
+"""
 LONG_WORD = "Donaudampfschifffahrtsgesellschaftskapitän" * 6
 FERRY = f"The ferry to Vienna, the {LONG_WORD[:60]}, sails at noon"
 
@@ -188,6 +195,18 @@ def test_without_documents_the_page_says_how_to_add_some_and_without_a_server_th
         server.process.wait()
         ask(page)
         expect(page.locator("[data-outcome=failed]")).to_contain_text("Lorekeeper cannot be reached.")
+
+
+def test_what_is_read_in_the_background_is_followed_to_its_end(browser: Browser, tmp_path: Path) -> None:
+    with browser.new_context() as context, place(tmp_path).serving(IMPATIENT) as server:
+        page = context.new_page()
+        page.goto(server.url)
+        upload(page, ("leave.md", LEAVE.encode()), ("broken.pdf", b"%PDF-1.7 and nothing more"))
+        status = page.get_by_role("status")
+        expect(status).to_contain_text("leave.md is still being read")
+        expect(status).to_contain_text("leave.md was read and can be asked about.", timeout=20_000)
+        expect(status).to_contain_text("broken.pdf was not added.", timeout=20_000)
+        expect(page.locator("#count")).to_have_text("1 document")
 
 
 def assert_fits(page: Page) -> None:

@@ -4,14 +4,11 @@
 
 const ASK_TIMEOUT_MS = 180_000; // longer than the server's own
 const COUNT_TIMEOUT_MS = 15_000;
-const UPLOAD_TIMEOUT_MS = 30 * 60_000;
 
 const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((node) => [node.id, node]));
 const state = {
   request: null, // the AbortController of the question being answered
   thread: null,
-  transfer: null, // the XMLHttpRequest of the file being uploaded
-  uploads: Promise.resolve(), // files go one after the other
 };
 
 /** What went wrong, in words for the reader; with its `reference` an operator finds the cause in the log. */
@@ -311,89 +308,13 @@ function announce(text, failed = false) {
   page.status.classList.toggle("failed", failed);
 }
 
-// ── uploading ───────────────────────────────────────────────────────────────────────────────────
-const CHANGES = {
-  added: "was added and can be asked about.",
-  replaced: "replaced its earlier version.",
-  unchanged: "was already there, unchanged.",
-  processing: "is still being read; it can be asked about when that is done.",
-};
-
-function addFiles(files) {
-  const chosen = [...files]; // the list of a file field empties when the field is reset
-  page.file.value = "";
-  if (chosen.length) state.uploads = state.uploads.then(() => uploadAll(chosen));
-}
-
-async function uploadAll(files) {
-  const results = [];
-  for (const file of files) {
-    announce(`Uploading ${file.name}…`);
-    results.push(await upload(file));
-  }
-  page.progress.hidden = true;
-  announce(results.map((result) => result.text).join("\n"), results.some((result) => result.failed));
-  await refreshCount();
-}
-
-async function upload(file) {
-  try {
-    const { kind, message: words } = await send(file);
-    return { text: [file.name, CHANGES[kind], words].filter(Boolean).join(" "), failed: false };
-  } catch (error) {
-    const reference = error.reference ? ` (reference ${error.reference})` : "";
-    return { text: `${file.name} was not added. ${error.message}${reference}`, failed: true };
-  }
-}
-
-function send(file) {
-  const form = new FormData();
-  form.append("file", file);
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest(); // fetch cannot report the progress of an upload
-    const fail = (words) => () => reject(new Problem(words));
-    request.open("POST", "/v1/documents");
-    request.responseType = "json";
-    request.timeout = UPLOAD_TIMEOUT_MS;
-    request.upload.onprogress = ({ loaded, total }) => showProgress(file.name, total ? loaded / total : 0);
-    request.onload = () => resolve(request);
-    request.onerror = fail("The upload was cut off: the file may be too large, or the connection was lost.");
-    request.ontimeout = fail("The upload took too long.");
-    request.onabort = fail("The upload was cancelled.");
-    state.transfer = request;
-    showProgress(file.name, 0);
-    request.send(form);
-  }).then(({ status, response }) => readReply(status, response));
-}
-
-function showProgress(name, share) {
-  const sent = share >= 1;
-  page.progress.hidden = false;
-  page["progress-label"].textContent = sent ? `Reading ${name}…` : `Uploading ${name}: ${Math.floor(share * 100)} %`;
-  page.cancel.hidden = sent; // what the server already has, it finishes reading
-  if (sent) page["progress-bar"].removeAttribute("value");
-  else page["progress-bar"].value = share * 100;
-}
-
-/** Covers the page while files are dragged over it, and takes what is dropped. */
-function onDrag(event) {
-  if (!event.dataTransfer?.types.includes("Files")) return;
-  event.preventDefault();
-  page.drop.hidden = event.type === "drop" || (event.type === "dragleave" && !event.relatedTarget);
-  if (event.type === "drop") addFiles(event.dataTransfer.files);
-}
-
 // ── start ───────────────────────────────────────────────────────────────────────────────────────
 page.composer.addEventListener("submit", submit);
 page.question.addEventListener("input", updateComposer);
 page.question.addEventListener("keydown", submitOnEnter);
 page.stop.addEventListener("click", () => state.request?.abort());
 page.new.addEventListener("click", () => showConversation(null));
-page.upload.addEventListener("click", () => page.file.click());
-page.file.addEventListener("change", () => addFiles(page.file.files));
-page.cancel.addEventListener("click", () => state.transfer?.abort());
 page.welcome.addEventListener("click", ({ target }) => target.matches(".example") && ask(target.textContent));
-for (const type of ["dragover", "dragleave", "drop"]) document.addEventListener(type, onDrag);
 window.addEventListener("focus", refreshCount);
 window.addEventListener("hashchange", () => showConversation(threadInAddress()));
 showConversation(threadInAddress());

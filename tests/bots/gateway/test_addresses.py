@@ -7,7 +7,7 @@ import pytest
 from bots.gateway.protection import is_loopback
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "[::1]", "localhost", "LocalHost"])
 def test_loopback_is_reached_by_this_machine_only(host: str) -> None:
     assert is_loopback(host)
 

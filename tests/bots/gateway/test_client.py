@@ -143,6 +143,58 @@ async def test_documents_are_listed_shown_and_removed(client: GatewayClient, fol
     assert (await client.page())[1] == 2
 
 
+async def test_a_thousand_paths_are_indexed_and_far_too_many_are_refused_with_the_limit(
+    client: GatewayClient, tmp_path: Path
+) -> None:
+    missing = [tmp_path / f"{'x' * 100}{number}.md" for number in range(1000)]
+    with pytest.raises((InvalidRequest, StorageFailed), match="does not exist"):
+        await client.add_paths(missing, "default")
+    with pytest.raises(TooLarge, match="at most 4 MB"):
+        await client.add_paths(missing * 40, "default")
+
+
+async def test_all_passages_of_a_long_document_are_shown(
+    client: GatewayClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bots.gateway.client.PASSAGES", 2)
+    texts = [f"Rule {number} is about topic{number}." for number in range(5)]
+    (tmp_path / "rules.md").write_text("".join(f"# Part {number}\n\n{text}\n\n" for number, text in enumerate(texts)))
+    change = await client.add_file("rules.md", tmp_path / "rules.md", "default")
+    assert change.document is not None
+    assert [passage.text for passage in await client.passages(change.document.id)] == texts
+
+
+@pytest.mark.parametrize("late", ["the server's answer", "the client's patience"])
+async def test_a_removal_that_waits_for_indexing_is_said_to_be_queued_and_happens(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    if late == "the server's answer":
+        monkeypatch.setattr(routes, "PATIENCE_SECONDS", 0.05)
+    else:
+        monkeypatch.setattr("bots.gateway.client.ANSWER_SECONDS", 0.2)
+    embedder = GatedEmbedder()
+    embedder.gate.set()
+    async with serving(settings(tmp_path), embedder) as server:
+        client = GatewayClient(server.url, server.token)
+        added = await client.add_file("old.md", folder / "leave.md", "default")
+        assert added.document is not None
+        embedder.gate.clear()
+        embedder.reached.clear()
+        (folder / "travel.md").write_text("Flights are booked three weeks ahead.")
+        adding = asyncio.create_task(client.add_paths([folder / "travel.md"], "default"))
+        assert await asyncio.to_thread(embedder.reached.wait, 10)
+        try:
+            with pytest.raises(StorageFailed, match="busy indexing; the removal of Leave is queued"):
+                await client.remove(added.document.id)
+        finally:
+            embedder.gate.set()
+        await adding
+        async with asyncio.timeout(10):
+            while (await client.page())[1] > 1:
+                await asyncio.sleep(0.02)
+        assert [document.title for document in (await client.page())[0]] == ["Travel"]
+
+
 @pytest.mark.parametrize("document_id", ["0" * 32, "../../healthz", "a b"])
 async def test_an_unknown_document_is_not_found(client: GatewayClient, document_id: str) -> None:
     with pytest.raises(NotFound):

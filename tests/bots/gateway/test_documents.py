@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import resource
+import shutil
 import socket
 import sqlite3
 from collections.abc import AsyncIterator
@@ -160,20 +162,75 @@ async def test_an_upload_without_a_file_or_with_a_nameless_one_is_a_problem(shar
     assert_problem(await shared.upload("a.md", LEAVE, namespace="a b"), 422, "namespace")
 
 
-async def test_a_file_that_takes_long_is_accepted_and_goes_on_in_the_background(
+async def test_files_that_take_long_are_accepted_and_followed_to_their_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(routes, "PATIENCE_SECONDS", 0.05)
     embedder = GatedEmbedder()
+    embedder.gate.set()
     async with serving(settings(tmp_path), embedder) as server:
-        response = await server.upload("leave.md")
+        await server.upload("leave.md", LEAVE.replace(b"13", b"20"))
+        embedder.gate.clear()
+        monkeypatch.setattr(routes, "PATIENCE_SECONDS", 0.05)
+        uploads = (
+            ("first.md", b"Flights are booked early."),
+            ("leave.md", LEAVE),
+            ("broken.pdf", b"%PDF-1.7 and no more"),
+        )
+        replies = [await server.upload(*upload) for upload in uploads]
+        addresses = [f"/v1/documents/{reply.json()['document']['id']}" for reply in replies]
+        waiting = [(await server.client.get(address)).json() for address in addresses]
         embedder.gate.set()
         async with asyncio.timeout(10):
-            while not (await server.client.get("/v1/documents?status=ready")).json()["total"]:
+            while True:
+                ends = [(await server.client.get(address)).json() for address in addresses]
+                if not {end["status"] for end in ends} & {"queued", "processing"}:
+                    break
                 await asyncio.sleep(0.02)
         answer = (await server.ask()).json()
-    assert (response.status_code, response.json()["kind"]) == (202, "processing")
-    assert answer["outcome"] == "answered"
+    assert [(reply.status_code, reply.json()["kind"]) for reply in replies] == [(202, "processing")] * 3
+    assert [each["status"] for each in waiting] == ["processing", "queued", "queued"]
+    assert waiting[2] == replies[2].json()["document"]
+    assert [each["status"] for each in ends] == ["ready", "ready", "failed"]
+    assert ends[2]["error"]
+    assert "13 days" in answer["text"]
+
+
+async def test_passages_come_in_pages(server: Server) -> None:
+    text = "".join(f"# Part {number}\n\nRule {number} is about topic{number}.\n\n" for number in range(3))
+    address = f"/v1/documents/{(await server.upload('rules.md', text.encode())).json()['document']['id']}/passages"
+    page = (await server.client.get(f"{address}?limit=2&offset=1")).json()
+    assert [passage["locator"] for passage in page["passages"]] == ["Part 1", "Part 2"]
+    assert page["total"] == 3
+    for query in ("limit=0", "limit=1001", "offset=-1"):
+        assert_problem(await server.client.get(f"{address}?{query}"), 422, query.partition("=")[0])
+
+
+async def test_a_disk_that_takes_no_more_is_named_and_another_file_can_follow(server: Server) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # What a disk without space looks like to a program, for files beyond 1.5 MB.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3 * MEGABYTE // 2, before[1]))
+    try:
+        refused = await server.upload("big.txt", b"word " * (MEGABYTE // 2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    problem = assert_problem(refused, 503, "disk of the data folder")
+    assert problem["code"] == "storage_failed"
+    assert (await server.upload("leave.md")).status_code == 201
+
+
+@pytest.mark.parametrize("size", [100, 3 * MEGABYTE])
+async def test_a_folder_for_uploads_that_is_gone_is_a_problem_of_the_disk(server: Server, size: int) -> None:
+    shutil.rmtree(server.application.settings.data_dir / "incoming")
+    assert_problem(await server.upload("leave.txt", b"word " * (size // 5)), 503, "disk of the data folder")
+
+
+async def test_what_a_crash_left_of_an_upload_is_gone_after_a_start(tmp_path: Path) -> None:
+    left = tmp_path / "data" / "incoming" / "upload-x" / "file"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    async with serving(settings(tmp_path)) as server:
+        await server.upload("leave.md")
+        assert list((tmp_path / "data" / "incoming").iterdir()) == []
 
 
 async def test_uploads_at_the_same_time_do_not_disturb_each_other(server: Server) -> None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from pathlib import Path
 
 import pytest
 
+from bots.gateway.client import GatewayClient
 from tests.bots.gateway.serving import QUESTION, Server, serving, settings
 from tests.bots.gateway.test_ask import assert_problem
+from tests.fakes.openai_server import fake_openai
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BODY = {"question": QUESTION}
+BODIES = [("/v1/ask", "application/json"), ("/v1/documents", "multipart/form-data; boundary=x")]
 OWNER_ROUTES = {"/v1/documents/paths": {"paths": ["/tmp"]}, "/v1/documents/reindex": None}
 
 
@@ -23,7 +27,7 @@ async def test_a_name_on_the_internet_that_points_here_is_refused(shared: Server
     assert_problem(await shared.client.post("/v1/ask", json=BODY, headers=headers), 403)
 
 
-@pytest.mark.parametrize("host", ["localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1", "[::1]:8080"])
+@pytest.mark.parametrize("host", ["localhost", "localhost:8080", "LOCALHOST:1", "127.0.0.1", "127.0.0.2", "[::1]:8080"])
 async def test_the_names_of_this_machine_are_served(shared: Server, host: str) -> None:
     assert (await shared.client.get("/healthz", headers={"Host": host})).status_code == 200
 
@@ -42,6 +46,8 @@ async def test_on_an_address_that_others_reach_every_name_is_served(tmp_path: Pa
     [
         {"Origin": "https://evil.example"},
         {"Origin": "null"},
+        {"Origin": "http://["},
+        {"Origin": ""},
         {"Origin": "http://127.0.0.1:1"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
@@ -59,6 +65,8 @@ async def test_a_page_of_another_site_may_change_and_ask_nothing(shared: Server,
 
 async def test_our_own_page_and_scripts_may(shared: Server) -> None:
     page = {"Origin": shared.url, "Sec-Fetch-Site": "same-origin"}
+    secure = {"Origin": "https://127.0.0.1", "Host": "127.0.0.1"}
+    assert (await shared.client.post("/v1/ask", json=BODY, headers=secure)).status_code == 200
     assert (await shared.client.post("/v1/ask", json=BODY, headers=page)).status_code == 200
     assert (await shared.client.post("/v1/ask", json=BODY)).status_code == 200
 
@@ -88,6 +96,76 @@ async def test_every_reply_has_the_headers_that_protect_a_browser(shared: Server
 async def test_a_refusal_has_them_too(shared: Server) -> None:
     refused = await shared.client.get("/", headers={"Host": "evil.example"})
     assert "content-security-policy" in refused.headers
+
+
+async def test_a_reply_to_an_error_that_nobody_expected_has_them_and_says_nothing_of_a_question(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object) -> None:
+        raise RuntimeError("nobody expected this")
+
+    monkeypatch.setattr(server.application.documents, "page", fail)
+    monkeypatch.setattr(type(server.application.asker), "ask", fail)
+    listed, asked = await server.client.get("/v1/documents"), await server.ask()
+    assert "question" not in assert_problem(listed, 500, "on our side")["detail"]
+    assert_problem(asked, 500, "question was not answered")
+    for reply in (listed, asked):
+        assert reply.headers["x-content-type-options"] == "nosniff"
+        assert reply.headers["cache-control"] == "no-store"
+
+
+async def test_another_address_of_this_machine_serves_its_own_commands(tmp_path: Path) -> None:
+    async with serving(settings(tmp_path, server={"host": "127.0.0.2"})) as server:
+        assert await GatewayClient(server.url, server.token).page() == ([], 0)
+
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def send_half(url: str, path: str, kind: str) -> Connection:
+    host, port = url.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    head = f"POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Type: {kind}\r\nContent-Length: 1000\r\n\r\n"
+    writer.write(head.encode() + b"--x\r\n")
+    return reader, writer
+
+
+async def assert_timed_out(connection: Connection) -> None:
+    reader, writer = connection
+    async with asyncio.timeout(10):
+        reply = await reader.read()  # to the end: the connection is closed
+    writer.close()
+    await writer.wait_closed()
+    assert b" 408 " in reply.splitlines()[0]
+    assert b"application/problem+json" in reply
+    assert b"did not come" in reply
+
+
+@pytest.mark.parametrize(("path", "kind"), BODIES)
+async def test_a_body_that_stops_coming_is_not_waited_for(
+    shared: Server, monkeypatch: pytest.MonkeyPatch, path: str, kind: str
+) -> None:
+    monkeypatch.setattr("bots.gateway.protection.SILENCE_SECONDS", 0.1)
+    await assert_timed_out(await send_half(shared.url, path, kind))
+
+
+@pytest.mark.parametrize(("path", "kind"), BODIES)
+async def test_a_server_that_stops_does_not_wait_for_it_either(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str, kind: str
+) -> None:
+    monkeypatch.setattr("bots.gateway.protection.STOPPING_SECONDS", 0.1)
+    async with serving(settings(tmp_path)) as server:
+        connection = await send_half(server.url, path, kind)
+        await server.client.get("/healthz")
+    await assert_timed_out(connection)
+
+
+async def test_a_question_may_take_longer_than_its_body(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bots.gateway.protection.SILENCE_SECONDS", 0.1)
+    with fake_openai(pause=0.01, answer="word " * 60) as model:
+        async with serving(settings(tmp_path, generation={"base_url": model.url})) as server:
+            await server.upload("leave.md")
+            assert (await server.ask()).status_code == 200
 
 
 async def test_the_page_runs_no_script_and_loads_nothing_that_is_not_its_own(shared: Server) -> None:
