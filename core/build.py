@@ -100,6 +100,7 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
         upgrade(engine)
         store = DocumentStore(engine)
         embedder = open_embedder(settings)
+        parts.callback(embedder.close)
         identity = IndexIdentity(IndexMeta(engine), embedder.identity, split_identity(settings))
         if not for_reindex:
             identity.check(is_empty=store.count_chunks(None) == 0)

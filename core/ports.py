@@ -56,6 +56,8 @@ class Embedder(Protocol):
 
     def count_tokens(self, text: str) -> int: ...
 
+    def close(self) -> None: ...
+
 
 class VectorIndex(Protocol):
     """Dense search. Blocking. The access filter is part of the query."""

@@ -7,8 +7,9 @@ question last, so that follow-ups on the same passages reuse what was computed.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
+from core.ports import CountTokens
 from core.sentences import unmarked
 from core.types import GenerationRequest, Passage, Turn
 
@@ -26,12 +27,14 @@ Rewrite the last question of a conversation so that it can be understood without
 the names that it refers to, and add nothing. Reply with the rewritten question only."""
 # For the chat template's own tokens, per message.
 TOKENS_PER_MESSAGE = 8
+TOKENS_PER_LINE_BREAK = 1
 SMALLEST_PASSAGE = 40
 LONGEST_HISTORY = 6
+LONGEST_TURN = 500
 _TAG = re.compile(r"</?\s*passages?\b[^>]*>", re.IGNORECASE)
 
 
-def messages(request: GenerationRequest, budget: int, count_tokens: Callable[[str], int]) -> list[tuple[Role, str]]:
+def messages(request: GenerationRequest, budget: int, count_tokens: CountTokens) -> list[tuple[Role, str]]:
     """(role, content) pairs that together fit `budget` tokens, whatever the lengths of question, history and passages.
 
     The question comes first when room is given out, then passages, best first, then history, latest first.
@@ -49,13 +52,26 @@ def messages(request: GenerationRequest, budget: int, count_tokens: Callable[[st
     ]
 
 
-def standalone_messages(question: str, history: Sequence[Turn]) -> list[tuple[Role, str]]:
-    """The request to turn a follow-up into a question that stands alone."""
-    lines = [f"{turn.role}: {turn.text[:500]}" for turn in history[-LONGEST_HISTORY:]]
-    return [("system", STANDALONE_SYSTEM), ("user", "\n".join([*lines, f"user: {question}"]))]
+def standalone_messages(
+    question: str, history: Sequence[Turn], budget: int, count_tokens: CountTokens
+) -> list[tuple[Role, str]]:
+    """The request to turn a follow-up into a question that stands alone, in at most `budget` tokens.
+
+    The question may take half of the room; the latest turns have the rest.
+    """
+    room = budget - count_tokens(STANDALONE_SYSTEM) - 2 * TOKENS_PER_MESSAGE
+    lines = [f"user: {truncated(question, room // 2, count_tokens)}"]
+    room -= count_tokens(lines[0])
+    for turn in reversed(history[-LONGEST_HISTORY:]):
+        line = truncated(f"{turn.role}: {turn.text[:LONGEST_TURN]}", room - TOKENS_PER_LINE_BREAK, count_tokens)
+        room -= count_tokens(line) + TOKENS_PER_LINE_BREAK
+        if not line:
+            break
+        lines.insert(0, line)
+    return [("system", STANDALONE_SYSTEM), ("user", "\n".join(lines))]
 
 
-def truncated(text: str, tokens: int, count_tokens: Callable[[str], int]) -> str:
+def truncated(text: str, tokens: int, count_tokens: CountTokens) -> str:
     """The longest beginning of `text`, up to a word's end, of at most `tokens` tokens."""
     if tokens <= 0:
         return ""
@@ -73,7 +89,7 @@ def truncated(text: str, tokens: int, count_tokens: Callable[[str], int]) -> str
     return head.rsplit(None, 1)[0] if cuts_a_word and len(head.split()) > 1 else head
 
 
-def _passages(passages: Sequence[Passage], room: int, count_tokens: Callable[[str], int]) -> str:
+def _passages(passages: Sequence[Passage], room: int, count_tokens: CountTokens) -> str:
     parts = []
     for number, passage in enumerate(passages, start=1):
         head = f'<passage number="{number}" source="{_attribute(passage)}">\n'
@@ -87,7 +103,7 @@ def _passages(passages: Sequence[Passage], room: int, count_tokens: Callable[[st
     return "\n".join(parts)
 
 
-def _best_fit(passage: Passage, room: int, count_tokens: Callable[[str], int]) -> str:
+def _best_fit(passage: Passage, room: int, count_tokens: CountTokens) -> str:
     text = unmarked(_TAG.sub("", passage.text))
     context = unmarked(_TAG.sub("", passage.context))
     # A section takes at most half of what is left, so that one passage does not crowd out the others.
@@ -102,7 +118,7 @@ def _attribute(passage: Passage) -> str:
     return re.sub(r'[<>"\s]+', " ", ", ".join(part for part in (passage.title, passage.locator) if part))[:200]
 
 
-def _fitting_history(history: Sequence[Turn], room: int, count_tokens: Callable[[str], int]) -> list[tuple[Role, str]]:
+def _fitting_history(history: Sequence[Turn], room: int, count_tokens: CountTokens) -> list[tuple[Role, str]]:
     kept: list[tuple[Role, str]] = []
     for turn in reversed(history[-LONGEST_HISTORY:]):
         tokens = count_tokens(turn.text) + TOKENS_PER_MESSAGE

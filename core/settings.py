@@ -125,7 +125,7 @@ class Generation(Section):
     base_url: str = Field("", description="An OpenAI-compatible server such as vLLM: http://127.0.0.1:8000/v1")
     model: str = Field("", description="Name of the model there. Empty: the first one it lists.")
     api_key: SecretStr = SecretStr("")
-    context_tokens: int = Field(4096, ge=512, description="The model's window; passages beyond it are left out.")
+    context_tokens: int = Field(4096, ge=1024, description="The model's window; passages beyond it are left out.")
     max_tokens: int = Field(512, ge=16, description="Longest answer, in tokens.")
     temperature: float = Field(0.0, ge=0, le=2)
     connect_seconds: float = Field(3.0, gt=0)

@@ -43,8 +43,9 @@ class OnlyExtractive:
         self._extractive = extractive
 
     async def stream(self, request: GenerationRequest, model: str = "") -> AsyncGenerator[Piece, None]:
-        async for text in self._extractive.stream(request):
-            yield Piece(text, self._extractive.name)
+        async with aclosing(self._extractive.stream(request)) as texts:
+            async for text in texts:
+                yield Piece(text, self._extractive.name)
 
     async def healthy(self) -> bool:
         return True
@@ -85,9 +86,10 @@ class Auto:
                 log.warning("the language model failed; quoting the documents instead", cause=error.message)
             else:
                 return
-        async for text in self._extractive.stream(request):
-            yield Piece(text, self._extractive.name, FALLEN_BACK, restart=written)
-            written = False
+        async with aclosing(self._extractive.stream(request)) as texts:
+            async for text in texts:
+                yield Piece(text, self._extractive.name, FALLEN_BACK, restart=written)
+                written = False
 
     async def healthy(self) -> bool:
         return await self._chat.healthy()

@@ -38,20 +38,29 @@ class ChatGenerator:
     def __init__(
         self, settings: Generation, count_tokens: CountTokens, breaker: Breaker | None = None, model: str = ""
     ) -> None:
+        self.count_tokens = count_tokens
         self._settings = settings
-        self._count_tokens = count_tokens
         self._breaker = breaker or Breaker(time.monotonic)
-        self._model = model or settings.model
+        self._named = model or settings.model
+        self._model = self._named
         self._healthy: tuple[float, bool] = (float("-inf"), False)
-        self._clients: dict[str, Any] = {}
+        self._client: tuple[str, Any] = ("", None)
+        self._others: dict[str, ChatGenerator] = {}
 
     @property
     def name(self) -> str:
         return f"chat:{self._model}" if self._model else "chat"
 
     def for_model(self, model: str) -> ChatGenerator:
-        """The same endpoint with another model or adapter."""
-        return ChatGenerator(self._settings, self._count_tokens, self._breaker, model)
+        """The same endpoint with another model or adapter; one for each name, kept."""
+        if model not in self._others:
+            self._others[model] = ChatGenerator(self._settings, self.count_tokens, self._breaker, model)
+        return self._others[model]
+
+    @property
+    def prompt_tokens(self) -> int:
+        """How long a prompt may be, counted by `count_tokens`."""
+        return int((self._settings.context_tokens - self._settings.max_tokens) / TOKEN_MARGIN)
 
     async def healthy(self) -> bool:
         """Whether the endpoint lists its models; asked at most every few seconds."""
@@ -70,8 +79,7 @@ class ChatGenerator:
         return result
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
-        room = int((self._settings.context_tokens - self._settings.max_tokens) / TOKEN_MARGIN)
-        prompt = messages(request, room, self._count_tokens)
+        prompt = await asyncio.to_thread(messages, request, self.prompt_tokens, self.count_tokens)
         async with aclosing(self._stream(prompt)) as pieces:
             async for piece in pieces:
                 yield piece
@@ -110,17 +118,23 @@ class ChatGenerator:
                     LONGEST_BACKOFF_SECONDS, BACKOFF_SECONDS * 2**attempt
                 ) * random.uniform(0.5, 1)  # noqa: S311
                 left = deadline - asyncio.get_running_loop().time()
-                if attempt == self._settings.retries or pause >= left:
+                if attempt == self._settings.retries or pause >= left or pause > LONGEST_BACKOFF_SECONDS:
                     raise GenerationUnavailable(error.message) from error.__cause__
                 log.warning("the language model failed; trying again", cause=error.message, attempt=attempt + 1)
                 await asyncio.sleep(pause)
+            except _Refused as error:
+                # The endpoint is well: it is this request, or this model, that it does not take.
+                self._breaker.succeeded()
+                if error.status == httpx.codes.NOT_FOUND:
+                    self._model = self._named
+                raise
             except GenerationUnavailable:
                 self._breaker.failed()
                 raise
         raise AssertionError("unreachable")
 
     async def _open(self, prompt: Sequence[tuple[Role, str]], deadline: float) -> tuple[Any, str]:
-        pieces = self._pieces(await self._client(), prompt)
+        pieces = self._pieces(prompt)
         limit = min(self._settings.first_token_seconds, deadline - asyncio.get_running_loop().time())
         try:
             async with asyncio.timeout(max(limit, 0)):
@@ -146,9 +160,9 @@ class ChatGenerator:
         except Exception as error:
             raise GenerationInterrupted("The language model stopped in the middle of its answer.") from error
 
-    async def _pieces(self, client: Any, prompt: Sequence[tuple[Role, str]]) -> AsyncGenerator[str, None]:
+    async def _pieces(self, prompt: Sequence[tuple[Role, str]]) -> AsyncGenerator[str, None]:
         finished = False
-        async for chunk in client.astream(list(prompt)):
+        async for chunk in (await self._opened()).astream(list(prompt)):
             finished = finished or bool(chunk.response_metadata.get("finish_reason"))
             if text := chunk.text:
                 yield str(text)
@@ -156,36 +170,28 @@ class ChatGenerator:
             # A server that dies closes the connection, which looks like an end; a real end says why it ended.
             raise GenerationInterrupted("The language model stopped in the middle of its answer.")
 
-    async def _client(self) -> Any:
-        model = self._model or (await self._list_models())[0]
-        self._model = model
-        if model not in self._clients:
-            settings = self._settings
-            timeout = httpx.Timeout(settings.total_seconds, connect=settings.connect_seconds)
-            self._clients[model] = _chat_model()(
-                model=model,
-                base_url=settings.base_url,
-                api_key=settings.api_key if settings.api_key.get_secret_value() else "none",
-                temperature=settings.temperature,
-                max_completion_tokens=settings.max_tokens,
-                timeout=timeout,
-                http_async_client=httpx.AsyncClient(timeout=timeout, limits=NO_KEEP_ALIVE),
-                max_retries=0,
-                stream_usage=False,
-            )
-        return self._clients[model]
+    async def _opened(self) -> Any:
+        """The client of the model that is named, or else of the first that the endpoint lists."""
+        self._model = model = self._model or (await self._list_models())[0]
+        made_for, client = self._client
+        if made_for != model:
+            client = await asyncio.to_thread(_open_client, self._settings, model)
+            self._client = (model, client)
+        return client
 
     async def _list_models(self) -> list[str]:
         key = self._settings.api_key.get_secret_value()
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         try:
-            async with httpx.AsyncClient(timeout=HEALTH_SECONDS, follow_redirects=False) as client:
+            # Loading the certificates takes tens of milliseconds. httpx's own limit is for each read, not for all.
+            opened = await asyncio.to_thread(httpx.AsyncClient, timeout=HEALTH_SECONDS, follow_redirects=False)
+            async with asyncio.timeout(HEALTH_SECONDS), opened as client:
                 response = await client.get(f"{self._settings.base_url.rstrip('/')}/models", headers=headers)
             response.raise_for_status()
             names = [str(row["id"]) for row in response.json()["data"]]
         except httpx.HTTPStatusError as error:
             raise _refused(error.response.status_code) from error
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, TimeoutError) as error:
             raise _Retriable("The language model's server does not answer.") from error
         except (ValueError, KeyError, TypeError) as error:
             raise GenerationUnavailable(
@@ -202,6 +208,29 @@ def _chat_model() -> Any:
     from langchain_openai import ChatOpenAI
 
     return ChatOpenAI
+
+
+def _open_client(settings: Generation, model: str) -> Any:
+    timeout = httpx.Timeout(settings.total_seconds, connect=settings.connect_seconds)
+    return _chat_model()(
+        model=model,
+        base_url=settings.base_url,
+        api_key=settings.api_key if settings.api_key.get_secret_value() else "none",
+        temperature=settings.temperature,
+        max_completion_tokens=settings.max_tokens,
+        timeout=timeout,
+        http_async_client=httpx.AsyncClient(timeout=timeout, limits=NO_KEEP_ALIVE),
+        max_retries=0,
+        stream_usage=False,
+    )
+
+
+class _Refused(GenerationUnavailable):
+    """What was asked for is at fault, not the endpoint."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
 
 
 class _Retriable(GenerationUnavailable):
@@ -227,18 +256,20 @@ def _classified(error: Exception) -> GenerationUnavailable:
 
 def _refused(status: int, retry_after: float | None = None) -> GenerationUnavailable:
     if status in {401, 403}:
-        return GenerationUnavailable("The language model's server refuses the key (generation.api_key).")
+        return _Refused("The language model's server refuses the key (generation.api_key).", status)
     if status == httpx.codes.NOT_FOUND:
-        return GenerationUnavailable(
-            "The language model's server does not know this model (generation.model) or address."
-        )
+        return _Refused("The language model's server does not know this model (generation.model) or address.", status)
     message = f"The language model's server failed (HTTP {status})."
-    return _Retriable(message, retry_after) if status in RETRIABLE else GenerationUnavailable(message)
+    if status in RETRIABLE:
+        return _Retriable(message, retry_after)
+    return GenerationUnavailable(message) if status >= httpx.codes.INTERNAL_SERVER_ERROR else _Refused(message, status)
 
 
 def _retry_after(error: Exception) -> float | None:
+    """Seconds. A date, the header's other form, is left to our own pause."""
     headers = getattr(getattr(error, "response", None), "headers", {})
     try:
-        return min(float(headers.get("retry-after", "")), 60.0)
+        seconds = float(headers.get("retry-after", ""))
     except ValueError:
         return None
+    return seconds if seconds > 0 else None

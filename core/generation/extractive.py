@@ -2,7 +2,7 @@
 
 A sentence is scored by its meaning (cosine to the question), its words (share of the question's rare ones), its passage's
 rank, and whether it holds the kind of thing that is asked for (a number for "how many"). Further sentences must add
-something: maximal marginal relevance (Carbonell and Goldstein, 1998).
+something: none is quoted that is too much like one before it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ PASSAGES = 5
 MOST_SENTENCES = 3
 LONGEST_ANSWER = 700
 W_MEANING, W_WORDS, W_RANK, W_TYPE = 1.0, 0.6, 0.35, 0.15
-# A further sentence must score at least this share of the best one, and differ from it.
+# About how the fused scores fall from one passage to the next; a reranker's may be of any size and sign.
+RANK_DECAY = 0.96
+# A further sentence must score at least this share of the best one.
 RELATIVE = 0.8
-NOVELTY = 0.5
+# Cosine from which two sentences say the same.
+MOST_ALIKE = 0.875
 _NUMBER = re.compile(r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half|double)\b", re.IGNORECASE)
 _TIME = re.compile(
     r"\d|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day|\b(?:january|february|march|april|may|june|july|august|september|"
@@ -50,11 +53,11 @@ class Candidate:
 
 
 class ExtractiveGenerator:
-    """Implements `core.ports.Generator`. Without an embedder, sentences are judged by their words alone."""
+    """Implements `core.ports.Generator`."""
 
     name = "extractive"
 
-    def __init__(self, embedder: Embedder | None = None) -> None:
+    def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
 
     async def healthy(self) -> bool:
@@ -70,13 +73,11 @@ class ExtractiveGenerator:
         if not candidates:
             return []
         vectors = self._vectors(request.standalone, candidates)
-        scores = _scores(request.standalone, candidates, request.passages, vectors)
+        scores = _scores(request.standalone, candidates, vectors)
         return _select(candidates, scores, vectors)
 
-    def _vectors(self, query: str, candidates: Sequence[Candidate]) -> Vectors | None:
+    def _vectors(self, query: str, candidates: Sequence[Candidate]) -> Vectors:
         """Row 0 is the question's, the others the candidates'."""
-        if self._embedder is None:
-            return None
         question = self._embedder.embed_queries([query])
         return np.concatenate([question, self._embedder.embed([candidate.text for candidate in candidates])])
 
@@ -94,19 +95,15 @@ def _candidates(passages: Sequence[Passage]) -> list[Candidate]:
     return list(found.values())
 
 
-def _scores(
-    query: str, candidates: Sequence[Candidate], passages: Sequence[Passage], vectors: Vectors | None
-) -> list[float]:
+def _scores(query: str, candidates: Sequence[Candidate], vectors: Vectors) -> list[float]:
     terms = set(analyze(query))
     expected = next((pattern for asked, pattern in _EXPECTED if asked.search(query)), None)
-    best = max((passage.score for passage in passages), default=0.0) or 1.0
     scores = []
     for row, candidate in enumerate(candidates, start=1):
         words = set(analyze(candidate.text))
         score = W_WORDS * len(words & terms) / max(1, len(terms))
-        score += W_RANK * max(0.0, passages[candidate.number - 1].score / best)
-        if vectors is not None:
-            score += W_MEANING * float(vectors[0] @ vectors[row])
+        score += W_RANK * RANK_DECAY ** (candidate.number - 1)
+        score += W_MEANING * float(vectors[0] @ vectors[row])
         if expected is not None and expected.search(candidate.text):
             score += W_TYPE
         if candidate.text.endswith("?"):
@@ -115,7 +112,7 @@ def _scores(
     return scores
 
 
-def _select(candidates: Sequence[Candidate], scores: Sequence[float], vectors: Vectors | None) -> list[Candidate]:
+def _select(candidates: Sequence[Candidate], scores: Sequence[float], vectors: Vectors) -> list[Candidate]:
     order = sorted(range(len(candidates)), key=lambda index: -scores[index])
     chosen = [order[0]]
     length = len(candidates[order[0]].text)
@@ -123,17 +120,10 @@ def _select(candidates: Sequence[Candidate], scores: Sequence[float], vectors: V
         if len(chosen) == MOST_SENTENCES or scores[index] < RELATIVE * scores[order[0]]:
             break
         fits = length + len(candidates[index].text) <= LONGEST_ANSWER
-        if fits and max(_similarity(candidates, vectors, index, other) for other in chosen) < 1 - NOVELTY / 4:
+        if fits and max(float(vectors[index + 1] @ vectors[other + 1]) for other in chosen) < MOST_ALIKE:
             chosen.append(index)
             length += len(candidates[index].text)
     # The best sentence leads; those of the same passage follow in their own order.
     first = candidates[chosen[0]]
     rest = sorted((candidates[index] for index in chosen[1:]), key=lambda each: (each.number, each.order))
     return [first, *rest]
-
-
-def _similarity(candidates: Sequence[Candidate], vectors: Vectors | None, one: int, other: int) -> float:
-    if vectors is not None:
-        return float(vectors[one + 1] @ vectors[other + 1])
-    first, second = set(analyze(candidates[one].text)), set(analyze(candidates[other].text))
-    return len(first & second) / max(1, len(first | second))

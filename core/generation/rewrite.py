@@ -20,7 +20,10 @@ log = structlog.get_logger(__name__)
 
 
 class ModelRewriter:
-    """Implements `core.ports.Rewriter`. The person waits for this, so it is short, and never an error."""
+    """Implements `core.ports.Rewriter`. The person waits for this, so it is short, and never an error.
+
+    Asks the default model, also where the namespace answers with another: an adapter is trained to answer.
+    """
 
     def __init__(self, chat: ChatGenerator, rule: Rewriter) -> None:
         self._chat = chat
@@ -29,10 +32,14 @@ class ModelRewriter:
     async def standalone(self, question: str, history: Sequence[Turn]) -> str:
         if not history:
             return question
-        if await self._chat.healthy():
+        chat = self._chat
+        if await chat.healthy():
+            prompt = await asyncio.to_thread(
+                standalone_messages, question, history, chat.prompt_tokens, chat.count_tokens
+            )
             try:
                 async with asyncio.timeout(REWRITE_SECONDS):
-                    reply = await self._chat.complete(standalone_messages(question, history))
+                    reply = await chat.complete(prompt)
             except (GenerationFailed, TimeoutError) as error:
                 log.warning("a follow-up was not rewritten by the model", cause=type(error).__name__)
             else:

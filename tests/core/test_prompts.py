@@ -74,5 +74,15 @@ def test_text_is_cut_at_a_words_end(tokens: int, cut: str) -> None:
 
 
 def test_a_follow_up_is_given_with_the_turns_before_it() -> None:
-    prompt = standalone_messages("And for managers?", (Turn("user", "How much leave?"), Turn("assistant", "13 days.")))
+    history = (Turn("user", "How much leave?"), Turn("assistant", "13 days."))
+    prompt = standalone_messages("And for managers?", history, 500, count)
     assert prompt[-1][1] == "user: How much leave?\nassistant: 13 days.\nuser: And for managers?"
+
+
+@pytest.mark.parametrize("budget", [150, 204, 1000])
+def test_a_follow_up_fits_whatever_comes(budget: int) -> None:
+    history = tuple(Turn("user", f"turn{number} " + "w " * 400) for number in range(9))
+    prompt = standalone_messages("And for " + "m " * 2_000, history, budget, count)
+    assert size(prompt) <= budget
+    assert "\nuser: And for m" in prompt[-1][1]
+    assert "turn8" in prompt[-1][1], "the latest turn is the last to be left out"

@@ -32,6 +32,9 @@ class WordEmbedder:
     def count_tokens(self, text: str) -> int:
         return len(text.split())
 
+    def close(self) -> None:
+        pass
+
     def _vectors(self, texts: Sequence[str]) -> Vectors:
         rows = np.full((len(texts), DIMENSION), 1e-3, np.float32)
         for row, text in zip(rows, texts, strict=True):

@@ -6,7 +6,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -26,6 +26,10 @@ class FakeOpenAI:
     key: str = ""
     models: tuple[str, ...] = (MODEL,)
     models_status: int = 200
+    models_drip: bool = False
+    """The list of models comes a byte at a time, and never ends."""
+    retry_after: str = "0.05"
+    """Sent with HTTP 429."""
     pause: float = 0.0
     requests: list[dict[str, Any]] = field(default_factory=list)
     left_early: int = 0
@@ -56,6 +60,8 @@ class _Handler(BaseHTTPRequestHandler):
         state = self.server.state
         if state.models_status != 200:
             self._error(state.models_status)
+        elif state.models_drip:
+            self._drip()
         elif self._allowed():
             self._json(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in state.models]})
 
@@ -71,6 +77,15 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(404)
         else:
             self._stream(state)
+
+    def _drip(self) -> None:
+        self.send_response(200)
+        self.send_header("content-length", "1000000")
+        self.end_headers()
+        with suppress(OSError):
+            while not self.server.stopping.wait(0.05):
+                self._send(" ")
+        self.close_connection = True
 
     def _allowed(self) -> bool:
         key = self.server.state.key
@@ -103,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
         if status == 429:
-            self.send_header("retry-after", "0.05")
+            self.send_header("retry-after", self.server.state.retry_after)
         self.end_headers()
         self.wfile.write(data)
 

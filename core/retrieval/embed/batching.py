@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from core.ports import Embedder, Vectors
+from core.retrieval.embed.endpoint import EndpointUnavailable
 
 LARGEST_BATCH = 32
 
@@ -32,13 +33,21 @@ class QueryBatcher:
     async def _work(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting[:LARGEST_BATCH], self._waiting[LARGEST_BATCH:]
-            try:
-                vectors = await asyncio.to_thread(self._embedder.embed_queries, [query for query, _ in batch])
-            except Exception as error:  # noqa: BLE001 - handed to every caller, who decides
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
-            for row, (_, future) in enumerate(batch):
+            await self._run(batch)
+
+    async def _run(self, batch: list[tuple[str, asyncio.Future[Vectors]]]) -> None:
+        try:
+            vectors = await asyncio.to_thread(self._embedder.embed_queries, [query for query, _ in batch])
+        except Exception as error:  # noqa: BLE001 - handed to the callers, who decide
+            if len(batch) > 1 and not isinstance(error, EndpointUnavailable):
+                # One query that is refused must not take the others with it.
+                for each in batch:
+                    await self._run([each])
+                return
+            for _, future in batch:
                 if not future.done():
-                    future.set_result(vectors[row : row + 1])
+                    future.set_exception(error)
+            return
+        for row, (_, future) in enumerate(batch):
+            if not future.done():
+                future.set_result(vectors[row : row + 1])

@@ -57,6 +57,9 @@ class OnnxEmbedder:
     def count_tokens(self, text: str) -> int:
         return self._model.count_tokens(text)
 
+    def close(self) -> None:
+        """Nothing is open."""
+
 
 def open_onnx(settings: Settings) -> OnnxEmbedder:
     """The configured local model, exported first if it is not in the cache.

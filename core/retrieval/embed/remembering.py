@@ -42,6 +42,9 @@ class RememberingEmbedder:
     def count_tokens(self, text: str) -> int:
         return self._embedder.count_tokens(text)
 
+    def close(self) -> None:
+        self._embedder.close()
+
     def _remembered(self, kind: str, embed: Callable[[Sequence[str]], Vectors], texts: Sequence[str]) -> Vectors:
         with self._lock:
             known = {text: self._rows[kind, text] for text in texts if (kind, text) in self._rows}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
 
 from core.errors import GenerationUnavailable, InvalidSettings
-from core.generation.auto import FALLEN_BACK, Chooser, Piece
+from core.generation.auto import FALLEN_BACK, Auto, Chooser, OnlyExtractive, Piece
 from core.generation.build import open_generation
+from core.generation.chat import ChatGenerator
+from core.generation.extractive import ExtractiveGenerator
 from core.settings import Generation
 from core.types import GenerationRequest, Passage
 from tests.fakes.embedder import WordEmbedder
@@ -74,6 +77,27 @@ async def test_with_mode_chat_a_model_that_is_down_is_an_error() -> None:
 def test_mode_chat_needs_an_address() -> None:
     with pytest.raises(InvalidSettings, match=r"generation\.base_url"):
         chooser(mode="chat")
+
+
+@pytest.mark.parametrize("base_url", ["", "http://127.0.0.1:9/v1"])
+async def test_a_person_who_leaves_ends_the_quoting(base_url: str) -> None:
+    ended = False
+
+    class Quoting(ExtractiveGenerator):
+        async def stream(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
+            nonlocal ended
+            try:
+                yield QUOTED
+                yield QUOTED
+            finally:
+                ended = True
+
+    settings = Generation(base_url=base_url, connect_seconds=0.5, retries=0)
+    quoting = Quoting(WordEmbedder())
+    chosen = Auto(ChatGenerator(settings, len), quoting) if base_url else OnlyExtractive(quoting)
+    async with aclosing(chosen.stream(REQUEST)) as stream:
+        await anext(stream)
+    assert ended
 
 
 async def test_with_mode_extractive_the_endpoint_is_left_alone() -> None:

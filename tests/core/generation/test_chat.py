@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any
@@ -11,7 +12,8 @@ from typing import Any
 import pytest
 
 from core.errors import GenerationInterrupted, GenerationUnavailable
-from core.generation.chat import ChatGenerator
+from core.generation.breaker import Breaker
+from core.generation.chat import ChatGenerator, _chat_model
 from core.settings import Generation
 from core.types import GenerationRequest, Passage, Turn
 from tests.fakes.openai_server import MODEL, FakeOpenAI, fake_openai
@@ -143,6 +145,87 @@ async def test_after_many_failures_the_endpoint_is_left_alone(server: FakeOpenAI
             await written(chat)
     assert len(server.requests) < 10
     assert not await chat.healthy()
+
+
+@pytest.mark.parametrize("status", [400, 404])
+async def test_what_one_request_or_model_is_refused_keeps_nobody_else_away(server: FakeOpenAI, status: int) -> None:
+    chat = generator(server, retries=0)
+    server.statuses = [status] * 5
+    for _ in range(5):
+        with pytest.raises(GenerationUnavailable):
+            await written(chat.for_model("typo"))
+    assert await chat.healthy()
+    assert await written(chat) == server.answer
+
+
+async def test_after_the_cool_down_a_refused_request_does_not_keep_the_others_away(server: FakeOpenAI) -> None:
+    now = 0.0
+    breaker = Breaker(lambda: now, failures=1, cool_down=10)
+    settings = Generation(base_url=server.url, retries=0)
+    chat = ChatGenerator(settings, lambda text: len(text.split()), breaker)
+    server.statuses = [500, 400]
+    for now in (0.0, 11.0):  # noqa: B007
+        with pytest.raises(GenerationUnavailable):
+            await written(chat)
+    assert await written(chat) == server.answer
+
+
+async def test_a_server_that_now_has_another_model_is_asked_for_that_one(server: FakeOpenAI) -> None:
+    chat = generator(server)
+    await written(chat)
+    server.models = ("newer",)
+    with pytest.raises(GenerationUnavailable, match=r"generation\.model"):
+        await written(chat)
+    assert await written(chat) == server.answer
+    assert chat.name == "chat:newer"
+
+
+@pytest.mark.parametrize("retry_after", ["nan", "-5", "Wed, 21 Oct 2026 07:28:00 GMT", "soon"])
+async def test_a_pause_that_cannot_be_used_is_replaced_by_our_own(server: FakeOpenAI, retry_after: str) -> None:
+    server.statuses, server.retry_after = [429], retry_after
+    assert await written(generator(server)) == server.answer
+
+
+@pytest.mark.parametrize("retry_after", ["12", "inf"])
+async def test_nobody_waits_in_silence_for_a_long_pause(server: FakeOpenAI, retry_after: str) -> None:
+    server.statuses, server.retry_after = [429], retry_after
+    with pytest.raises(GenerationUnavailable, match="HTTP 429"):
+        await written(generator(server, total_seconds=60))
+    assert len(server.requests) == 1
+
+
+async def test_a_list_of_models_that_never_ends_runs_out_of_time(
+    server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.generation.chat.HEALTH_SECONDS", 0.3)
+    server.models_drip = True
+    async with asyncio.timeout(10):
+        assert not await generator(server).healthy()
+
+
+async def test_looking_for_the_model_counts_towards_the_first_token(server: FakeOpenAI) -> None:
+    server.models_drip = True
+    with pytest.raises(GenerationUnavailable, match="sent nothing"):
+        await written(generator(server, first_token_seconds=0.2, retries=0))
+
+
+async def test_a_model_keeps_its_client_which_is_made_off_the_loop(
+    server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made_on: list[int] = []
+    make = _chat_model()
+
+    def recorded(**values: Any) -> Any:
+        made_on.append(threading.get_ident())
+        return make(**values)
+
+    monkeypatch.setattr("core.generation.chat._chat_model", lambda: recorded)
+    server.models = (MODEL, "hr-adapter")
+    chat = generator(server)
+    for _ in range(3):
+        await written(chat.for_model("hr-adapter"))
+    assert len(made_on) == 1
+    assert made_on[0] != threading.get_ident()
 
 
 async def test_a_person_who_leaves_closes_the_stream(server: FakeOpenAI) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from core.generation.build import open_generation
@@ -14,10 +16,11 @@ HISTORY = (Turn("user", "Who accrues annual leave?"), Turn("assistant", "Employe
 BY_RULE = "How long is it? accrues annual leave"
 
 
-async def rewritten(server: FakeOpenAI, question: str = "How long is it?", history: tuple[Turn, ...] = HISTORY) -> str:
-    settings = Generation(
-        base_url=server.url, connect_seconds=0.5, first_token_seconds=0.5, total_seconds=1.0, retries=0
-    )
+async def rewritten(
+    server: FakeOpenAI, question: str = "How long is it?", history: tuple[Turn, ...] = HISTORY, **changes: int
+) -> str:
+    values: dict[str, Any] = {"connect_seconds": 0.5, "first_token_seconds": 0.5, "total_seconds": 1.0, "retries": 0}
+    settings = Generation(base_url=server.url, **(values | changes))
     return await open_generation(settings, WordEmbedder())[1].standalone(question, history)
 
 
@@ -25,6 +28,13 @@ async def test_the_model_writes_the_question_out() -> None:
     with fake_openai(answer='"How long is annual leave?"') as server:
         assert await rewritten(server) == "How long is annual leave?"
         assert "Who accrues annual leave?" in server.prompt()
+
+
+async def test_a_long_follow_up_fits_the_models_window() -> None:
+    with fake_openai() as server:
+        history = (Turn("user", "before " * 60), Turn("assistant", "then " * 80))
+        await rewritten(server, "and " * 2_000, history, context_tokens=1024, max_tokens=512)
+        assert len(server.prompt().split()) < 512
 
 
 async def test_a_first_question_is_not_sent_to_the_model() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from core.errors import EmbeddingFailed
 from core.ports import Vectors
 from core.retrieval.embed.batching import QueryBatcher
+from core.retrieval.embed.endpoint import EndpointUnavailable
 
 
 class Counting:
@@ -23,7 +25,7 @@ class Counting:
         self.batches: list[list[str]] = []
         self.gate = threading.Event()
         self.gate.set()
-        self.broken = False
+        self.broken: Exception | None = None
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         raise AssertionError("questions are embedded as questions")
@@ -32,11 +34,16 @@ class Counting:
         self.batches.append(list(texts))
         assert self.gate.wait(10)
         if self.broken:
-            raise EmbeddingFailed("broken")
+            raise self.broken
+        if "refused" in texts:
+            raise EmbeddingFailed("refused")
         return np.array([[float(text)] for text in texts], np.float32)
 
     def count_tokens(self, text: str) -> int:
         return len(text)
+
+    def close(self) -> None:
+        """Nothing is held."""
 
 
 async def test_each_caller_gets_its_own_vector() -> None:
@@ -61,12 +68,31 @@ async def test_what_arrives_during_a_run_is_run_together() -> None:
 
 async def test_a_failure_reaches_its_callers_and_the_next_question_works() -> None:
     embedder = Counting()
-    embedder.broken = True
+    embedder.broken = EmbeddingFailed("broken")
     batcher = QueryBatcher(embedder)
     with pytest.raises(EmbeddingFailed):
         await batcher.embed("1")
-    embedder.broken = False
+    embedder.broken = None
     assert float((await batcher.embed("2"))[0, 0]) == 2.0
+
+
+async def test_a_query_that_is_refused_fails_alone() -> None:
+    batcher = QueryBatcher(Counting())
+    queries = ["0", "1", "refused", "3"]
+    results = await asyncio.gather(*map(batcher.embed, queries), return_exceptions=True)
+    assert [
+        "refused" if isinstance(result, EmbeddingFailed) else str(int(cast("Vectors", result)[0, 0]))
+        for result in results
+    ] == queries
+
+
+async def test_an_endpoint_that_is_down_is_not_asked_again_for_each_query() -> None:
+    embedder = Counting()
+    embedder.broken = EndpointUnavailable("down")
+    batcher = QueryBatcher(embedder)
+    results = await asyncio.gather(*(batcher.embed(str(number)) for number in range(4)), return_exceptions=True)
+    assert results == [embedder.broken] * 4
+    assert len(embedder.batches) == 1
 
 
 async def test_a_caller_that_left_does_not_disturb_the_others() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.errors import EmbeddingFailed
-from core.retrieval.embed.endpoint import EndpointEmbedder
+from core.retrieval.embed.endpoint import TRIES, EndpointEmbedder, EndpointUnavailable
 from core.settings import Embedding
 
 Reply = Callable[[dict[str, Any]], tuple[int, bytes]]
@@ -24,6 +25,8 @@ class Endpoint:
 
     def __init__(self) -> None:
         self.reply: Reply = good
+        self.drips = False
+        self.stopping = threading.Event()
         self.requests: list[tuple[dict[str, Any], str | None]] = []
         endpoint = self
 
@@ -33,9 +36,12 @@ class Endpoint:
                 endpoint.requests.append((body, self.headers.get("Authorization")))
                 status, data = endpoint.reply(body)
                 self.send_response(status)
-                self.send_header("Content-Length", str(len(data)))
+                self.send_header("Content-Length", str(10**6 if endpoint.drips else len(data)))
                 self.end_headers()
                 self.wfile.write(data)
+                with suppress(OSError):
+                    while endpoint.drips and not endpoint.stopping.wait(0.02):
+                        self.wfile.write(b" ")
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 """Silent."""
@@ -55,9 +61,15 @@ def endpoint() -> Iterator[Endpoint]:
     thread = threading.Thread(target=served.server.serve_forever, args=(0.01,))
     thread.start()
     yield served
+    served.stopping.set()
     served.server.shutdown()
     served.server.server_close()
     thread.join()
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.retrieval.embed.endpoint.PAUSE_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -92,6 +104,8 @@ def test_the_identity_names_model_and_dimension(embedder: EndpointEmbedder) -> N
         lambda body: (401, b"{}"),
         lambda body: (200, b"<html>login</html>"),
         lambda body: (200, b"[]"),
+        lambda body: (302, b""),
+        lambda body: (200, b'{"data": [{"index": 0, "embedding": []}]}'),
         lambda body: (200, b'{"data": []}'),
         lambda body: (200, b'{"data": [{"index": 0, "embedding": [NaN, 1]}]}'),
         lambda body: (200, b'{"data": [{"index": 0, "embedding": "abc"}]}'),
@@ -100,6 +114,49 @@ def test_the_identity_names_model_and_dimension(embedder: EndpointEmbedder) -> N
 def test_a_bad_answer_is_a_clear_error(embedder: EndpointEmbedder, endpoint: Endpoint, reply: Reply) -> None:
     endpoint.reply = reply
     with pytest.raises(EmbeddingFailed, match="embeddings endpoint"):
+        embedder.embed(["a"])
+
+
+@pytest.mark.parametrize("status", [429, 502, 503, 504])
+def test_a_passing_refusal_is_tried_again(embedder: EndpointEmbedder, endpoint: Endpoint, status: int) -> None:
+    endpoint.reply = lambda body: good(body) if len(endpoint.requests) == TRIES else (status, b"")
+    assert embedder.embed(["a"]).shape == (1, 2)
+
+
+def test_it_gives_up_after_the_last_try_and_says_why(embedder: EndpointEmbedder, endpoint: Endpoint) -> None:
+    endpoint.reply = lambda body: (429, b"")
+    with pytest.raises(EndpointUnavailable, match=r"too busy or down \(HTTP 429\)"):
+        embedder.embed(["a"])
+    assert len(endpoint.requests) == TRIES
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [(400, "refused the text"), (401, r"embedding\.api_key"), (404, r"embedding\.model"), (500, "HTTP 500")],
+)
+def test_a_refusal_is_named_and_not_tried_again(
+    embedder: EndpointEmbedder, endpoint: Endpoint, status: int, said: str
+) -> None:
+    endpoint.reply = lambda body: (status, b"")
+    with pytest.raises(EmbeddingFailed, match=said) as caught:
+        embedder.embed(["a"])
+    assert not isinstance(caught.value, EndpointUnavailable)
+    assert len(endpoint.requests) == 1
+
+
+def test_an_answer_that_drips_runs_out_of_time_and_is_tried_again(endpoint: Endpoint) -> None:
+    endpoint.drips = True
+    opened = EndpointEmbedder(Embedding(url=endpoint.url, timeout_seconds=0.2))
+    with pytest.raises(EndpointUnavailable, match=r"within 0\.2 seconds"):
+        opened.embed(["a"])
+    opened.close()
+    assert len(endpoint.requests) == TRIES
+
+
+def test_vectors_of_another_length_than_before_are_an_error(embedder: EndpointEmbedder, endpoint: Endpoint) -> None:
+    embedder.embed(["a"])
+    endpoint.reply = lambda body: (200, b'{"data": [{"index": 0, "embedding": [1, 0, 0]}]}')
+    with pytest.raises(EmbeddingFailed, match="vectors of 3 numbers, after 2"):
         embedder.embed(["a"])
 
 
