@@ -68,7 +68,7 @@ def ground(text: str, passages: Sequence[Passage]) -> Grounded:
     if not work.numbers:
         return Grounded("", unsupported=work.removed)
     citations = tuple(
-        _citation(number, passages[given - 1], work.supported[given]) for given, number in work.numbers.items()
+        cite(number, passages[given - 1], work.supported[given]) for given, number in work.numbers.items()
     )
     return Grounded(re.sub(r"\n{3,}", "\n\n", "\n".join(kept)).strip(), citations, work.removed)
 
@@ -198,7 +198,8 @@ def _overlap(wanted: Collection[str], piece: str) -> float:
     return common - 0.01 * len(terms)
 
 
-def _citation(number: int, passage: Passage, sentence: str) -> Citation:
+def cite(number: int, passage: Passage, sentence: str) -> Citation:
+    """The passage as a numbered source, with the part of it that says what the sentence says."""
     return Citation(
         number=number,
         title=passage.title,

@@ -13,7 +13,7 @@ import structlog
 
 from core import wording
 from core.abstention import confidence
-from core.citations import ground, quote_for
+from core.citations import cite, ground
 from core.errors import LorekeeperError
 from core.generation.auto import Chooser
 from core.guard import clean_question, refuse_question
@@ -199,17 +199,7 @@ def _nearest(query: str, passages: Sequence[Passage]) -> tuple[Citation, ...]:
     for passage in passages:
         best.setdefault(passage.document_id, passage)
     return tuple(
-        Citation(
-            number=number,
-            title=passage.title,
-            locator=passage.locator,
-            quote=quote_for(query, passage),
-            document_id=passage.document_id,
-            url=passage.url,
-            chunk_id=passage.chunk_id,
-            page=passage.page,
-        )
-        for number, passage in enumerate(list(best.values())[:NEAREST_SHOWN], start=1)
+        cite(number, passage, query) for number, passage in enumerate(list(best.values())[:NEAREST_SHOWN], start=1)
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from typing import Any
 
 WORDS = [
     "the",
@@ -32,37 +33,46 @@ def make_tiny_model(folder: Path, *, pooling: str = "cls", seed: int = 0) -> Pat
     import torch
     from sentence_transformers import SentenceTransformer
     from sentence_transformers.sentence_transformer.modules import Dense, Pooling, Transformer
-    from transformers import BertConfig, BertModel, BertTokenizer
+    from transformers import BertModel
 
     torch.manual_seed(seed)
     random.seed(seed)
     raw = folder / "raw"
-    raw.mkdir(parents=True)
-    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
-    vocabulary = [
-        "[PAD]",
-        "[UNK]",
-        "[CLS]",
-        "[SEP]",
-        "[MASK]",
-        *WORDS,
-        *letters,
-        *(f"##{letter}" for letter in letters),
-    ]
-    (raw / "vocab.txt").write_text("\n".join(dict.fromkeys(vocabulary)))
-    BertTokenizer(str(raw / "vocab.txt")).save_pretrained(raw)
-    config = BertConfig(
-        vocab_size=len(dict.fromkeys(vocabulary)),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        max_position_embeddings=64,
-    )
-    BertModel(config).save_pretrained(raw)
+    BertModel(_tiny_bert(raw)).save_pretrained(raw)
     transformer = Transformer(str(raw), max_seq_length=48)
     modules = [transformer, Pooling(32, pooling_mode=pooling), Dense(32, 16)]
     model = SentenceTransformer(modules=modules, device="cpu", prompts={"query": "how ", "document": ""})
     target = folder / "tiny"
     model.save(str(target))
     return target
+
+
+def make_tiny_cross_encoder(folder: Path, seed: int = 0) -> Path:
+    """The same, with one score for a pair of texts."""
+    import torch
+    from transformers import BertForSequenceClassification
+
+    torch.manual_seed(seed)
+    target = folder / "cross-encoder"
+    BertForSequenceClassification(_tiny_bert(target)).save_pretrained(target)
+    return target
+
+
+def _tiny_bert(folder: Path) -> Any:
+    """Write a tokenizer into the folder; returns the configuration of a model that fits it."""
+    from transformers import BertConfig, BertTokenizer
+
+    folder.mkdir(parents=True)
+    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
+    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = dict.fromkeys([*special, *WORDS, *letters, *(f"##{letter}" for letter in letters)])
+    (folder / "vocab.txt").write_text("\n".join(vocabulary))
+    BertTokenizer(str(folder / "vocab.txt")).save_pretrained(folder)
+    return BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+    )
