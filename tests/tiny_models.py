@@ -58,7 +58,7 @@ def make_tiny_cross_encoder(folder: Path, seed: int = 0) -> Path:
     return target
 
 
-def _tiny_bert(folder: Path) -> Any:
+def _tiny_bert(folder: Path, **settings: Any) -> Any:
     """Write a tokenizer into the folder; returns the configuration of a model that fits it."""
     from transformers import BertConfig, BertTokenizer
 
@@ -75,4 +75,5 @@ def _tiny_bert(folder: Path) -> Any:
         num_attention_heads=2,
         intermediate_size=64,
         max_position_embeddings=64,
+        **settings,
     )
