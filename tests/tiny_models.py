@@ -54,7 +54,7 @@ def make_tiny_cross_encoder(folder: Path, seed: int = 0) -> Path:
 
     torch.manual_seed(seed)
     target = folder / "cross-encoder"
-    BertForSequenceClassification(_tiny_bert(target)).save_pretrained(target)
+    BertForSequenceClassification(_tiny_bert(target, num_labels=1)).save_pretrained(target)
     return target
 
 
