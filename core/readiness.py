@@ -58,7 +58,7 @@ class Readiness:
         count = self._vectors.count()
         if count == 0:
             return Check("index", State.OK, "empty", "Add documents: lorekeeper documents add FOLDER")
-        return Check("index", State.OK, f"{count} vectors", "")
+        return Check("index", State.OK, f"{count} vectors of passages and headings", "")
 
 
 async def check_model(settings: Settings, chooser: Chooser) -> Check:

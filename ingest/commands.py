@@ -28,6 +28,10 @@ from core.settings import load
 from core.types import DEFAULT_NAMESPACE, ChangeKind, Document, DocumentChange, Passage
 from core.wire import document_to_json, passage_to_json
 
+STOPPED = "Stopped. What was finished stays; run the same command again for the rest."
+GOES_ON = (
+    "The running `lorekeeper run` goes on with what it was given; `lorekeeper documents list` shows how far it is."
+)
 WAIT_SECONDS = 30.0
 T = TypeVar("T")
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Add, list, show, remove and re-index documents.")
@@ -142,6 +146,10 @@ def _call(command: str, work: Callable[[Documents], Coroutine[Any, Any, T]], *, 
     application = open_application(settings, command, wait_seconds=WAIT_SECONDS, for_reindex=for_reindex)
     try:
         return asyncio.run(work(application.documents))
+    except KeyboardInterrupt:
+        goes_on = application.claim is None and settings.is_embedded
+        sys.stderr.write(f"\n{GOES_ON if goes_on else STOPPED}\n")
+        raise
     finally:
         application.close()
 

@@ -322,7 +322,8 @@ class Pipeline:
     def _fail(self, document: Document, old: Document | None, name: str, error: LorekeeperError) -> DocumentChange:
         self._begun.discard((document.namespace, document.source))
         # The person is told by the change: a command shows no news, only the log of a server keeps the cause.
-        log.info("a document failed", document=document.id, cause=error.message, exc_info=error.__cause__)
+        log.info("a document failed", document=document.id, cause=error.message)
+        log.debug("why it failed", document=document.id, exc_info=error.__cause__)
         record = failed(document, old, error.message)
         self._store.put(record)
         return DocumentChange(ChangeKind.FAILED, name, record, record.error, error.code)

@@ -112,9 +112,10 @@ def _greeting(url: str, documents: int) -> str:
 Lorekeeper is ready: {url}  ({holds})
 
   Ask in the browser        {url}
-  Ask in a terminal         lorekeeper ask "How do I connect Slack?"
+  Ask in a terminal         lorekeeper ask "How do I add documents?"
   Add your own documents    lorekeeper documents add FOLDER
   See what is wrong         lorekeeper doctor
 
-The command is in .venv/bin after `make setup`. Stop with Ctrl-C.
+In another terminal, first: source .venv/bin/activate
+Stop with Ctrl-C.
 """

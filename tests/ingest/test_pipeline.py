@@ -206,7 +206,9 @@ class TestRefusing:
             library.add(folder)
         (failure,) = (each for each in logged if each["event"] == "a document failed")
         assert failure["log_level"] == "info"
-        assert "Traceback" in str(failure["exc_info"])
+        (reason,) = (each for each in logged if each["event"] == "why it failed")
+        assert reason["log_level"] == "debug"
+        assert "Traceback" in str(reason["exc_info"])
 
     def test_a_namespace_that_nobody_could_ask_in_is_refused(self, library: Library, folder: Path) -> None:
         path = put(folder / "vacation.md", VACATION)

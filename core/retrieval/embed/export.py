@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from core.errors import EmbeddingFailed, MissingExtra
-from core.retrieval.embed.folder import BUILT_IN, DESCRIPTION, MODEL, TOKENIZER, Description, Model
+from core.retrieval.embed.folder import BUILT_IN, DESCRIPTION, MODEL, TOKENIZER, Description, Model, silence_telemetry
 
 # Below this cosine between ONNX and original vectors, the export is not the same model.
 SMALLEST_COSINE_FP32 = 0.9999
@@ -94,6 +94,7 @@ def _write_onnx(original: Any, path: Path) -> None:
 
 def _quantise(path: Path) -> None:
     """Dynamic int8 of the matrix products, per channel: naive per-tensor quantisation loses twenty times as much."""
+    silence_telemetry()
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     full = path.with_suffix(".fp32.onnx")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import dataclasses
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,7 @@ class Model:
 
     @classmethod
     def load(cls, folder: Path, threads: int) -> Model:
+        silence_telemetry()
         import onnxruntime
         from tokenizers import Tokenizer
 
@@ -122,6 +124,11 @@ class Model:
         values = {"input_ids": ids, "attention_mask": mask, "token_type_ids": np.zeros_like(ids)}
         output = self._session.run(None, {name: values[name] for name in self._inputs})[0]
         return np.asarray(output, dtype=np.float32)
+
+
+def silence_telemetry() -> None:
+    """Before ONNX Runtime is imported: it reports its use to its maker otherwise, and keeps an id of the machine."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 def _give_back_memory() -> None:

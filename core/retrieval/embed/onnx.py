@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from core.errors import EmbeddingFailed
 from core.ports import Vectors
-from core.retrieval.embed.folder import BUILT_IN, DESCRIPTION, Model
+from core.retrieval.embed.folder import BUILT_IN, DESCRIPTION, Model, silence_telemetry
 from core.settings import Settings
 
 EXPORT_SECONDS = 1800.0
@@ -105,7 +105,14 @@ def _folder_name(source: str, precision: str) -> str:
 
 
 def _export(source: str, folder: Path, precision: str) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    silence_telemetry()
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise EmbeddingFailed(
+            f"The exported model cannot be stored in {folder.parent}: {error.strerror or error}. "
+            "Let this user write there, or set LOREKEEPER_CACHE_DIR to another folder."
+        ) from error
     log.info("exporting the embedding model, once", model=Path(source).name, precision=precision)
     try:
         with FileLock(folder.with_suffix(".lock"), timeout=EXPORT_SECONDS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -116,3 +117,19 @@ def test_a_script_that_the_model_does_not_know_still_counts(text: str) -> None:
 
 def test_words_that_the_model_knows_count_as_its_tokens() -> None:
     assert open_onnx(load()).count_tokens("vacation policy") == 2
+
+
+def test_nothing_is_reported_to_the_makers_of_the_runtime(tmp_path: Path) -> None:
+    script = "from core.retrieval.embed.onnx import open_onnx; from core.settings import load; open_onnx(load()).embed(['leave'])"
+    environment = {**os.environ, "HOME": str(tmp_path), "LOREKEEPER_CACHE_DIR": str(load().cache_dir)}
+    environment.pop("XDG_CACHE_HOME", None)
+    subprocess.run(
+        [sys.executable, "-c", script], env=environment, check=True, timeout=60, cwd=Path(__file__).parents[4]
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cache_folder_that_cannot_be_written_is_told_with_its_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(EmbeddingFailed, match="LOREKEEPER_CACHE_DIR"):
+        open_onnx(Settings(cache_dir=tmp_path / "file" / "cache")).embed(["leave"])
