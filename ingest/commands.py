@@ -7,9 +7,9 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Annotated, Any, TypeVar
 
 import typer
@@ -179,9 +179,26 @@ def _summarise(changes: Sequence[DocumentChange]) -> None:
     counts = Counter(change.kind for change in changes)
     parts = [f"{counts[kind]} {kind.value}" for kind in ChangeKind if counts[kind]]
     passages = sum(change.document.chunks for change in changes if change.document and change.kind in _INDEXED)
+    for line in _unsaid(changes):
+        sys.stderr.write(f"Note: {line}\n")
     sys.stdout.write(f"Documents: {', '.join(parts) or 'none'}. Passages indexed: {passages}.\n")
     if counts[ChangeKind.FAILED]:
         raise typer.Exit(1)
+
+
+def _unsaid(changes: Sequence[DocumentChange]) -> Iterator[str]:
+    """What was removed, by name, and which formats were passed over."""
+    for change in changes:
+        if change.kind is ChangeKind.REMOVED:
+            yield f"{plain(change.name)} was removed, because its file is gone or holds no text any more."
+    passed = Counter(
+        PurePath(change.name).suffix.lower() or "no ending"
+        for change in changes
+        if change.kind is ChangeKind.SKIPPED and not change.message
+    )
+    if passed:
+        kinds = ", ".join(f"{count} with {plain(suffix)}" for suffix, count in passed.most_common(5))
+        yield f"files were skipped whose format cannot be read: {kinds}."
 
 
 _INDEXED = {ChangeKind.ADDED, ChangeKind.REPLACED}

@@ -44,7 +44,7 @@ from ingest.parse import no_text
 from ingest.parse.errors import NoText
 from ingest.parse.process import ParserProcess
 from ingest.progress import on_loop, reported
-from ingest.sources.files import Collected, SourceFile, collect, read
+from ingest.sources.files import Collected, SourceFile, collect, is_still_there, read
 from ingest.split import split
 from ingest.vectors import chunk_vectors
 
@@ -346,7 +346,10 @@ class Pipeline:
                 # Rather an unmounted disk than a wish to lose everything.
                 continue
             for document in self._store.under(namespace, root):
-                if document.source not in present and not document.source.startswith(unknown):
+                if document.source in present or document.source.startswith(unknown):
+                    continue
+                # What could not be read, and was named by itself, is not in the folder's list of readable files.
+                if document.chunks or not is_still_there(document.source):
                     self._remove(document.id)
                     changes.append(DocumentChange(ChangeKind.REMOVED, document.title, document))
         return changes

@@ -11,6 +11,7 @@ import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from core.errors import InvalidRequest, TooLarge, UnreadableDocument
 from ingest.parse import readable_extensions
@@ -162,6 +163,11 @@ class _Walk:
         if real not in self._seen:
             self._seen.add(real)
             self.files.append(SourceFile(path, path.as_uri(), _name(path, root), is_named))
+
+
+def is_still_there(source: str) -> bool:
+    """Whether the file that a source names exists, whatever it holds."""
+    return Path(unquote(urlsplit(source).path)).exists()
 
 
 def _folder_source(path: Path) -> str:

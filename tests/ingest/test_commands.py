@@ -121,7 +121,25 @@ class TestAdd:
         run("add", folder)
         path.unlink()
         assert run("add", "--keep-missing", folder).out == "Documents: 1 unchanged. Passages indexed: 0.\n"
-        assert run("add", folder).out == "Documents: 1 unchanged, 1 removed. Passages indexed: 0.\n"
+        result = run("add", folder)
+        assert result.out == "Documents: 1 unchanged, 1 removed. Passages indexed: 0.\n"
+        assert "Note: Vacation was removed, because its file is gone" in result.err
+
+    def test_formats_that_are_passed_over_in_a_folder_are_told(self, run: Run, folder: Path) -> None:
+        put(folder / "vacation.md", VACATION)
+        for name in ("a.docx", "b.docx", "c.zip"):
+            put(folder / name, b"PK\x03\x04 and then something")
+        result = run("add", folder)
+        assert result.status == 0
+        assert "Note: files were skipped whose format cannot be read: 2 with .docx, 1 with .zip." in result.err
+
+    def test_a_file_that_failed_by_name_is_not_removed_with_its_folder(self, run: Run, folder: Path) -> None:
+        put(folder / "vacation.md", VACATION)
+        failed = put(folder / "x.exe", b"\x00\x01\x02\xff")
+        run("add", failed)
+        assert "removed" not in run("add", folder).out
+        failed.unlink()
+        assert "1 removed" in run("add", folder).out
 
     def test_a_link_that_is_moved_to_a_new_release_stays_the_same_folder(self, run: Run, tmp_path: Path) -> None:
         put(tmp_path / "v1" / "vacation.md", VACATION)
