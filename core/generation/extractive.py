@@ -28,7 +28,7 @@ RANK_DECAY = 0.96
 # A further sentence must score at least this share of the best one.
 RELATIVE = 0.8
 # Cosine from which two sentences say the same.
-MOST_ALIKE = 0.875
+MOST_ALIKE = 0.8
 _NUMBER = re.compile(r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|twelve|half|double)\b", re.IGNORECASE)
 _TIME = re.compile(
     r"\d|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day|\b(?:january|february|march|april|may|june|july|august|september|"
