@@ -23,8 +23,9 @@ from core.settings import Chroma, Database, Settings
 from core.types import DocumentChange, Retrieval, Scope
 from evals.datasets import CorpusDocument, Dataset, EvalQuestion
 from evals.metrics import hit, ndcg, percentile, recall, reciprocal_rank
+from ingest.documents import document_id
 from ingest.parse.plain import PlainParser
-from ingest.pipeline import Pipeline, Received, document_id
+from ingest.pipeline import Pipeline, Received
 
 NAMESPACE = "eval"
 # Passages asked for, so that ten different documents are among them.

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from urllib.parse import unquote
 
 from core.types import Document, DocumentStatus, ParsedDocument
+
+
+def document_id(namespace: str, source: str) -> str:
+    """The same file in the same namespace is the same document, whatever its content is today."""
+    return hashlib.blake2b(f"{namespace}\n{source}".encode(), digest_size=16).hexdigest()
 
 
 def is_current(document: Document, digest: str, readers: frozenset[str]) -> bool:

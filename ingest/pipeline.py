@@ -38,7 +38,7 @@ from core.types import (
     Passage,
     Section,
 )
-from ingest.documents import failed, file_name, interrupted, is_current, ready
+from ingest.documents import document_id, failed, file_name, interrupted, is_current, ready
 from ingest.files import FileStore
 from ingest.parse import no_text
 from ingest.parse.errors import NoText
@@ -394,8 +394,3 @@ class Pipeline:
             for namespace, chunk_ids in by_namespace.items():
                 self._vectors.delete(namespace, chunk_ids)
             self._store.forget_garbage([chunk_id for _, chunk_id in rows])
-
-
-def document_id(namespace: str, source: str) -> str:
-    """The same file in the same namespace is the same document, whatever its content is today."""
-    return hashlib.blake2b(f"{namespace}\n{source}".encode(), digest_size=16).hexdigest()

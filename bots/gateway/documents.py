@@ -34,7 +34,7 @@ FILE = "file"
 COPY_BYTES = 1024 * 1024
 # Longer than this, an upload or a removal is answered with 202 and goes on in the background.
 PATIENCE_SECONDS = 90.0
-DOCUMENT_ID = "ingest.pipeline:document_id"
+DOCUMENT_ID = "ingest.documents:document_id"
 QUEUED_REMOVAL = "Documents are being indexed; the removal is queued behind them."
 NDJSON = "application/x-ndjson"
 DocumentId = Annotated[str, Field(max_length=64)]

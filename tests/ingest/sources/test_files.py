@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,8 +14,23 @@ import pytest
 from core.errors import InvalidRequest, TooLarge, UnreadableDocument
 from ingest.sources.files import collect, read
 
-as_root = os.geteuid() == 0 if hasattr(os, "geteuid") else True
-without_permissions = pytest.mark.skipif(as_root, reason="root may read everything")
+NOBODY = 65534
+
+
+@contextmanager
+def as_somebody_else(folder: Path) -> Iterator[None]:
+    """A file `b.md` in the folder that this user may not read; root, who may read all, is somebody else meanwhile."""
+    path = put(folder / "b.md")
+    path.chmod(0)
+    folder.chmod(0o755)
+    is_root = os.geteuid() == 0
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
 
 
 def put(path: Path, text: str = "Text.") -> Path:
@@ -174,12 +192,14 @@ class TestUnreadable:
         with pytest.raises(InvalidRequest, match=r"cannot be read: permission denied\.$"):
             collect([tmp_path])
 
-    @without_permissions
-    def test_permissions_of_the_disk_count(self, tmp_path: Path) -> None:
-        path = put(tmp_path / "closed" / "b.md")
-        path.chmod(0)
-        with pytest.raises(UnreadableDocument, match="permission denied"):
-            read(path, 100)
+    def test_permissions_of_the_disk_count(self) -> None:
+        # Not below pytest's own folder, which nobody else may enter.
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            as_somebody_else(Path(folder)),
+            pytest.raises(UnreadableDocument, match="permission denied"),
+        ):
+            read(Path(folder) / "b.md", 100)
 
 
 def _refuse(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
