@@ -26,6 +26,9 @@ BACKOFF_SECONDS = 0.25
 LONGEST_BACKOFF_SECONDS = 5.0
 # The server's tokenizer is not ours; counts differ by some percent between English word-piece vocabularies.
 TOKEN_MARGIN = 1.25
+# What vLLM and OpenAI say of a prompt that does not fit; it is then cut shorter, a few times.
+TOO_LONG = "context length"
+FITTINGS, SHRINK = 4, 0.6
 # A connection for each answer costs nothing beside the answer, never turns out to be dead, and is never left open.
 NO_KEEP_ALIVE = httpx.Limits(max_keepalive_connections=0)
 RETRIABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
@@ -46,6 +49,8 @@ class ChatGenerator:
         self._healthy: tuple[float, bool] = (float("-inf"), False)
         self._client: tuple[str, Any] = ("", None)
         self._others: dict[str, ChatGenerator] = {}
+        # The model's own tokens may be shorter than ours; learnt from its refusals.
+        self._scale = 1.0
 
     @property
     def name(self) -> str:
@@ -60,7 +65,7 @@ class ChatGenerator:
     @property
     def prompt_tokens(self) -> int:
         """How long a prompt may be, counted by `count_tokens`."""
-        return int((self._settings.context_tokens - self._settings.max_tokens) / TOKEN_MARGIN)
+        return int((self._settings.context_tokens - self._settings.max_tokens) / TOKEN_MARGIN * self._scale)
 
     async def healthy(self) -> bool:
         """Whether the endpoint lists its models; asked at most every few seconds."""
@@ -79,10 +84,18 @@ class ChatGenerator:
         return result
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
-        prompt = await asyncio.to_thread(messages, request, self.prompt_tokens, self.count_tokens)
-        async with aclosing(self._stream(prompt)) as pieces:
-            async for piece in pieces:
-                yield piece
+        for attempt in range(FITTINGS):
+            prompt = await asyncio.to_thread(messages, request, self.prompt_tokens, self.count_tokens)
+            try:
+                async with aclosing(self._stream(prompt)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            except _TooLong:  # raised before the first piece
+                if attempt == FITTINGS - 1:
+                    raise
+                self._scale *= SHRINK
+            else:
+                return
 
     async def complete(self, prompt: Sequence[tuple[Role, str]]) -> str:
         """The whole reply to a prompt. Raises `GenerationFailed`."""
@@ -233,6 +246,10 @@ class _Refused(GenerationUnavailable):
         self.status = status
 
 
+class _TooLong(_Refused):
+    """The prompt has more of the model's own tokens than its window holds."""
+
+
 class _Retriable(GenerationUnavailable):
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -246,6 +263,8 @@ def _classified(error: Exception) -> GenerationUnavailable:
     if isinstance(error, GenerationInterrupted):
         return _Retriable("The language model's server closed the connection without an answer.")
     status = getattr(error, "status_code", None)
+    if status == httpx.codes.BAD_REQUEST and TOO_LONG in str(error).lower():
+        return _TooLong("The prompt is longer than the model's window (generation.context_tokens).", status)
     if isinstance(status, int):
         return _refused(status, _retry_after(error))
     names = {kind.__name__ for kind in type(error).__mro__}

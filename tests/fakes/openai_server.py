@@ -23,6 +23,8 @@ class FakeOpenAI:
     """ok, slow, stall, cut, garbage, empty, or html."""
     statuses: list[int] = field(default_factory=list)
     """HTTP errors for the next completions, one each."""
+    window: int = 0
+    """Longest prompt, in characters, that is not refused in vLLM's words; 0: any."""
     key: str = ""
     models: tuple[str, ...] = (MODEL,)
     models_status: int = 200
@@ -75,6 +77,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._error(state.statuses.pop(0))
         elif body["model"] not in state.models:
             self._error(404)
+        elif state.window and len(state.prompt()) > state.window:
+            message = (
+                "This model's maximum context length is 4096 tokens. Please reduce the length of the input prompt."
+            )
+            self._json(400, {"error": {"message": message, "type": "BadRequestError", "code": 400}})
         else:
             self._stream(state)
 

@@ -248,3 +248,22 @@ async def test_a_prompt_beyond_the_window_is_cut_and_never_an_error(server: Fake
     await written(generator(server, context_tokens=1024, max_tokens=128), request)
     assert len(server.prompt().split()) < 1024 - 128
     assert "13 days per year" in server.prompt()
+
+
+async def test_a_prompt_that_the_models_own_tokenizer_finds_too_long_is_cut_shorter(server: FakeOpenAI) -> None:
+    long = Passage("c", "d", "Leave", "leave " * 3000, "leave " * 3000, 1.0)
+    server.window = 8_000
+    chat = generator(server)
+    assert (
+        await written(chat, GenerationRequest("How much leave?", "How much leave?", (PASSAGE, long))) == server.answer
+    )
+    assert PASSAGE.text in server.prompt()
+    tries = len(server.requests)
+    await written(chat, GenerationRequest("How much leave?", "How much leave?", (PASSAGE, long)))
+    assert len(server.requests) == tries + 1, "what was learnt is kept"
+
+
+async def test_a_window_that_nothing_fits_is_an_error_in_the_end(server: FakeOpenAI) -> None:
+    server.window = 10
+    with pytest.raises(GenerationUnavailable, match="context_tokens"):
+        await written(generator(server))
