@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 import sys
+from contextlib import suppress
 
 import structlog
 
@@ -28,7 +29,7 @@ def configure(settings: Log) -> None:
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=_StandardError,
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(
@@ -39,6 +40,20 @@ def configure(settings: Log) -> None:
 def configure_for_command(settings: Log) -> None:
     """The same for a command, whose output is the answer: what a server logs as news would only be in its way."""
     configure(settings.model_copy(update={"level": "warning"}) if settings.level == "info" else settings)
+
+
+class _StandardError:
+    """Writes lines. What cannot be written is lost: a disk that is full must not break what is being logged."""
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def msg(self, message: str) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"{message}\n")
+            sys.stderr.flush()
+
+    debug = info = warning = error = critical = msg
 
 
 def reference() -> str:
