@@ -1,19 +1,44 @@
-"""The owner's token: it proves that a request comes from this user's own command line."""
+"""Who may do what: each route names the permission it needs, and asks before it touches a namespace."""
 
 from __future__ import annotations
 
-import hmac
+from collections.abc import Callable
 from http import HTTPStatus
 
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
+from core.types import Caller, Permission
+
+STATE = "caller"
+
+
+def caller_of(request: Request) -> Caller:
+    """Whom `Protection` found to have sent the request."""
+    caller: Caller = request.scope[STATE]
+    return caller
+
+
+def needs(permission: Permission) -> Callable[[Request], None]:
+    """A dependency for routes: 403 for callers without the permission."""
+
+    def check(request: Request) -> None:
+        if permission not in caller_of(request).permissions:
+            raise HTTPException(HTTPStatus.FORBIDDEN, f"This key may not do that: it lacks the scope {permission}.")
+
+    return check
+
+
+def within(request: Request, namespace: str) -> str:
+    """The namespace, if the caller may use it. Raises `HTTPException`."""
+    if not caller_of(request).may_use(namespace):
+        raise HTTPException(HTTPStatus.FORBIDDEN, f"This key may not use the namespace {namespace}.")
+    return namespace
+
 
 def is_owner(request: Request) -> bool:
     """Whether the request brings the token that stands, readable by this user only, in the data folder."""
-    token: str = request.app.state.owner_token
-    scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    return bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())
+    return caller_of(request).is_owner
 
 
 def require_owner(request: Request) -> None:

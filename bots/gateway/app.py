@@ -22,7 +22,6 @@ def create_app(application: Application, owner_token: str = "") -> Protection:
     # The interactive documentation loads scripts from another host, so only the specification itself is served.
     app = FastAPI(title="Lorekeeper", version=version("lorekeeper"), docs_url=None, redoc_url=None)
     app.state.application = application
-    app.state.owner_token = owner_token
     app.state.background = {}
     problems.install(app)
     app.include_router(ask.router)
@@ -35,4 +34,4 @@ def create_app(application: Application, owner_token: str = "") -> Protection:
         return FileResponse(STATIC / "index.html", media_type="text/html")
 
     # Around everything, so that replies to errors that nobody expected are protected, too.
-    return Protection(app, host=server.host, max_upload_bytes=server.max_upload_mb * 2**20)
+    return Protection(app, host=server.host, max_upload_bytes=server.max_upload_mb * 2**20, owner_token=owner_token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import ipaddress
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
@@ -11,7 +12,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from bots.gateway.access import STATE
 from bots.gateway.problems import problem
+from core.types import Caller
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -40,8 +43,9 @@ UPLOAD_PATH = "/v1/documents"
 class Protection:
     """Pure ASGI, so that bodies and answers stream through."""
 
-    def __init__(self, app: ASGIApp, *, host: str, max_upload_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, host: str, max_upload_bytes: int, owner_token: str) -> None:
         self._app = app
+        self._owner_token = owner_token
         self._is_local = is_loopback(host)
         self._max_upload_bytes = max_upload_bytes
         self._receiving: set[asyncio.Timeout] = set()
@@ -63,6 +67,7 @@ class Protection:
         if refusal := self._refuse(scope["method"], headers):
             await problem(HTTPStatus.FORBIDDEN, refusal)(scope, receive, send)
             return
+        scope[STATE] = self._caller(headers)
         limit = self._limit(scope)
         too_large = HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._explain(scope, limit))
         if _announced_size(headers) > limit:
@@ -71,6 +76,12 @@ class Protection:
             await problem(too_large.status_code, too_large.detail)(scope, receive, send)
             return
         await self._app(scope, self._limited(receive, limit, too_large), send)
+
+    def _caller(self, headers: Headers) -> Caller:
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        token = self._owner_token
+        is_owner = bool(token) and scheme.lower() == "bearer" and hmac.compare_digest(given.encode(), token.encode())
+        return Caller(is_owner=is_owner)
 
     def _limited(self, receive: Receive, limit: int, too_large: HTTPException) -> Receive:
         received = 0
