@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
@@ -20,7 +19,7 @@ from core.guard import clean_question, refuse_question
 from core.log import reference
 from core.ports import Evidence, Retriever, Rewriter
 from core.settings import Namespace
-from core.store.conversations import Conversations
+from core.store.conversations import Conversations, thread_key
 from core.store.documents import DocumentStore
 from core.types import (
     Answer,
@@ -145,20 +144,15 @@ class Responder:
     async def _history(self, question: Question) -> tuple[Turn, ...]:
         if question.history or question.thread is None:
             return question.history
-        return await asyncio.to_thread(self.conversations.history, _thread_key(question))
+        return await asyncio.to_thread(
+            self.conversations.history, thread_key(question.scope, question.thread, question.asker)
+        )
 
     async def _remember(self, question: Question, answer: Answer) -> None:
         if question.thread is None or answer.outcome in {Outcome.INVALID_QUESTION, Outcome.FAILED}:
             return
         try:
-            await asyncio.to_thread(
-                self.conversations.append,
-                _thread_key(question),
-                question.scope.namespace,
-                question.id,
-                question.text,
-                answer,
-            )
+            await asyncio.to_thread(self.conversations.append, question, answer)
         except LorekeeperError as error:
             # The person still gets the answer; only the next follow-up will lack this turn.
             log.warning("a turn was not recorded", cause=error.message)
@@ -175,11 +169,6 @@ class _Clock:
         now = time.perf_counter()
         self.laps[stage] = round((now - self._last) * 1000, 1)
         self._last = now
-
-
-def _thread_key(question: Question) -> str:
-    # A thread's history is only ever used with the eyes and in the namespace it was made with.
-    return json.dumps([question.scope.namespace, sorted(question.scope.readers), question.thread])
 
 
 def _answer(question: Question, outcome: Outcome, text: str, standalone: str = "") -> Answer:

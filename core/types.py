@@ -203,6 +203,8 @@ class Question:
     scope: Scope = Scope()
     history: tuple[Turn, ...] = ()
     thread: str | None = None
+    asker: str = ""
+    """Whose thread it is, where threads of several people or programs may have the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +318,57 @@ class Receipt:
     passages: tuple[Passage, ...]
     milliseconds: Mapping[str, float] = field(default_factory=dict)
     """Time by stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A question of a thread with its answer, as it was recorded; the answer's receipt is not kept."""
+
+    question: str
+    asked_at: datetime
+    answer: Answer
+
+
+class Thumb(StrEnum):
+    """What somebody thinks of an answer."""
+
+    UP = "up"
+    DOWN = "down"
+
+
+class Reason(StrEnum):
+    """Why an answer was not good."""
+
+    WRONG = "wrong"
+    INCOMPLETE = "incomplete"
+    OUTDATED = "outdated"
+    WRONG_SOURCE = "wrong_source"
+    NOT_FOUND = "not_found"
+    """The documents do hold the answer."""
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """One person's view of one answer; a later one replaces it."""
+
+    answer_id: str
+    thumb: Thumb
+    rater: str = ""
+    reason: Reason | None = None
+    comment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RatedExchange:
+    """Feedback with what it is about: kept together, because answers are deleted after a while."""
+
+    feedback: Feedback
+    namespace: str
+    question: str
+    answer: str
+    outcome: Outcome
+    rated_at: datetime
 
 
 # ── what a channel sees while an answer is made ──────────────────────────────────────────────────

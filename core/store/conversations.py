@@ -1,44 +1,55 @@
-"""What was asked and answered, by thread, so that follow-ups are understood."""
+"""What was asked and answered, by thread, so that follow-ups are understood and a conversation can be read again."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.store.engine import reading, transaction
-from core.store.schema import exchanges
+from core.store.schema import exchanges, feedback
 from core.store.upsert import upsert
-from core.types import Answer, Turn
+from core.types import Answer, Citation, Exchange, Outcome, Question, Scope, Turn
+
+
+def thread_key(scope: Scope, thread: str | None, asker: str = "") -> str:
+    """A thread's history is only ever used in the namespace, with the eyes and by the asker it was made with."""
+    return json.dumps([scope.namespace, sorted(scope.readers), asker, thread])
 
 
 class Conversations:
-    """The thread key is scoped by the caller: two threads that must not see each other have different keys."""
+    """A thread is named by its `thread_key`."""
 
     def __init__(self, engine: Engine, keep_days: int = 30) -> None:
         self._engine = engine
         self._keep = timedelta(days=keep_days)
 
-    def append(self, thread: str, namespace: str, question_id: str, question: str, answer: Answer) -> None:
+    def append(self, question: Question, answer: Answer) -> None:
         """Record one question with its answer, and delete those that are too old. Raises `StorageFailed`.
 
         Doing so twice changes nothing.
         """
         now = datetime.now(UTC)
-        citations = [
-            {"number": each.number, "document_id": each.document_id, "chunk_id": each.chunk_id}
-            for each in answer.citations
-        ]
         row = {
-            "id": question_id,
-            "thread": thread,
-            "namespace": namespace,
-            "question": question,
+            "id": question.id,
+            "thread": thread_key(question.scope, question.thread, question.asker),
+            "namespace": question.scope.namespace,
+            "question": question.text,
             "asked_at": now,
             "outcome": answer.outcome.value,
             "answer": answer.text,
-            "details": {"citations": citations, "generator": answer.generator},
+            "details": {
+                "citations": [asdict(each) for each in answer.citations],
+                "nearest": [asdict(each) for each in answer.nearest],
+                "generator": answer.generator,
+                "notice": answer.notice,
+                "thread": question.thread,
+            },
         }
         with transaction(self._engine) as connection:
             connection.execute(sa.delete(exchanges).where(exchanges.c.asked_at < now - self._keep))
@@ -46,9 +57,42 @@ class Conversations:
 
     def history(self, thread: str, limit: int = 10) -> tuple[Turn, ...]:
         """The last `limit` questions with their answers, oldest first. Raises `StorageFailed`."""
-        query = sa.select(exchanges.c.question, exchanges.c.answer).where(exchanges.c.thread == thread)
-        with reading(self._engine) as connection:
-            rows = connection.execute(query.order_by(exchanges.c.position.desc()).limit(limit)).all()
         return tuple(
-            turn for question, answer in reversed(rows) for turn in (Turn("user", question), Turn("assistant", answer))
+            turn
+            for each in self.exchanges(thread, limit)
+            for turn in (Turn("user", each.question), Turn("assistant", each.answer.text))
         )
+
+    def exchanges(self, thread: str, limit: int = 100) -> tuple[Exchange, ...]:
+        """The last `limit` questions with their whole answers, oldest first. Raises `StorageFailed`."""
+        query = sa.select(exchanges).where(exchanges.c.thread == thread).order_by(exchanges.c.position.desc())
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.limit(limit)).mappings().all()
+        return tuple(_exchange(row) for row in reversed(rows))
+
+    def forget(self, thread: str) -> int:
+        """Delete a thread, with the feedback on its answers; returns how many answers there were."""
+        with transaction(self._engine) as connection:
+            connection.execute(sa.delete(feedback).where(feedback.c.thread == thread))
+            return connection.execute(sa.delete(exchanges).where(exchanges.c.thread == thread)).rowcount
+
+
+def _exchange(row: Any) -> Exchange:
+    details = row["details"]
+    answer = Answer(
+        id=row["id"],
+        outcome=Outcome(row["outcome"]),
+        text=row["answer"],
+        citations=_citations(details["citations"]),
+        nearest=_citations(details.get("nearest", ())),
+        namespace=row["namespace"],
+        thread=details.get("thread"),
+        generator=details["generator"],
+        notice=details.get("notice"),
+    )
+    return Exchange(row["question"], row["asked_at"], answer)
+
+
+def _citations(values: Iterable[dict[str, Any]]) -> tuple[Citation, ...]:
+    # Once, only references to chunks were recorded.
+    return tuple(Citation(**each) for each in values if "quote" in each)

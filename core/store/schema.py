@@ -160,5 +160,38 @@ exchanges = sa.Table(
     sa.Column("details", sa.JSON, nullable=False),
     sa.UniqueConstraint("thread", "id"),
     sa.Index("ix_exchanges_thread_position", "thread", "position"),
+    sa.Index("ix_exchanges_id", "id"),
     sqlite_autoincrement=True,
+)
+
+# Holds a copy of the exchange, which is deleted sooner.
+feedback = sa.Table(
+    "feedback",
+    metadata,
+    sa.Column("answer_id", CleanText, primary_key=True),
+    sa.Column("rater", CleanText, primary_key=True),
+    sa.Column("thread", CleanText, nullable=False, index=True),
+    sa.Column("namespace", CleanText, nullable=False),
+    sa.Column("thumb", CleanText, nullable=False),
+    sa.Column("reason", CleanText),
+    sa.Column("comment", CleanText, nullable=False),
+    sa.Column("question", CleanText, nullable=False),
+    sa.Column("outcome", CleanText, nullable=False),
+    sa.Column("answer", CleanText, nullable=False),
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Column("rated_at", UtcDateTime, nullable=False, index=True),
+)
+
+api_keys = sa.Table(
+    "api_keys",
+    metadata,
+    sa.Column("id", CleanText, primary_key=True),
+    sa.Column("name", CleanText, nullable=False),
+    sa.Column("secret_sha256", CleanText, nullable=False),
+    sa.Column("permissions", Strings, nullable=False),
+    sa.Column("namespaces", Strings, nullable=False),
+    sa.Column("origins", Strings, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("expires_at", UtcDateTime),
+    sa.Column("revoked_at", UtcDateTime),
 )

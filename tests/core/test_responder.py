@@ -12,7 +12,7 @@ from core.followup import RuleRewriter
 from core.generation.auto import FALLEN_BACK, Piece
 from core.responder import Responder
 from core.settings import Namespace
-from core.store.conversations import Conversations
+from core.store.conversations import Conversations, thread_key
 from core.store.documents import DocumentStore
 from core.store.engine import open_engine, upgrade
 from core.types import (
@@ -231,4 +231,4 @@ class TestConversations:
 
 
 def _remembered(asked: Responder) -> Sequence[str]:
-    return [turn.text for turn in asked.conversations.history('["default", [], "t"]') if turn.role == "user"]
+    return [turn.text for turn in asked.conversations.history(thread_key(Scope(), "t")) if turn.role == "user"]

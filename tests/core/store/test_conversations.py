@@ -4,50 +4,90 @@ from __future__ import annotations
 
 from sqlalchemy.engine import Engine
 
-from core.store.conversations import Conversations
-from core.types import Answer, Outcome, Turn
+from core.store.conversations import Conversations, thread_key
+from core.store.feedback import FeedbackStore
+from core.types import Answer, Citation, Feedback, Outcome, Question, Scope, Thumb, Turn
+
+CITED = Citation(1, "Leave", "page 3", "13 days", "d1", chunk_id="c1", page=3)
 
 
-def answer(text: str) -> Answer:
-    return Answer("q", Outcome.ANSWERED, text)
+def key(thread: str, asker: str = "") -> str:
+    return thread_key(Scope(), thread, asker)
+
+
+def asked(thread: str, question_id: str, text: str, answer: str, asker: str = "") -> tuple[Question, Answer]:
+    return (
+        Question(question_id, text, thread=thread, asker=asker),
+        Answer(question_id, Outcome.ANSWERED, answer, (CITED,), thread=thread, generator="extractive"),
+    )
 
 
 def test_a_threads_turns_come_back_in_order(engine: Engine) -> None:
     conversations = Conversations(engine)
-    conversations.append("t1", "default", "1", "First?", answer("One."))
-    conversations.append("t2", "default", "2", "Elsewhere?", answer("Two."))
-    conversations.append("t1", "default", "3", "Then?", answer("Three."))
-    assert conversations.history("t1") == (
+    conversations.append(*asked("t1", "1", "First?", "One."))
+    conversations.append(*asked("t2", "2", "Elsewhere?", "Two."))
+    conversations.append(*asked("t1", "3", "Then?", "Three."))
+    assert conversations.history(key("t1")) == (
         Turn("user", "First?"),
         Turn("assistant", "One."),
         Turn("user", "Then?"),
         Turn("assistant", "Three."),
     )
-    assert conversations.history("t3") == ()
+    assert conversations.history(key("t3")) == ()
 
 
 def test_only_the_last_turns_count(engine: Engine) -> None:
     conversations = Conversations(engine)
     for number in range(5):
-        conversations.append("t", "default", str(number), f"Question {number}", answer("Yes."))
-    assert [turn.text for turn in conversations.history("t", 2) if turn.role == "user"] == ["Question 3", "Question 4"]
+        conversations.append(*asked("t", str(number), f"Question {number}", "Yes."))
+    assert [turn.text for turn in conversations.history(key("t"), 2) if turn.role == "user"] == [
+        "Question 3",
+        "Question 4",
+    ]
 
 
 def test_recording_a_question_twice_changes_nothing(engine: Engine) -> None:
     conversations = Conversations(engine)
-    conversations.append("t", "default", "1", "First?", answer("One."))
-    conversations.append("t", "default", "1", "First?", answer("One."))
-    assert len(conversations.history("t")) == 2
+    conversations.append(*asked("t", "1", "First?", "One."))
+    conversations.append(*asked("t", "1", "First?", "One."))
+    assert len(conversations.history(key("t"))) == 2
 
 
 def test_the_same_id_in_two_threads_is_two_questions(engine: Engine) -> None:
     conversations = Conversations(engine)
-    conversations.append("c1", "default", "1700.1", "First?", answer("One."))
-    conversations.append("c2", "default", "1700.1", "Other?", answer("Two."))
-    assert [turn.text for turn in conversations.history("c1")] == ["First?", "One."]
+    conversations.append(*asked("c1", "1700.1", "First?", "One."))
+    conversations.append(*asked("c2", "1700.1", "Other?", "Two."))
+    assert [turn.text for turn in conversations.history(key("c1"))] == ["First?", "One."]
 
 
 def test_old_conversations_are_deleted(engine: Engine) -> None:
-    Conversations(engine).append("t", "default", "1", "First?", answer("One."))
-    Conversations(engine, keep_days=0).append("t", "default", "2", "Then?", answer("Two."))
-    assert [turn.text for turn in Conversations(engine).history("t")] == ["Then?", "Two."]
+    Conversations(engine).append(*asked("t", "1", "First?", "One."))
+    Conversations(engine, keep_days=0).append(*asked("t", "2", "Then?", "Two."))
+    assert [turn.text for turn in Conversations(engine).history(key("t"))] == ["Then?", "Two."]
+
+
+def test_a_thread_can_be_read_again_with_its_sources(engine: Engine) -> None:
+    conversations = Conversations(engine)
+    question, answer = asked("t", "1", "First?", "One. [1]")
+    conversations.append(question, answer)
+    (exchange,) = conversations.exchanges(key("t"))
+    assert (exchange.question, exchange.answer) == ("First?", answer)
+
+
+def test_threads_of_the_same_name_are_apart_for_different_askers(engine: Engine) -> None:
+    conversations = Conversations(engine)
+    conversations.append(*asked("t", "1", "Mine?", "One.", asker="key-1"))
+    conversations.append(*asked("t", "2", "Yours?", "Two.", asker="key-2"))
+    assert [each.question for each in conversations.exchanges(key("t", "key-1"))] == ["Mine?"]
+
+
+def test_a_forgotten_thread_is_gone_with_its_feedback_and_the_others_stay(engine: Engine) -> None:
+    conversations, feedback = Conversations(engine), FeedbackStore(engine)
+    conversations.append(*asked("t1", "1", "First?", "One."))
+    conversations.append(*asked("t2", "2", "Elsewhere?", "Two."))
+    for answer_id in ("1", "2"):
+        feedback.rate(Feedback(answer_id, Thumb.UP))
+    assert conversations.forget(key("t1")) == 1
+    assert conversations.exchanges(key("t1")) == ()
+    assert [rated.question for rated in feedback.page()[0]] == ["Elsewhere?"]
+    assert conversations.forget(key("t1")) == 0
