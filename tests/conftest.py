@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 
 from core.log import configure
@@ -14,3 +16,10 @@ pytest_plugins = ["tests.postgres", "tests.vllm"]
 def _log_as_in_earnest() -> None:
     # The library's own default prints variables, and with them whole documents.
     configure(Log())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _ctrl_c_works() -> None:
+    # A shell ignores it for what it runs in the background, and programs hand that on to those that they start.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
