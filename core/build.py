@@ -5,16 +5,33 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from core.datafolder import Claim, Owner, claim, prepare
 from core.health import Check
+from core.metrics import Metrics
 from core.plugins import load
-from core.ports import Asker, Documents, Embedder
+from core.ports import Asker, Documents, Embedder, Retriever
 from core.settings import Settings
+
+if TYPE_CHECKING:
+    from core.store.conversations import Conversations
+    from core.store.feedback import FeedbackStore
+    from core.store.keys import KeyStore
 
 PIPELINE = "ingest.pipeline:Pipeline"
 INDEX_VERSIONS = ("ingest.split:SPLIT_VERSION", "ingest.vectors:VECTOR_VERSION")
 REMOTE = "bots.gateway.client:GatewayClient"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What only a process that has the record itself can offer: the gateway needs it."""
+
+    conversations: Conversations
+    feedback: FeedbackStore
+    keys: KeyStore
+    retriever: Retriever
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +45,9 @@ class Application:
     claim: Claim | None = None
     identity: str = ""
     """The embedding model's identity; empty when another process owns the index."""
+    record: Record | None = None
+    """None when another process owns the data folder."""
+    metrics: Metrics = field(default_factory=Metrics)
     _parts: ExitStack = field(default_factory=ExitStack, repr=False)
 
     def close(self) -> None:
@@ -89,6 +109,8 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
     from core.store.conversations import Conversations
     from core.store.documents import DocumentStore
     from core.store.engine import open_engine, upgrade
+    from core.store.feedback import FeedbackStore
+    from core.store.keys import KeyStore
     from core.store.lexical import open_lexical
     from core.store.meta import IndexMeta
 
@@ -112,22 +134,32 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
         batcher = QueryBatcher(remembering)
         retriever = HybridRetriever(batcher, vectors, lexical, store, settings.retrieval, reranker)
         chooser, rewriter = open_generation(settings.generation, remembering)
+        conversations = Conversations(engine, settings.conversations.keep_days)
+        metrics = Metrics(store.count_by_status, chooser.healthy if _has_model(settings) else None)
         responder = Responder(
             retriever=retriever,
             evidence=PassageEvidence(remembering, lexical, store),
             chooser=chooser,
             rewriter=rewriter,
             store=store,
-            conversations=Conversations(engine, settings.conversations.keep_days),
+            conversations=conversations,
             threshold=_threshold(settings),
             namespaces=settings.namespaces,
+            observe=metrics.answered,
         )
         pipeline = load(PIPELINE)(store, vectors, embedder, identity, settings)
         parts.callback(pipeline.close)
         if not for_reindex:
             pipeline.recover()
         checks = Readiness(settings, store, vectors, chooser).checks
-        return Application(settings, responder, pipeline, checks, held, embedder.identity, parts.pop_all())
+        record = Record(conversations, FeedbackStore(engine), KeyStore(engine), retriever)
+        return Application(
+            settings, responder, pipeline, checks, held, embedder.identity, record, metrics, parts.pop_all()
+        )
+
+
+def _has_model(settings: Settings) -> bool:
+    return settings.generation.mode != "extractive" and bool(settings.generation.base_url)
 
 
 def _threshold(settings: Settings) -> float:

@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ask": ("bots.commands:ask", "Ask one question and print the answer with its citations."),
     "chat": ("bots.commands:chat", "Ask questions and follow-ups in the terminal."),
     "documents": ("ingest.commands:app", "Add, list, show, remove and re-index documents."),
+    "keys": ("bots.gateway.keys_commands:app", "Create, list and revoke keys for the HTTP API."),
     "doctor": ("core.doctor:doctor", "Check settings, data folder, index, model and tokens, and say what to do."),
     "settings": ("core.settings_example:app", "Show the settings that exist, with their defaults."),
     "models": ("core.retrieval.embed.commands:app", "Prepare the embedding model."),

@@ -187,15 +187,33 @@ class Documents(Protocol):
         limit: int = 1000,
         offset: int = 0,
         status: DocumentStatus | None = None,
+        *,
+        within: frozenset[str] = frozenset(),
+        text: str = "",
+        newest_first: bool = False,
     ) -> tuple[list[Document], int]:
-        """A page of the documents in a namespace and state, by title, and how many of them there are in all."""
+        """A page of the documents in a namespace and state, by title, and how many of them there are in all.
+
+        `within`: in one of these namespaces; empty means all. `text`: a part of title or source, in any case.
+        """
         ...
 
-    async def get(self, document_id: str) -> Document:
-        """Raises `NotFound`. A unique prefix of the id, of at least 6 characters, is enough."""
+    async def get(self, document_id: str, within: frozenset[str] = frozenset()) -> Document:
+        """The document, if it is in one of the namespaces; empty means all. Raises `NotFound`.
+
+        A unique prefix of the id, of at least 6 characters, is enough.
+        """
+        ...
+
+    async def namespaces(self) -> list[str]:
+        """Those that can be asked, by name: the default one, those of the settings, and those with documents."""
         ...
 
     async def passages(self, document_id: str) -> list[Passage]: ...
+
+    async def passage_page(self, document_id: str, limit: int, offset: int) -> tuple[list[Passage], int]:
+        """A page of the document's passages, in reading order, and how many it has. Raises `NotFound`."""
+        ...
 
     async def remove(self, document_id: str) -> Document: ...
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 
@@ -54,6 +54,8 @@ class Responder:
     conversations: Conversations
     threshold: float
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
+    observe: Callable[[Answer, float], None] = lambda answer, seconds: None
+    """Told of each answer, and how long it took."""
 
     async def ask(self, question: Question) -> Answer:
         async with aclosing(self.stream(question)) as events:
@@ -63,17 +65,19 @@ class Responder:
         raise AssertionError("a stream ends with Finished")
 
     async def stream(self, question: Question) -> AsyncGenerator[Event, None]:
+        begun = time.perf_counter()
         try:
             async with aclosing(self._respond(question)) as events:
                 async for event in events:
                     if isinstance(event, Finished):
                         await self._remember(question, event.answer)
                         _log_outcome(event.answer)
+                        self._note(event.answer, begun)
                     yield event
         except LorekeeperError as error:
-            yield Finished(_failed(question, error.message, error))
+            yield Finished(self._note(_failed(question, error.message, error), begun))
         except Exception as error:  # noqa: BLE001 - nobody gets a traceback in chat
-            yield Finished(_failed(question, wording.UNEXPECTED, error))
+            yield Finished(self._note(_failed(question, wording.UNEXPECTED, error), begun))
 
     async def _respond(self, question: Question) -> AsyncGenerator[Event, None]:
         text = clean_question(question.text)
@@ -118,6 +122,10 @@ class Responder:
         yield Finished(
             replace(answer, outcome=Outcome.ANSWERED, text=grounded.text, citations=tuple(grounded.citations))
         )
+
+    def _note(self, answer: Answer, begun: float) -> Answer:
+        self.observe(answer, time.perf_counter() - begun)
+        return answer
 
     def _namespace(self, question: Question) -> Namespace:
         return self.namespaces.get(question.scope.namespace, Namespace())

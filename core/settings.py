@@ -59,11 +59,25 @@ class Server(Section):
     """The HTTP gateway and the web chat."""
 
     host: str = Field(
-        "127.0.0.1", description="Address to listen on. Other than loopback, anybody who reaches it may ask."
+        "127.0.0.1", description="Address to listen on. Other than loopback, it needs a key: lorekeeper keys create."
     )
     port: int = Field(8080, ge=0, le=65535)
     max_upload_mb: int = Field(100, ge=1, description="Largest accepted file, in MB.")
     request_seconds: float = Field(120.0, gt=0, description="Longest time one question may take, in seconds.")
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^/\s]+/?)?$",
+        description="Where people reach it, if a proxy is in between: https://lore.example.org",
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1", description="Addresses of proxies, by commas, that may say who the client is; * for all."
+    )
+    max_requests: int = Field(256, ge=1, description="Requests at once; more are answered with status 503.")
+    max_answers: int = Field(32, ge=1, description="Answers in the making at once; more are answered with status 503.")
+    requests_per_minute_per_key: float = Field(1200, gt=0, description="A question counts as ten requests.")
+    requests_per_minute_per_address: float = Field(
+        300, gt=0, description="The same for one address, with whatever key; this machine without keys has no limit."
+    )
 
 
 class Database(Section):

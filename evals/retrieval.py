@@ -25,7 +25,8 @@ from evals.datasets import CorpusDocument, Dataset, EvalQuestion
 from evals.metrics import hit, ndcg, percentile, recall, reciprocal_rank
 from ingest.documents import document_id
 from ingest.parse.plain import PlainParser
-from ingest.pipeline import Pipeline, Received
+from ingest.pipeline import Pipeline
+from ingest.received import Received
 
 NAMESPACE = "eval"
 # Passages asked for, so that ten different documents are among them.

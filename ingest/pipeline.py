@@ -13,7 +13,7 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
@@ -29,14 +29,13 @@ from core.ports import Embedder, Progress, VectorIndex, Vectors
 from core.settings import Settings
 from core.store.documents import DocumentStore
 from core.types import (
+    DEFAULT_NAMESPACE,
     ChangeKind,
     Chunk,
     Document,
     DocumentChange,
     DocumentStatus,
-    ParsedDocument,
     Passage,
-    Section,
 )
 from ingest.documents import document_id, failed, file_name, interrupted, is_current, ready
 from ingest.files import FileStore
@@ -44,6 +43,7 @@ from ingest.parse import no_text
 from ingest.parse.errors import NoText
 from ingest.parse.process import ParserProcess
 from ingest.progress import on_loop, reported
+from ingest.received import Prepared, Received
 from ingest.sources.files import Collected, SourceFile, collect, is_still_there, read
 from ingest.split import split
 from ingest.vectors import chunk_vectors
@@ -54,36 +54,6 @@ GARBAGE_BATCH = 1000
 STOPPED = "Stopped before all documents were indexed. Run the command again; done ones are skipped."
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A file that was read, before it is parsed."""
-
-    name: str
-    source: str
-    namespace: str
-    data: bytes
-    readers: frozenset[str] = frozenset()
-    parsed: ParsedDocument | None = None
-    """Set where the text is known already, so that nothing is parsed."""
-    may_be_empty: bool = False
-    """Whether a file without text is left alone instead of being refused."""
-    title: str = ""
-    """Set where the document has its title already, whatever the file says."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A document that is split and ready to be embedded."""
-
-    name: str
-    document: Document
-    kind: ChangeKind
-    sections: tuple[Section, ...]
-    chunks: tuple[Chunk, ...]
-    old_sha256: str = ""
-    """Of the stored copy that this version takes the place of."""
 
 
 class Pipeline:
@@ -145,14 +115,27 @@ class Pipeline:
         limit: int = 1000,
         offset: int = 0,
         status: DocumentStatus | None = None,
+        *,
+        within: frozenset[str] = frozenset(),
+        text: str = "",
+        newest_first: bool = False,
     ) -> tuple[list[Document], int]:
-        return await asyncio.to_thread(self._store.page, namespace, limit, offset, status)
+        return await asyncio.to_thread(
+            self._store.page, namespace, limit, offset, status, within=within, text=text, newest_first=newest_first
+        )
 
-    async def get(self, document_id: str) -> Document:
-        return await asyncio.to_thread(self._store.get, document_id)
+    async def get(self, document_id: str, within: frozenset[str] = frozenset()) -> Document:
+        return await asyncio.to_thread(self._store.get, document_id, within)
 
     async def passages(self, document_id: str) -> list[Passage]:
         return await asyncio.to_thread(self._store.passages_of, document_id)
+
+    async def passage_page(self, document_id: str, limit: int, offset: int) -> tuple[list[Passage], int]:
+        return await asyncio.to_thread(self._store.passage_page, document_id, limit, offset)
+
+    async def namespaces(self) -> list[str]:
+        with_documents = await asyncio.to_thread(self._store.namespaces)
+        return sorted({DEFAULT_NAMESPACE, *self._settings.namespaces, *with_documents})
 
     async def remove(self, document_id: str) -> Document:
         return await self._run(lambda: self._remove(document_id))

@@ -15,7 +15,7 @@ pytest_plugins = ["tests.postgres", "tests.vllm"]
 @pytest.fixture(scope="session", autouse=True)
 def _log_as_in_earnest() -> None:
     # The library's own default prints variables, and with them whole documents.
-    configure(Log())
+    configure(Log(level="debug"))
 
 
 @pytest.fixture(scope="session", autouse=True)

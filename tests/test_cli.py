@@ -10,7 +10,7 @@ from tests.bots.command import Place, place
 
 HEAVY = {
     "alembic", "chromadb", "evals", "fastapi", "httpx", "ingest", "langchain_core", "langchain_openai", "numpy",
-    "onnxruntime", "openai", "pypdfium2", "selectolax", "sqlalchemy", "tokenizers", "torch", "transformers", "uvicorn",
+    "onnxruntime", "openai", "prometheus_client", "pypdfium2", "selectolax", "sqlalchemy", "tokenizers", "torch", "transformers", "uvicorn",
 }  # fmt: skip
 SECRETS = {
     "SLACK_BOT_TOKEN": "xoxb-sesame-bot",

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-from core.types import Caller, Permission
+from core.types import DEFAULT_NAMESPACE, Caller, Permission
 
 STATE = "caller"
 
@@ -29,8 +29,11 @@ def needs(permission: Permission) -> Callable[[Request], None]:
     return check
 
 
-def within(request: Request, namespace: str) -> str:
-    """The namespace, if the caller may use it. Raises `HTTPException`."""
+def within(request: Request, namespace: str | None) -> str:
+    """The namespace, if the caller may use it; without one, their only one, or the default. Raises `HTTPException`."""
+    if namespace is None:
+        own = caller_of(request).namespaces
+        namespace = next(iter(own)) if len(own) == 1 else DEFAULT_NAMESPACE
     if not caller_of(request).may_use(namespace):
         raise HTTPException(HTTPStatus.FORBIDDEN, f"This key may not use the namespace {namespace}.")
     return namespace

@@ -2,36 +2,60 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.metadata import version
-from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
-from bots.gateway import ask, documents, health, problems
+from bots.gateway import ask, document_events, documents, health, metrics, openai_api, pages, problems, threads, uploads
+from bots.gateway.admission import Admission
+from bots.gateway.headers import SecurityHeaders
+from bots.gateway.keyring import Keyring
+from bots.gateway.metrics import Measured
+from bots.gateway.pieces import Pieces
 from bots.gateway.protection import Protection
+from bots.gateway.runs import Runs
+from bots.gateway.slots import Slots
 from core.build import Application
 
-STATIC = Path(__file__).parent / "static"
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """What uvicorn serves; `stop` is called when it begins to end."""
+
+    asgi: ASGIApp
+    stop: Callable[[], None]
 
 
-def create_app(application: Application, owner_token: str = "") -> Protection:
+def create_app(application: Application, owner_token: str = "") -> App:
     """The application for one owner's token; without a token nobody is the owner."""
     server = application.settings.server
     # The interactive documentation loads scripts from another host, so only the specification itself is served.
     app = FastAPI(title="Lorekeeper", version=version("lorekeeper"), docs_url=None, redoc_url=None)
     app.state.application = application
     app.state.background = {}
+    app.state.pieces = Pieces()
+    app.state.keyring = Keyring(ask.record_of_application(application).keys)
+    app.state.slots = Slots(server.max_answers)
+    app.state.runs = Runs(application.asker, app.state.slots, server.request_seconds)
     problems.install(app)
     app.include_router(ask.router)
+    app.include_router(threads.ask_router)
+    app.include_router(threads.read_router)
     app.include_router(documents.router)
+    app.include_router(document_events.router)
+    app.include_router(uploads.router)
     app.include_router(health.router)
-    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    app.include_router(openai_api.router)
+    app.include_router(metrics.router)
+    app.include_router(pages.router)
+    application.metrics.start()
+    app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
 
-    @app.get("/", include_in_schema=False)
-    async def page() -> FileResponse:
-        return FileResponse(STATIC / "index.html", media_type="text/html")
-
-    # Around everything, so that replies to errors that nobody expected are protected, too.
-    return Protection(app, host=server.host, max_upload_bytes=server.max_upload_mb * 2**20, owner_token=owner_token)
+    bodies = Protection(app, max_upload_bytes=server.max_upload_mb * 2**20)
+    admission = Admission(bodies, server, app.state.keyring, owner_token)
+    # Around everything, so that replies to errors that nobody expected are protected and counted, too.
+    return App(Measured(SecurityHeaders(admission), application.metrics), bodies.stop)

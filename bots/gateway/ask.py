@@ -1,34 +1,43 @@
-"""`POST /v1/ask`."""
+"""`/v1/ask`: a question, and its answer as JSON or as it is made; `/v1/search`: only the passages."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
 from http import HTTPStatus
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import structlog
-from fastapi import APIRouter, Request
-from fastapi.responses import JSONResponse, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Header, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
-from bots.gateway.access import is_owner
+from bots.gateway import examples
+from bots.gateway.access import caller_of, is_owner, needs, within
+from bots.gateway.leaving import CLIENT_LEFT, disconnected
 from bots.gateway.problems import problem
-from core.build import Application
+from bots.gateway.runs import Run, Runs
+from bots.gateway.slots import Slots
+from bots.gateway.sse import MEDIA_TYPE, event_stream
+from core.build import Application, Record
+from core.guard import MAX_QUESTION_CHARACTERS, clean_question, refuse_question
 from core.namespace import NAMESPACE_PATTERN, check_namespace
-from core.types import DEFAULT_NAMESPACE, Answer, Outcome, Question, Scope, Turn
-from core.wire import answer_to_json
+from core.types import DEFAULT_NAMESPACE, Answer, Outcome, Permission, Question, Retrieval, Scope, Turn
+from core.wire import answer_to_json, passage_to_json
 
-# Not in the standard; nginx's word for it. Nobody reads it but a log in between.
-CLIENT_LEFT = 499
+GONE = "This answer is not there any more. Please ask again."
+MOST_PASSAGES = 50
 log = structlog.get_logger(__name__)
 Namespace = Annotated[
     str,
     AfterValidator(check_namespace),
     Field(json_schema_extra={"pattern": NAMESPACE_PATTERN}, examples=[DEFAULT_NAMESPACE]),
 ]
-router = APIRouter()
+Thread = Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.-]{1,128}$", examples=["c85214076035475a993eeb8b695fd9f8"])]
+AnswerId = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", examples=["b08e4fa753824b9fb4bf7dd7c8bde1a8"])]
+EventId = Annotated[str | None, Header(description="The id of the last event that you have: what follows it is sent.")]
+router = APIRouter(dependencies=[Depends(needs(Permission.ASK))], responses=examples.PROBLEMS)
 
 
 class Body(BaseModel):
@@ -44,27 +53,49 @@ class HistoryTurn(Body):
 
 class AskBody(Body):
     question: str = Field(examples=["How many days of vacation do I accrue?"])
-    namespace: Namespace = DEFAULT_NAMESPACE
-    thread: Annotated[str, Field(pattern=r"^[A-Za-z0-9:_.-]{1,128}$")] | None = None
+    namespace: Namespace | None = None
+    """Without it, the only one that the key may use, or else `default`."""
+    thread: Thread | None = None
     """Of an earlier answer: makes this question a follow-up."""
     history: list[HistoryTurn] | None = Field(None, max_length=20)
     """For clients that keep the conversation themselves; with it, the thread's own history is not used."""
+    stream: bool = False
+    """The same as `Accept: text/event-stream`."""
     explain: bool = False
     """Adds `why`; only for the owner's own command line."""
 
 
-@router.post("/v1/ask", summary="Ask a question", response_model=None)
-async def ask(body: AskBody, request: Request) -> Response:
-    """Every outcome but a failure is a 200; tell them apart by `outcome`."""
-    application: Application = request.app.state.application
+def _whole(value: object) -> object:
+    """To JSON, 8.0 is the same number as 8."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+class SearchBody(Body):
+    query: str = Field(min_length=1, max_length=MAX_QUESTION_CHARACTERS, examples=["vacation days"])
+    namespace: Namespace | None = None
+    limit: Annotated[int, Field(ge=1, le=MOST_PASSAGES), BeforeValidator(_whole)] = 8
+
+
+@router.post("/v1/ask", summary="Ask a question", response_model=None, responses=examples.ANSWER)
+async def ask(body: AskBody, request: Request, last_event_id: EventId = None) -> Response:
+    """The answer as JSON, or, with `stream`, as events: `status`, `token`, `citations`, and at the end `done` or `error`.
+
+    Every outcome but a failure is a 200; tell them apart by `outcome`. With `Last-Event-ID`, an interrupted stream goes on.
+    """
+    if last_event_id:
+        return _resume(request, *_parse(last_event_id))
     question = Question(
         id=uuid.uuid4().hex,
         text=body.question,
-        scope=Scope(body.namespace),
+        scope=Scope(within(request, body.namespace)),
         history=tuple(Turn(turn.role, turn.text) for turn in body.history or ()),
         thread=body.thread or uuid.uuid4().hex,
+        asker=caller_of(request).key,
     )
-    answer = await _while_connected(application, question, request)
+    if body.stream or MEDIA_TYPE in request.headers.get("accept", ""):
+        return _events(_runs(request).start(question), 0)
+    with slots_of(request).one():
+        answer = await _while_connected(_application(request), question, request)
     if answer is None:
         return Response(status_code=CLIENT_LEFT)
     if answer.outcome is Outcome.FAILED:
@@ -72,11 +103,79 @@ async def ask(body: AskBody, request: Request) -> Response:
     return JSONResponse(answer_to_json(answer, why=body.explain and is_owner(request)))
 
 
+@router.get(
+    "/v1/ask/{answer_id}", summary="Go on with an interrupted answer", response_model=None, responses=examples.EVENTS
+)
+async def resume(answer_id: AnswerId, request: Request, last_event_id: EventId = None) -> Response:
+    """The events of an answer that was asked for as a stream, from the first or after the last that you have."""
+    after = _parse(last_event_id)[1] if last_event_id else 0
+    return _resume(request, answer_id, after)
+
+
+@router.post("/v1/search", summary="Find passages", response_model=None, responses=examples.PASSAGES)
+async def search(body: SearchBody, request: Request) -> dict[str, Any]:
+    """The passages that an answer would be made from, best first, with their scores; no answer is written."""
+    query = clean_question(body.query)
+    scope = Scope(within(request, body.namespace))
+    # What has no words in it, such as a smiley, is in no passage.
+    is_words = refuse_question(query) is None
+    found = await record_of(request).retriever.retrieve(query, scope, body.limit) if is_words else Retrieval(query, ())
+    passages = [passage_to_json(each) for each in found.passages]
+    return {"query": query, "namespace": scope.namespace, "passages": passages}
+
+
+def _application(request: Request) -> Application:
+    application: Application = request.app.state.application
+    return application
+
+
+def record_of(request: Request) -> Record:
+    """Of the application; blocking."""
+    return record_of_application(_application(request))
+
+
+def record_of_application(application: Application) -> Record:
+    """A gateway only runs where the record is."""
+    assert application.record is not None  # noqa: S101
+    return application.record
+
+
+def slots_of(request: Request) -> Slots:
+    """Of this gateway."""
+    slots: Slots = request.app.state.slots
+    return slots
+
+
+def _runs(request: Request) -> Runs:
+    runs: Runs = request.app.state.runs
+    return runs
+
+
+def _resume(request: Request, answer_id: str, after: int) -> Response:
+    run = _runs(request).find(answer_id, caller_of(request).key)
+    if run is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, GONE)
+    return _events(run, after)
+
+
+def _events(run: Run, after: int) -> StreamingResponse:
+    response = event_stream(run.follow(after))
+    response.headers["Content-Location"] = f"/v1/ask/{run.id}"
+    return response
+
+
+def _parse(event_id: str) -> tuple[str, int]:
+    answer_id, _, number = event_id.rpartition(":")
+    if not answer_id or not (number.isascii() and number.isdecimal()) or len(number) > 9:  # noqa: PLR2004
+        raise HTTPException(HTTPStatus.NOT_FOUND, GONE)
+    return answer_id, int(number)
+
+
 async def _while_connected(application: Application, question: Question, request: Request) -> Answer | None:
     """The answer; None when the client leaves before it. Raises `HTTPException` when the time is over."""
     limit = application.settings.server.request_seconds
     asking = asyncio.create_task(application.asker.ask(question))
-    leaving = asyncio.create_task(_disconnected(request))
+    leaving = asyncio.create_task(disconnected(request))
     try:
         await asyncio.wait({asking, leaving}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         if asking.done():
@@ -90,8 +189,3 @@ async def _while_connected(application: Application, question: Question, request
     finally:
         asking.cancel()
         leaving.cancel()
-
-
-async def _disconnected(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass

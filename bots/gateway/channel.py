@@ -8,13 +8,16 @@ import errno
 import socket
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import structlog
 import uvicorn
 
+from bots.gateway.admission import is_loopback
 from bots.gateway.app import create_app
+from bots.gateway.ask import record_of_application
+from bots.gateway.connection import connection_class, most_connections
 from bots.gateway.incoming import incoming
-from bots.gateway.protection import is_loopback
 from core.build import Application
 from core.errors import InvalidSettings
 from core.types import DocumentStatus
@@ -47,7 +50,9 @@ class Gateway:
         app = create_app(self._application, token)
         server = _Server(
             uvicorn.Config(
-                app,
+                app.asgi,
+                http=connection_class(most_connections()),
+                forwarded_allow_ips=self._application.settings.server.trusted_proxies,
                 log_config=None,
                 access_log=False,
                 server_header=False,
@@ -68,9 +73,6 @@ class Gateway:
 
     async def _greet(self) -> None:
         """For the person who started it: that it runs, and what to do next."""
-        host = self._application.settings.server.host
-        if not is_loopback(host):
-            log.warning("anybody who can reach this address may ask and upload", host=host)
         _, ready = await self._application.documents.page(limit=1, status=DocumentStatus.READY)
         shown = self.url.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]")
         log.info("ready", url=shown, documents=ready)
@@ -89,12 +91,26 @@ class _Server(uvicorn.Server):
 def open_channel(application: Application) -> Gateway:
     """Bind the address. Raises `InvalidSettings` when that is not possible."""
     server = application.settings.server
+    _check_keys(application)
     family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
     try:
         listener = socket.create_server((server.host.strip("[]"), server.port), family=family, backlog=BACKLOG)
     except OSError as error:
         raise InvalidSettings(_explain(server.host, server.port, error)) from error
+    # asyncio does it only for sockets that name their protocol; without, each reply on a kept connection waits 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return Gateway(application, listener)
+
+
+def _check_keys(application: Application) -> None:
+    """Raises `InvalidSettings` when others could come in and nothing would stop them."""
+    host = application.settings.server.host
+    keys = record_of_application(application).keys.all()
+    if not is_loopback(host) and not any(key.is_valid(datetime.now(UTC)) for key in keys):
+        raise InvalidSettings(
+            f"server.host is {host}, which others can reach, but there is no key yet. Make one first: "
+            "`lorekeeper keys create NAME`. Or set server.host to 127.0.0.1."
+        )
 
 
 def _explain(host: str, port: int, error: OSError) -> str:

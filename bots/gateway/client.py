@@ -105,8 +105,16 @@ class GatewayClient:
         limit: int = 1000,
         offset: int = 0,
         status: DocumentStatus | None = None,
+        *,
+        within: frozenset[str] = frozenset(),
+        text: str = "",
+        newest_first: bool = False,
     ) -> tuple[list[Document], int]:
-        chosen: dict[str, str] = {"namespace": namespace} if namespace is not None else {}
+        if namespace is not None and within and namespace not in within:
+            return [], 0
+        chosen: dict[str, Any] = {"namespace": sorted(within) if namespace is None else namespace, "q": text}
+        if newest_first:
+            chosen["sort"] = "-updated_at"
         if status is not None:
             chosen["status"] = status.value
         documents: list[Document] = []
@@ -117,18 +125,29 @@ class GatewayClient:
             if not value["documents"] or len(documents) >= min(limit, value["total"] - offset):
                 return documents, value["total"]
 
-    async def get(self, document_id: str) -> Document:
-        return document_from_json(await self._json("GET", f"/v1/documents/{_part(document_id)}", SHORT_SECONDS))
+    async def get(self, document_id: str, within: frozenset[str] = frozenset()) -> Document:
+        value = await self._json("GET", f"/v1/documents/{_part(document_id)}", SHORT_SECONDS)
+        document = document_from_json(value)
+        if within and document.namespace not in within:
+            raise _not_found(document_id)
+        return document
 
     async def passages(self, document_id: str) -> list[Passage]:
-        path = f"/v1/documents/{_part(document_id)}/passages"
         passages: list[Passage] = []
         while True:
-            window = {"limit": PASSAGES, "offset": len(passages)}
-            value = await self._json("GET", path, SHORT_SECONDS, params=window)
-            passages += map(passage_from_json, value["passages"])
-            if not value["passages"] or len(passages) >= value["total"]:
+            page, total = await self.passage_page(document_id, PASSAGES, len(passages))
+            passages += page
+            if not page or len(passages) >= total:
                 return passages
+
+    async def passage_page(self, document_id: str, limit: int, offset: int) -> tuple[list[Passage], int]:
+        path = f"/v1/documents/{_part(document_id)}/passages"
+        value = await self._json("GET", path, SHORT_SECONDS, params={"limit": limit, "offset": offset})
+        return [passage_from_json(each) for each in value["passages"]], value["total"]
+
+    async def namespaces(self) -> list[str]:
+        value = await self._json("GET", "/v1/models", SHORT_SECONDS)
+        return [each["id"] for each in value["data"]]
 
     async def remove(self, document_id: str) -> Document:
         document = await self.get(document_id)
@@ -193,8 +212,12 @@ class GatewayClient:
 
 def _part(document_id: str) -> str:
     if not document_id.isalnum():
-        raise NotFound(f"There is no document {document_id}. `lorekeeper documents list` shows them all.")
+        raise _not_found(document_id)
     return document_id
+
+
+def _not_found(document_id: str) -> NotFound:
+    return NotFound(f"There is no document {document_id}. `lorekeeper documents list` shows them all.")
 
 
 def _raise_for(response: httpx.Response) -> None:

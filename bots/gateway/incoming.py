@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
+import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from core.errors import StorageFailed
 
 FOLDER = "incoming"
+
+
+class Spool:
+    """An empty file there, for one upload. It is deleted by `discard`, or with the last reference to it.
+
+    Raises `OSError`.
+    """
+
+    def __init__(self) -> None:
+        descriptor, name = tempfile.mkstemp(prefix="upload-")
+        os.close(descriptor)
+        self.path = Path(name)
+        self._delete = weakref.finalize(self, _delete, self.path)
+
+    def discard(self) -> None:
+        """Blocking. A second time does nothing."""
+        self._delete()
 
 
 @contextmanager
@@ -42,3 +61,9 @@ def disk_failed(error: OSError) -> StorageFailed:
     )
     failed.__cause__ = error
     return failed
+
+
+def _delete(path: Path) -> None:
+    # What cannot be deleted now goes with the next start.
+    with suppress(OSError):
+        path.unlink()

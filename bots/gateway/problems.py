@@ -1,4 +1,7 @@
-"""Errors as problem+json (RFC 9457), each with a reference id under which the log has the cause."""
+"""Errors as problem+json (RFC 9457), each with a reference id under which the log has the cause.
+
+Where OpenAI's clients call, the same errors have the form that those clients show to people.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +13,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from bots.gateway.incoming import disk_failed
+from bots.gateway.openai_wire import error_to_json
 from core import wording
 from core.errors import (
     InvalidRequest,
@@ -32,7 +37,8 @@ STATUS: tuple[tuple[type[LorekeeperError], HTTPStatus], ...] = (
     (UnreadableDocument, HTTPStatus.UNPROCESSABLE_ENTITY),
     (LorekeeperError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
-ASK_PATH = "/v1/ask"
+OPENAI_PATHS = ("/v1/chat/completions", "/v1/models")
+ASK_PATHS = ("/v1/ask", OPENAI_PATHS[0])
 UNEXPECTED = "Something went wrong on our side, and what you asked for may not have been done. Please try again."
 # Elsewhere the code is the status' own phrase; this one was renamed between Python versions.
 CODES = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLarge.code}
@@ -49,17 +55,37 @@ def install(app: FastAPI) -> None:
 
 def problem(status: int, detail: str, code: str = "", headers: dict[str, str] | None = None) -> JSONResponse:
     """A problem document. `detail` is for a person and says what to do."""
-    body: dict[str, Any] = {
+    return JSONResponse(problem_body(status, detail, code), status, headers, MEDIA_TYPE)
+
+
+def problem_body(status: int, detail: str, code: str = "") -> dict[str, Any]:
+    """The document itself, for what is no reply of its own; the log gets the reference."""
+    code, ref = _noted(status, code)
+    return {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": int(status),
         "detail": detail,
-        "code": code or CODES.get(HTTPStatus(status)) or HTTPStatus(status).phrase.lower().replace(" ", "_"),
-        "reference": reference(),
+        "code": code,
+        "reference": ref,
     }
-    level = log.error if status >= HTTPStatus.INTERNAL_SERVER_ERROR else log.info
-    level("a request was refused", status=int(status), reference=body["reference"], code=body["code"])
-    return JSONResponse(body, status, headers, MEDIA_TYPE)
+
+
+def openai_error(status: int, message: str, code: str = "", headers: dict[str, str] | None = None) -> JSONResponse:
+    """The same as OpenAI's clients read it; they offer the reference as the id of the request."""
+    code, ref = _noted(status, code)
+    return JSONResponse(error_to_json(status, message, code), status, {**(headers or {}), "X-Request-ID": ref})
+
+
+def problem_for(
+    path: str, status: int, detail: str, code: str = "", headers: dict[str, str] | None = None
+) -> JSONResponse:
+    """A problem document, or where OpenAI's clients call, what those read."""
+    if not path.startswith(OPENAI_PATHS):
+        return problem(status, detail, code, headers)
+    # OpenAI has no 422; its clients call what is wrong with a request BadRequestError.
+    status = HTTPStatus.BAD_REQUEST if status == HTTPStatus.UNPROCESSABLE_ENTITY else status
+    return openai_error(status, detail, code, headers)
 
 
 def status_of(error: LorekeeperError) -> HTTPStatus:
@@ -72,19 +98,18 @@ def status_of_code(code: str) -> HTTPStatus:
     return next((status for kind, status in STATUS if kind.code == code), HTTPStatus.SERVICE_UNAVAILABLE)
 
 
-async def _on_our_error(_: Request, error: Exception) -> JSONResponse:
+async def _on_our_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, LorekeeperError)  # noqa: S101 - that is what it is registered for
     status = status_of(error)
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         log.error("a request failed", exc_info=error)
-    return problem(status, error.message, error.code)
+    return problem_for(request.url.path, status, error.message, error.code)
 
 
-async def _on_invalid(_: Request, error: Exception) -> JSONResponse:
+async def _on_invalid(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - that is what it is registered for
-    return problem(
-        HTTPStatus.UNPROCESSABLE_ENTITY, " ".join(_readable(each) for each in error.errors()), "invalid_request"
-    )
+    words = " ".join(_readable(each) for each in error.errors())
+    return problem_for(request.url.path, HTTPStatus.UNPROCESSABLE_ENTITY, words, InvalidRequest.code)
 
 
 async def _on_http(request: Request, error: Exception) -> JSONResponse:
@@ -93,18 +118,42 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
     if error.status_code == HTTPStatus.BAD_REQUEST and isinstance(cause, OSError):
         # The body was fine, but there was no place to keep it.
         return await _on_our_error(request, disk_failed(cause))
-    return problem(error.status_code, str(error.detail), headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request)) or headers.get("Allow", "")
+    return problem_for(request.url.path, error.status_code, str(error.detail), headers=headers)
 
 
 async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("a request failed", exc_info=error)
-    words = wording.UNEXPECTED if request.url.path == ASK_PATH else UNEXPECTED
-    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, words)
+    words = wording.UNEXPECTED if request.url.path in ASK_PATHS else UNEXPECTED
+    return problem_for(request.url.path, HTTPStatus.INTERNAL_SERVER_ERROR, words)
+
+
+def _methods(request: Request) -> list[str]:
+    """All that the address takes. The router knows only the first of the routes that share it."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    return sorted(
+        method.upper()
+        for template, operations in paths.items()
+        if compile_path(template)[0].match(request.url.path)
+        for method in operations
+    )
+
+
+def _noted(status: int, code: str) -> tuple[str, str]:
+    """The code of the error, or the status' own, and the reference under which the log has it."""
+    code = code or CODES.get(HTTPStatus(status)) or HTTPStatus(status).phrase.lower().replace(" ", "_")
+    ref = reference()
+    level = log.error if status >= HTTPStatus.INTERNAL_SERVER_ERROR else log.info
+    level("a request was refused", status=int(status), reference=ref, code=code)
+    return code, ref
 
 
 def _readable(error: dict[str, Any]) -> str:
     """`question: Field required.`; never the value, which may be anything."""
     if error["type"] == "json_invalid":
         return "The body is not JSON."
-    place = ".".join(str(part) for part in error["loc"] if part not in {"body", "query", "path"})
+    # The first part says only where in the request: body, query, path or header.
+    place = ".".join(str(part) for part in error["loc"][1:])
     return f"{place}: {error['msg']}." if place else f"{error['msg']}."

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection, Engine, Row
 from core.errors import InvalidRequest, NotFound
 from core.store.engine import reading, transaction
 from core.store.lexical import open_lexical
-from core.store.schema import chunks, document_readers, documents, sections, vector_outbox
+from core.store.schema import chunks, document_readers, documents, sections, storable, vector_outbox
 from core.store.scope import in_scope
 from core.store.upsert import upsert
 from core.store.words import words_of
@@ -108,10 +108,13 @@ class DocumentStore:
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
-    def get(self, document_id: str) -> Document:
-        """By id or a unique beginning of it. Raises `NotFound`, `InvalidRequest` when it is not unique."""
+    def get(self, document_id: str, within: Collection[str] = ()) -> Document:
+        """By id or a unique beginning of it, in one of the namespaces; none means all.
+
+        Raises `NotFound`, `InvalidRequest` when it is not unique.
+        """
         with reading(self._engine) as connection:
-            return _one(connection, document_id)
+            return _one(connection, document_id, within)
 
     def find(self, namespace: str, source: str) -> Document | None:
         """The document that came from this source."""
@@ -120,16 +123,30 @@ class DocumentStore:
             return next(iter(_select(connection, where)), None)
 
     def page(
-        self, namespace: str | None, limit: int, offset: int, status: DocumentStatus | None = None
+        self,
+        namespace: str | None,
+        limit: int,
+        offset: int,
+        status: DocumentStatus | None = None,
+        *,
+        within: Collection[str] = (),
+        text: str = "",
+        newest_first: bool = False,
     ) -> tuple[list[Document], int]:
-        """A page of the documents in a namespace and state, by title, and how many of them there are in all."""
+        """A page of the documents in a namespace and state, by title, and how many of them there are in all.
+
+        `within`: in one of these namespaces; none means all. `text`: a part of title or source, in any case.
+        """
         where = sa.and_(
             documents.c.namespace == namespace if namespace is not None else sa.true(),
+            _in_one_of(within),
             documents.c.status == status.value if status is not None else sa.true(),
+            _holds(storable(text)) if text else sa.true(),
         )
+        first = documents.c.updated_at.desc() if newest_first else documents.c.title
         with reading(self._engine) as connection:
             total = connection.execute(sa.select(sa.func.count()).select_from(documents).where(where)).scalar_one()
-            return _select(connection, where, limit, offset), total
+            return _select(connection, where, limit, offset, first), total
 
     def under(self, namespace: str, prefix: str) -> list[Document]:
         """The documents of a namespace whose source begins with `prefix`."""
@@ -158,6 +175,13 @@ class DocumentStore:
             document = _one(connection, document_id)
             return _passages(connection, chunks.c.document_id == document.id)
 
+    def passage_page(self, document_id: str, limit: int, offset: int) -> tuple[list[Passage], int]:
+        """A page of the document's passages, in reading order, and how many it has. Raises `NotFound`."""
+        with reading(self._engine) as connection:
+            of_document = chunks.c.document_id == _one(connection, document_id).id
+            total = connection.execute(sa.select(sa.func.count()).select_from(chunks).where(of_document)).scalar_one()
+            return _passages(connection, of_document, limit, offset), total
+
     def vector_garbage(self, limit: int, *, with_reserved: bool = False) -> list[tuple[str, str]]:
         """(namespace, chunk id) of vectors that may be there and must not.
 
@@ -177,6 +201,18 @@ class DocumentStore:
             query = query.where(documents.c.namespace == namespace)
         with reading(self._engine) as connection:
             return int(connection.execute(query).scalar_one())
+
+    def namespaces(self) -> list[str]:
+        """The namespaces that hold a document, in whatever state, by name."""
+        with reading(self._engine) as connection:
+            return sorted(connection.execute(sa.select(documents.c.namespace).distinct()).scalars())
+
+    def count_by_status(self) -> dict[DocumentStatus, int]:
+        """How many documents are in each state; all states are in the result."""
+        query = sa.select(documents.c.status, sa.func.count().label("number")).group_by(documents.c.status)
+        with reading(self._engine) as connection:
+            counted = {row.status: row.number for row in connection.execute(query)}
+        return {status: counted.get(status.value, 0) for status in DocumentStatus}
 
     def uses_file(self, sha256: str) -> bool:
         """Whether a document still refers to the stored bytes."""
@@ -216,10 +252,19 @@ def _put(connection: Connection, document: Document, keep: Collection[str] = ())
         connection.execute(sa.insert(document_readers), rows)
 
 
-def _one(connection: Connection, document_id: str) -> Document:
+def _in_one_of(namespaces: Collection[str]) -> sa.ColumnElement[bool]:
+    return documents.c.namespace.in_(sorted(namespaces)) if namespaces else sa.true()
+
+
+def _holds(text: str) -> sa.ColumnElement[bool]:
+    return documents.c.title.icontains(text, autoescape=True) | documents.c.source.icontains(text, autoescape=True)
+
+
+def _one(connection: Connection, document_id: str, within: Collection[str] = ()) -> Document:
     if len(document_id) < SHORTEST_PREFIX:
         raise InvalidRequest(f"Give at least the first {SHORTEST_PREFIX} characters of the document's id.")
-    matches = _select(connection, documents.c.id.startswith(document_id, autoescape=True), limit=2)
+    where = sa.and_(documents.c.id.startswith(document_id, autoescape=True), _in_one_of(within))
+    matches = _select(connection, where, limit=2)
     if not matches:
         raise NotFound(f"There is no document {document_id}. `lorekeeper documents list` shows them all.")
     if len(matches) > 1 and matches[0].id != document_id:
@@ -228,9 +273,13 @@ def _one(connection: Connection, document_id: str) -> Document:
 
 
 def _select(
-    connection: Connection, where: sa.ColumnElement[bool], limit: int | None = None, offset: int | None = None
+    connection: Connection,
+    where: sa.ColumnElement[bool],
+    limit: int | None = None,
+    offset: int | None = None,
+    first: sa.ColumnElement[Any] = documents.c.title,
 ) -> list[Document]:
-    query = sa.select(documents).where(where).order_by(documents.c.title, documents.c.id).limit(limit).offset(offset)
+    query = sa.select(documents).where(where).order_by(first, documents.c.id).limit(limit).offset(offset)
     found = [_document(row) for row in connection.execute(query)]
     readers: dict[str, set[str]] = {}
     for batch in _batches([document.id for document in found]):
@@ -260,7 +309,9 @@ def _document(row: Row[Any]) -> Document:
     )
 
 
-def _passages(connection: Connection, where: sa.ColumnElement[bool]) -> list[Passage]:
+def _passages(
+    connection: Connection, where: sa.ColumnElement[bool], limit: int | None = None, offset: int | None = None
+) -> list[Passage]:
     in_section = sa.and_(sections.c.document_id == chunks.c.document_id, sections.c.id == chunks.c.section_id)
     query = (
         sa.select(chunks, documents.c.title, documents.c.url, sections.c.text.label("context"))
@@ -268,6 +319,8 @@ def _passages(connection: Connection, where: sa.ColumnElement[bool]) -> list[Pas
         .join(sections, in_section)
         .where(where)
         .order_by(chunks.c.document_id, chunks.c.ordinal)
+        .limit(limit)
+        .offset(offset)
     )
     return [
         Passage(

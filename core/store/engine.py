@@ -132,11 +132,17 @@ def _make_private(path: Path) -> None:
 def _set_up_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     # Transactions begin where this program says so, not where the driver guesses.
     connection.isolation_level = None
+    # SQLite's own knows A to Z only.
+    connection.create_function("lower", 1, _lower, deterministic=True)
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA cache_size = -16000")
     if connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
         _switch_to_wal(connection)
+
+
+def _lower(text: str | None) -> str | None:
+    return None if text is None else text.lower()
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

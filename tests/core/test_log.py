@@ -40,5 +40,5 @@ def test_a_line_is_an_object_when_it_is_set_so(capsys: pytest.CaptureFixture[str
     try:
         structlog.get_logger("test").info("indexed", documents=3)
     finally:
-        configure(Log())
+        configure(Log(level="debug"))
     assert '"documents": 3, "event": "indexed"' in capsys.readouterr().err

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from core.errors import InvalidRequest, NotFound, TooLarge, UnreadableDocument
 from core.types import ChangeKind, DocumentChange, DocumentStatus, ParsedDocument
 from ingest.parse.process import ParserProcess
-from ingest.pipeline import Received
+from ingest.received import Received
 from tests.ingest.library import Library, put
 from tests.pdf import PdfPage, make_pdf
 

@@ -1,13 +1,15 @@
 // Uploading: files go one after the other, and what the server goes on reading in the background is followed to its end.
-// Uses what app.js defines, and shares its rule that nothing untrusted reaches the page as HTML.
-"use strict";
+import { Problem, fetchReply, may, openEvents, readEvents, readReply, session } from "./api.js";
+import { foreign, page, pause, showStatus } from "./dom.js";
+import { transfer } from "./transfer.js";
+import { sendInPieces } from "./tus.js";
 
-const UPLOAD_TIMEOUT_MS = 30 * 60_000;
-const FOLLOW_PAUSE_MS = 3_000;
-const FOLLOW_TIMEOUT_MS = 15_000;
+const LARGE_BYTES = 8 * 2 ** 20; // from here on in pieces
+const FOLLOW_PAUSES_MS = [1_000, 2_000, 5_000, 10_000, 30_000];
+const COUNT_TIMEOUT_MS = 15_000;
 const uploads = {
   queue: Promise.resolve(),
-  transfer: null, // the XMLHttpRequest of the file being uploaded
+  transfer: null, // the AbortController of the file being uploaded
   results: [], // of the last files chosen, and of earlier ones that are still being read
 };
 
@@ -16,10 +18,15 @@ const CHANGES = {
   replaced: "replaced its earlier version.",
   unchanged: "was already there, unchanged.",
   processing: "is still being read; this page will say when it can be asked about.",
+  unwatched: "is still being read and can be asked about in a while.",
   ready: "was read and can be asked about.",
 };
+const FAILURES = {
+  TypeError: "The upload was cut off: the file may be too large, or the connection was lost.",
+  AbortError: "The upload was cancelled.",
+};
 
-function addFiles(files) {
+export function addFiles(files) {
   const chosen = [...files]; // the list of a file field empties when the field is reset
   page.file.value = "";
   if (chosen.length) uploads.queue = uploads.queue.then(() => uploadAll(chosen));
@@ -28,96 +35,120 @@ function addFiles(files) {
 async function uploadAll(files) {
   uploads.results = uploads.results.filter(({ following }) => following);
   for (const file of files) {
-    announce(`Uploading ${file.name}…`);
+    showStatus(["Uploading ", foreign(file.name), "…"]);
     uploads.results.push(await upload(file));
   }
   page.progress.hidden = true;
-  announceResults();
+  showResults();
   await refreshCount();
 }
 
-function announceResults() {
-  const texts = uploads.results.map(({ text }) => text);
-  announce(texts.join("\n"), uploads.results.some(({ failed }) => failed));
+function showResults() {
+  const lines = uploads.results.map(({ name, words }) => [foreign(name), ` ${words}`]);
+  showStatus(lines.flatMap((line, index) => (index ? ["\n", ...line] : line)), uploads.results.some(({ failed }) => failed));
 }
 
 async function upload(file) {
+  uploads.transfer = new AbortController();
+  showProgress(file, 0);
   try {
-    const { kind, message: words, document: record } = await send(file);
-    const result = { text: [file.name, CHANGES[kind], words].filter(Boolean).join(" "), failed: false };
-    return kind === "processing" ? follow(file.name, record.id, result) : result;
+    return await (file.size > LARGE_BYTES ? uploadLarge(file) : uploadWhole(file));
   } catch (error) {
-    return failure(file.name, error.message, error.reference);
+    return failure(file.name, error instanceof Problem ? error.message : FAILURES[error.name] ?? "", error.reference);
   }
 }
 
-const failure = (name, words, reference) => {
-  const quoted = reference ? ` (reference ${reference})` : "";
-  return { text: `${name} was not added. ${words}${quoted}`, failed: true };
-};
+const success = (name, words) => ({ name, words, failed: false });
 
-/** Changes `result`, which it gives back at once, when the server has read the document or given it up. */
-function follow(name, id, result) {
-  const end = (changes) => {
-    Object.assign(result, changes, { following: false });
-    announceResults();
+function failure(name, words, reference) {
+  return { name, words: `was not added. ${words}${reference ? ` (reference ${reference})` : ""}`, failed: true };
+}
+
+async function uploadWhole(file) {
+  const body = new FormData();
+  if (session.namespace) body.append("namespace", session.namespace);
+  body.append("file", file);
+  const onProgress = (sent) => showProgress(file, sent);
+  const reply = await transfer("POST", "/v1/documents", { body, onProgress, signal: uploads.transfer.signal });
+  const { kind, message: words, document: record } = readReply(reply.status, reply.body);
+  if (kind === "processing") return follow(file.name, record.id);
+  return success(file.name, [CHANGES[kind], words].filter(Boolean).join(" "));
+}
+
+async function uploadLarge(file) {
+  const onProgress = (sent) => showProgress(file, sent);
+  return follow(file.name, await sendInPieces(file, session.namespace, onProgress, uploads.transfer.signal));
+}
+
+/** A result that changes by itself when the server has read the document or given it up. */
+function follow(name, id) {
+  if (!may("read")) return success(name, CHANGES.unwatched);
+  const result = { ...success(name, CHANGES.processing), following: true };
+  toTheEnd(name, id).then((end) => {
+    Object.assign(result, end, { following: false });
+    showResults();
     refreshCount();
-  };
-  const look = () => lookAt(name, id).then((changes) => changes ? end(changes) : setTimeout(look, FOLLOW_PAUSE_MS));
-  setTimeout(look, FOLLOW_PAUSE_MS);
-  return Object.assign(result, { following: true });
+  });
+  return result;
 }
 
-/** How the reading ended; nothing while it has not, or while the server cannot be reached. */
-async function lookAt(name, id) {
-  try {
-    const found = await fetchReply(`/v1/documents/${id}`, { signal: AbortSignal.timeout(FOLLOW_TIMEOUT_MS) });
-    if (found.status === "queued" || found.status === "processing") return null;
-    if (found.error) return failure(name, found.error); // the version before may well be ready
-    return { text: [name, CHANGES.ready, ...found.losses].join(" ") };
-  } catch (error) {
-    return error instanceof Problem ? failure(name, error.message, error.reference) : null;
+/** How the reading ended. A server that cannot be reached may come back. */
+async function toTheEnd(name, id) {
+  for (let tries = 0; ; tries = Math.min(tries + 1, FOLLOW_PAUSES_MS.length - 1)) {
+    try {
+      const response = await openEvents(`/v1/documents/${encodeURIComponent(id)}/events`);
+      for await (const { name: event, data } of readEvents(response)) {
+        tries = 0;
+        if (event !== "done") continue;
+        if (data.error) return failure(name, data.error); // the version before may well be ready
+        return success(name, [CHANGES.ready, ...data.losses].join(" "));
+      }
+    } catch (error) {
+      if (error instanceof Problem && error.status < 500 && error.status !== 429) {
+        return failure(name, error.message, error.reference);
+      }
+    }
+    await pause(FOLLOW_PAUSES_MS[tries]);
   }
 }
 
-function send(file) {
-  const form = new FormData();
-  form.append("file", file);
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest(); // fetch cannot report the progress of an upload
-    const fail = (words) => () => reject(new Problem(words));
-    request.open("POST", "/v1/documents");
-    request.responseType = "json";
-    request.timeout = UPLOAD_TIMEOUT_MS;
-    request.upload.onprogress = ({ loaded, total }) => showProgress(file.name, total ? loaded / total : 0);
-    request.onload = () => resolve(request);
-    request.onerror = fail("The upload was cut off: the file may be too large, or the connection was lost.");
-    request.ontimeout = fail("The upload took too long.");
-    request.onabort = fail("The upload was cancelled.");
-    uploads.transfer = request;
-    showProgress(file.name, 0);
-    request.send(form);
-  }).then(({ status, response }) => readReply(status, response));
+function showProgress({ name, size }, sent) {
+  const share = size ? Math.min(1, sent / size) : 0;
+  const isSent = share >= 1;
+  page.progress.hidden = false;
+  page["progress-label"].replaceChildren(
+    ...(isSent ? ["Reading ", foreign(name), "…"] : ["Uploading ", foreign(name), `: ${Math.floor(share * 100)} %`]));
+  page.cancel.hidden = isSent; // what the server already has, it finishes reading
+  if (isSent) page["progress-bar"].removeAttribute("value");
+  else page["progress-bar"].value = share * 100;
 }
 
-function showProgress(name, share) {
-  const sent = share >= 1;
-  page.progress.hidden = false;
-  page["progress-label"].textContent = sent ? `Reading ${name}…` : `Uploading ${name}: ${Math.floor(share * 100)} %`;
-  page.cancel.hidden = sent; // what the server already has, it finishes reading
-  if (sent) page["progress-bar"].removeAttribute("value");
-  else page["progress-bar"].value = share * 100;
+/** How many documents can be asked. */
+export async function refreshCount() {
+  if (!may("read")) return;
+  const namespace = session.namespace ? `&namespace=${encodeURIComponent(session.namespace)}` : "";
+  try {
+    const signal = AbortSignal.timeout(COUNT_TIMEOUT_MS);
+    const { total } = await fetchReply(`/v1/documents?status=ready&limit=1${namespace}`, { signal });
+    page.count.textContent = `${total.toLocaleString("en")} ${total === 1 ? "document" : "documents"}`;
+    page.hint.hidden = total > 0 || !may("write");
+  } catch {
+    page.count.textContent = "Documents: unknown";
+  }
 }
 
 /** Covers the page while files are dragged over it, and takes what is dropped. */
 function onDrag(event) {
   if (!event.dataTransfer?.types.includes("Files")) return;
-  event.preventDefault();
+  event.preventDefault(); // also where nothing may be uploaded: the browser would leave the page and show the file
+  if (!may("write")) return;
   page.drop.hidden = event.type === "drop" || (event.type === "dragleave" && !event.relatedTarget);
   if (event.type === "drop") addFiles(event.dataTransfer.files);
 }
 
-page.upload.addEventListener("click", () => page.file.click());
-page.file.addEventListener("change", () => addFiles(page.file.files));
-page.cancel.addEventListener("click", () => uploads.transfer?.abort());
-for (const type of ["dragover", "dragleave", "drop"]) document.addEventListener(type, onDrag);
+export function startUploads() {
+  page.upload.addEventListener("click", () => page.file.click());
+  page.file.addEventListener("change", () => addFiles(page.file.files));
+  page.cancel.addEventListener("click", () => uploads.transfer?.abort());
+  for (const type of ["dragover", "dragleave", "drop"]) document.addEventListener(type, onDrag);
+}

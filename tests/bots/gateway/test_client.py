@@ -143,6 +143,27 @@ async def test_documents_are_listed_shown_and_removed(client: GatewayClient, fol
     assert (await client.page())[1] == 2
 
 
+async def test_documents_are_listed_by_text_namespaces_and_latest_change(client: GatewayClient, folder: Path) -> None:
+    for name, namespace in (("leave", "hr"), ("travel", "hr"), ("leave", "it"), ("leave", "x")):
+        (folder / f"{name}.txt").write_text(f"Text of {name}.")
+        await client.add_file(f"{name}.txt", folder / f"{name}.txt", namespace)
+    hr_and_it = frozenset({"hr", "it"})
+
+    async def places(namespace: str | None = None, text: str = "", newest_first: bool = False) -> list[str]:
+        documents, total = await client.page(namespace, within=hr_and_it, text=text, newest_first=newest_first)
+        assert len(documents) == total
+        return [f"{document.namespace}/{document.title}" for document in documents]
+
+    assert sorted(await places(text="LEA")) == ["hr/Leave", "it/Leave"]
+    assert await places(newest_first=True) == ["it/Leave", "hr/Travel", "hr/Leave"]
+    assert await places("it") == ["it/Leave"]
+    assert await places("x") == []
+    document = (await client.page("it"))[0][0]
+    assert await client.get(document.id, hr_and_it) == document
+    with pytest.raises(NotFound, match="no document"):
+        await client.get(document.id, frozenset({"hr"}))
+
+
 async def test_a_thousand_paths_are_indexed_and_far_too_many_are_refused_with_the_limit(
     client: GatewayClient, tmp_path: Path
 ) -> None:

@@ -98,7 +98,37 @@ async def test_failed_documents_are_listed_but_are_not_among_the_ready_ones(serv
     assert failed["documents"][0]["error"]
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=1001", "limit=x", "offset=-1", "status=gone", "namespace=a/b"])
+async def test_the_list_can_be_searched_sorted_and_span_namespaces(server: Server) -> None:
+    for name, namespace in (("Leave_100%.txt", "hr"), ("Travel.txt", "hr"), ("About leave.txt", "it"), ("No.txt", "x")):
+        await server.upload(name, f"Text of {name}.".encode(), namespace=namespace)
+
+    async def titles(**query: str | list[str]) -> list[str]:
+        listed = (await server.client.get("/v1/documents", params=query)).json()
+        assert listed["total"] == len(listed["documents"])
+        return [document["title"] for document in listed["documents"]]
+
+    assert await titles(q="LEAVE") == ["About leave", "Leave 100%"]
+    assert await titles(q="LEAVE", namespace="it") == ["About leave"]
+    assert await titles(q="_100%.TXT") == ["Leave 100%"]
+    assert await titles(q="e%v") == []
+    assert await titles(namespace=["hr", "x"]) == ["Leave 100%", "No", "Travel"]
+    assert await titles(sort="-updated_at") == ["No", "About leave", "Travel", "Leave 100%"]
+    assert await titles(sort="title", namespace="hr") == ["Leave 100%", "Travel"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0",
+        "limit=1001",
+        "limit=x",
+        "offset=-1",
+        "status=gone",
+        "namespace=a/b",
+        "sort=size",
+        "q=" + "x" * 201,
+    ],
+)
 async def test_a_wrong_query_is_a_problem(shared: Server, query: str) -> None:
     assert_problem(await shared.client.get(f"/v1/documents?{query}"), 422, query.partition("=")[0])
 

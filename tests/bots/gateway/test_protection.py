@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bots.gateway.client import GatewayClient
-from tests.bots.gateway.serving import QUESTION, Server, serving, settings
+from tests.bots.gateway.serving import QUESTION, Server, bearer, serving, settings
 from tests.bots.gateway.test_ask import assert_problem
 from tests.fakes.openai_server import fake_openai
 
@@ -33,11 +33,11 @@ async def test_the_names_of_this_machine_are_served(shared: Server, host: str) -
 
 
 async def test_on_an_address_that_others_reach_every_name_is_served(tmp_path: Path) -> None:
-    async with serving(settings(tmp_path, server={"host": "0.0.0.0"})) as server:
-        headers = {"Host": "lore.example.org"}
+    async with serving(settings(tmp_path, server={"host": "0.0.0.0"}), with_key=True) as server:
+        headers = {"Host": "lore.example.org", **bearer(server.key)}
         url = server.url.replace("0.0.0.0", "127.0.0.1")
         assert (await server.client.get(f"{url}/healthz", headers=headers)).status_code == 200
-        foreign = {"Host": "lore.example.org", "Origin": "https://evil.example"}
+        foreign = {**headers, "Origin": "https://evil.example"}
         assert_problem(await server.client.post(f"{url}/v1/ask", json=BODY, headers=foreign), 403, "another site")
 
 
@@ -171,7 +171,7 @@ async def test_a_question_may_take_longer_than_its_body(tmp_path: Path, monkeypa
 async def test_the_page_runs_no_script_and_loads_nothing_that_is_not_its_own(shared: Server) -> None:
     page = await shared.client.get("/")
     assert page.headers["content-type"].startswith("text/html")
-    links = re.findall(r'(?:src|href)="([^"]*)"', page.text)
+    links = re.findall(r'(?:src|href)="([^"#][^"]*)"', page.text)
     assert links
     assert all(link.startswith("/static/") for link in links)
     for link in links:

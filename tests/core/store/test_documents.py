@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy.engine import Engine
@@ -143,6 +144,52 @@ def test_pages_are_by_title_and_count_all(store: DocumentStore) -> None:
     assert store.page(None, 10, 0)[1] == 4
 
 
+def test_pages_can_hold_only_what_has_a_text_in_title_or_source(store: DocumentStore) -> None:
+    store.put(document("one", title="Leave_Policy 100%", source="file:///hr/leave.md"))
+    store.put(document("two", title="Über uns", source="upload:about.PDF"))
+    store.put(document("three", "hr", title="Leave of others", source="upload:other.md"))
+
+    def titles(text: str, namespace: str | None = "default") -> list[str]:
+        documents, total = store.page(namespace, 10, 0, text=text)
+        assert len(documents) == total
+        return [each.title for each in documents]
+
+    assert titles("leave") == titles("VE_P") == titles("100%") == titles("/HR/") == ["Leave_Policy 100%"]
+    assert titles("über") == titles("ÜBER U") == titles("about.pdf") == ["Über uns"]
+    assert titles("e_e") == titles("1%0") == titles("\\") == titles("\x00%1") == []
+    assert titles("leave", None) == ["Leave of others", "Leave_Policy 100%"]
+
+
+def test_pages_can_begin_with_the_latest_change(store: DocumentStore) -> None:
+    for day, name in enumerate(("banana", "apple", "cherry"), 1):
+        store.put(document(name, updated_at=datetime(2026, 1, day, tzinfo=UTC)))
+    newest, total = store.page(None, 2, 0, newest_first=True)
+    assert ([each.title for each in newest], total) == (["Cherry", "Apple"], 3)
+    assert [each.title for each in store.page(None, 2, 2, newest_first=True)[0]] == ["Banana"]
+
+
+def test_pages_and_single_documents_can_be_kept_within_some_namespaces(store: DocumentStore) -> None:
+    for name, namespace in (("abcdef1", "default"), ("abcdef2", "hr"), ("abcdef3", "it")):
+        publish(store, document(name, namespace), ["text"])
+    documents, total = store.page(None, 10, 0, within={"hr", "it"})
+    assert ([each.namespace for each in documents], total) == (["hr", "it"], 2)
+    assert store.page("default", 10, 0, within={"hr", "it"}) == ([], 0)
+    assert store.get("abcdef", within={"hr"}).namespace == "hr"
+    with pytest.raises(NotFound):
+        store.get("abcdef1", within={"hr"})
+
+
+def test_passages_come_in_pages_of_one_document(store: DocumentStore) -> None:
+    handbook = document("handbook")
+    publish(store, handbook, ["one", "two", "three"])
+    publish(store, document("other"), ["else"])
+    passages, total = store.passage_page(handbook.id, 2, 1)
+    assert ([each.text for each in passages], total) == (["two", "three"], 3)
+    assert store.passage_page(handbook.id, 2, 3) == ([], 3)
+    with pytest.raises(NotFound):
+        store.passage_page("unknown", 1, 0)
+
+
 def test_the_folder_prefix_is_taken_literally(store: DocumentStore) -> None:
     store.put(document("one", source="file:///a_b/one.md"))
     store.put(document("two", source="file:///axb/two.md"))
@@ -184,3 +231,23 @@ def test_a_stored_file_is_in_use_while_a_document_refers_to_it(store: DocumentSt
     assert store.uses_file(handbook.sha256)
     store.withdraw(handbook.id)
     assert not store.uses_file(handbook.sha256)
+
+
+def test_the_namespaces_are_those_with_documents_in_whatever_state(store: DocumentStore) -> None:
+    assert store.namespaces() == []
+    publish(store, document("handbook", "hr"), ["Vacation is 13 days."])
+    publish(store, document("other", "hr"), ["Sick leave too."])
+    store.put(document("contract", "legal", status=DocumentStatus.FAILED))
+    assert store.namespaces() == ["hr", "legal"]
+
+
+def test_documents_are_counted_by_state(store: DocumentStore) -> None:
+    publish(store, document("handbook"), ["Vacation is 13 days."])
+    publish(store, document("other", "hr"), ["Sick leave too."])
+    store.put(document("contract", status=DocumentStatus.FAILED))
+    assert store.count_by_status() == {
+        DocumentStatus.QUEUED: 0,
+        DocumentStatus.PROCESSING: 0,
+        DocumentStatus.READY: 2,
+        DocumentStatus.FAILED: 1,
+    }

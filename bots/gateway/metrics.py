@@ -1,0 +1,72 @@
+"""`GET /metrics` for Prometheus, and the counting of requests."""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bots.gateway.access import needs
+from bots.gateway.runs import Runs
+from core.build import Application
+from core.metrics import OTHER, Metrics
+from core.types import Permission
+
+EXAMPLE = """# HELP lorekeeper_answers_total Questions that ended, by how they ended and by who wrote the answer.
+# TYPE lorekeeper_answers_total counter
+lorekeeper_answers_total{generator="extractive",outcome="answered"} 12.0
+"""
+TEXT = {"description": "Metrics", "content": {"text/plain": {"schema": {"type": "string"}, "example": EXAMPLE}}}
+router = APIRouter()
+
+
+@router.get(
+    "/metrics",
+    summary="Metrics for Prometheus",
+    dependencies=[Depends(needs(Permission.METRICS))],
+    response_class=Response,
+    responses={HTTPStatus.OK.value: TEXT},
+)
+async def metrics(request: Request) -> Response:
+    """In Prometheus' text format, or as OpenMetrics where the `Accept` header asks for it."""
+    application: Application = request.app.state.application
+    runs: Runs = request.app.state.runs
+    application.metrics.streams_open.set(runs.followers)
+    content, media_type = await application.metrics.scrape(request.headers.get("accept", ""))
+    return Response(content, headers={"Content-Type": media_type})
+
+
+class Measured:
+    """Counts requests and their time. Pure ASGI, so that bodies and answers stream through."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._metrics = metrics
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        # What ends without an answer was broken off by an error, which the server in front answers with this.
+        status = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+        begun = time.perf_counter()
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            self._metrics.requested(scope["method"], _route(scope), status, time.perf_counter() - begun)
+
+
+def _route(scope: Scope) -> str:
+    """`/v1/documents/{document_id}`: the router leaves in the scope which of its routes it chose."""
+    path = getattr(scope.get("route"), "path", "")
+    return path if isinstance(path, str) and path else OTHER

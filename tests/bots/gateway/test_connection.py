@@ -1,0 +1,92 @@
+"""Connections that say nothing, say half, or are too many."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+import pytest_asyncio
+
+from bots.gateway.connection import connection_class, most_connections
+from tests.bots.gateway.serving import Server, serving, settings
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(loop_scope="module", scope="module")
+async def impatient(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Server, None]:
+    """Waits for a request's head for a moment, and holds few connections."""
+    with (
+        patch("bots.gateway.connection.HEAD_SECONDS", 0.3),
+        patch("bots.gateway.channel.most_connections", lambda: 8),
+    ):
+        async with serving(settings(tmp_path_factory.mktemp("impatient"))) as server:
+            yield server
+
+
+async def connected(server: Server) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", int(server.url.rpartition(":")[2]))
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET / HT", b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
+async def test_who_does_not_say_what_they_want_is_not_waited_for(impatient: Server, sent: bytes) -> None:
+    reader, writer = await connected(impatient)
+    writer.write(sent)
+    async with asyncio.timeout(10):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_the_second_request_on_a_connection_has_the_same_limit(impatient: Server) -> None:
+    reader, writer = await connected(impatient)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert b"200 OK" in await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(len(b'{"status":"ok"}'))
+    writer.write(b"GET /healthz HTTP/1.1\r\nHos")
+    async with asyncio.timeout(10):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_more_connections_than_it_can_hold_are_refused_politely_and_later_ones_served(impatient: Server) -> None:
+    await impatient.client.aclose()
+    held = [await connected(impatient) for _ in range(8)]
+    reader, writer = await connected(impatient)
+    async with asyncio.timeout(10):
+        head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert b"503 Service Unavailable" in head
+    assert b"retry-after: 5" in head
+    assert int(head.split(b"content-length: ")[1].split(b"\r\n")[0]) == len(body)
+    for each in (*held, (reader, writer)):
+        each[1].close()
+    async with asyncio.timeout(10):
+        while True:
+            reader, writer = await connected(impatient)
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answer = await reader.read()
+            writer.close()
+            if b"200 OK" in answer:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def test_a_slow_body_is_not_taken_for_a_slow_head(tmp_path: Path) -> None:
+    with patch("bots.gateway.connection.HEAD_SECONDS", 0.2):
+        async with serving(settings(tmp_path)) as server:
+
+            async def slowly() -> AsyncGenerator[bytes, None]:
+                for piece in (b'{"question": ', b'"How much leave?"', b"}"):
+                    await asyncio.sleep(0.2)
+                    yield piece
+
+            headers = {"Content-Type": "application/json"}
+            answer = await server.client.post("/v1/ask", content=slowly(), headers=headers)
+    assert answer.json()["outcome"] == "empty_index"
+
+
+async def test_the_limit_leaves_descriptors_for_the_rest() -> None:
+    assert 1 <= most_connections() <= 4096
+    assert connection_class(7).most == 7

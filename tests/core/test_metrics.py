@@ -1,0 +1,153 @@
+"""What is counted, and that nothing which a person wrote becomes a label."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Mapping
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from core import metrics as module
+from core.errors import StorageFailed
+from core.metrics import Metrics
+from core.types import Answer, DocumentStatus, Outcome, Receipt, Signals
+
+COUNTS = dict.fromkeys(DocumentStatus, 0) | {DocumentStatus.READY: 7, DocumentStatus.QUEUED: 2}
+COUNTS |= {DocumentStatus.PROCESSING: 1}
+
+
+def started(*sources: object) -> Metrics:
+    metrics = Metrics(*sources)  # type: ignore[arg-type]
+    metrics.start()
+    return metrics
+
+
+def answer(generator: str = "extractive", outcome: Outcome = Outcome.ANSWERED, **milliseconds: float) -> Answer:
+    why = Receipt(Signals(), 1.0, 0.5, (), milliseconds)
+    return Answer("a1", outcome, "Thirteen days. [1]", generator=generator, why=why)
+
+
+async def samples(metrics: Metrics) -> dict[tuple[str, tuple[str, ...]], float]:
+    """Name and label values → value."""
+    content, _ = await metrics.scrape()
+    return {
+        (sample.name, tuple(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(content.decode())
+        for sample in family.samples
+    }
+
+
+async def test_answers_are_counted_by_how_they_ended_and_who_wrote_them() -> None:
+    metrics = started()
+    metrics.answered(answer("chat:lore-slm"), 1.0)
+    metrics.answered(answer("chat:another"), 1.0)
+    metrics.answered(answer("", Outcome.NO_EVIDENCE), 1.0)
+    metrics.answered(answer("parrot:polly"), 1.0)
+    found = await samples(metrics)
+    assert found["lorekeeper_answers_total", ("chat", "answered")] == 2
+    assert found["lorekeeper_answers_total", ("none", "no_evidence")] == 1
+    assert found["lorekeeper_answers_total", ("other", "answered")] == 1
+
+
+async def test_stages_are_measured_in_seconds_and_unknown_ones_are_other() -> None:
+    metrics = started()
+    metrics.answered(answer(retrieve=250.0, brew=1000.0), 2.0)
+    metrics.answered(Answer("a2", Outcome.FAILED, "Something went wrong."), 3.0)
+    found = await samples(metrics)
+    assert found["lorekeeper_answer_stage_seconds_sum", ("retrieve",)] == pytest.approx(0.25)
+    assert found["lorekeeper_answer_stage_seconds_sum", ("other",)] == pytest.approx(1.0)
+    assert found["lorekeeper_answer_stage_seconds_sum", ("whole",)] == pytest.approx(5.0)
+    assert found["lorekeeper_answer_stage_seconds_bucket", ("0.25", "retrieve")] == 1
+    assert found["lorekeeper_answer_stage_seconds_bucket", ("0.1", "retrieve")] == 0
+
+
+async def test_requests_are_counted_by_route_and_strange_methods_are_other() -> None:
+    metrics = started()
+    metrics.requested("GET", "/v1/documents/{document_id}", 200, 0.01)
+    metrics.requested("BREW", "other", 405, 0.01)
+    found = await samples(metrics)
+    assert found["lorekeeper_http_requests_total", ("GET", "/v1/documents/{document_id}", "200")] == 1
+    assert found["lorekeeper_http_requests_total", ("other", "other", "405")] == 1
+    assert found["lorekeeper_http_request_seconds_count", ("other",)] == 1
+
+
+async def test_documents_and_model_are_read_when_they_are_asked_for() -> None:
+    async def is_up() -> bool:
+        return True
+
+    found = await samples(started(lambda: COUNTS, is_up))
+    assert found["lorekeeper_documents", ("ready",)] == 7
+    assert found["lorekeeper_documents", ("failed",)] == 0
+    assert found["lorekeeper_queue", ()] == 3
+    assert found["lorekeeper_model_up", ()] == 1
+
+
+async def test_without_a_model_there_is_no_metric_of_one() -> None:
+    assert ("lorekeeper_model_up", ()) not in await samples(started(lambda: COUNTS))
+
+
+async def test_a_database_that_fails_is_no_number_and_the_rest_is_still_there() -> None:
+    def fails() -> Mapping[DocumentStatus, int]:
+        raise StorageFailed("The disk is full.")
+
+    async def is_down() -> bool:
+        return False
+
+    found = await samples(started(fails, is_down))
+    assert str(found["lorekeeper_documents", ("ready",)]) == str(found["lorekeeper_queue", ()]) == "nan"
+    assert found["lorekeeper_model_up", ()] == 0
+
+
+async def test_a_database_that_hangs_is_asked_once_however_often_somebody_scrapes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "READ_SECONDS", 0.01)
+    gate = threading.Event()
+    asked: list[None] = []
+
+    def hangs() -> Mapping[DocumentStatus, int]:
+        asked.append(None)
+        assert gate.wait(30)
+        return COUNTS
+
+    metrics = started(hangs)
+    for _ in range(3):
+        assert str((await samples(metrics))["lorekeeper_queue", ()]) == "nan"
+    gate.set()
+    async with asyncio.timeout(10):
+        while str((await samples(metrics))["lorekeeper_queue", ()]) == "nan":
+            await asyncio.sleep(0.01)
+    assert len(asked) <= 2
+
+
+async def test_two_applications_in_one_process_count_apart() -> None:
+    first, second = started(), started()
+    first.answered(answer(), 1.0)
+    first.streams_open.set(3)
+    assert (await samples(first))["lorekeeper_answers_total", ("extractive", "answered")] == 1
+    assert (await samples(first))["lorekeeper_streams_open", ()] == 3
+    assert ("lorekeeper_answers_total", ("extractive", "answered")) not in await samples(second)
+    assert (await samples(second))["lorekeeper_streams_open", ()] == 0
+
+
+async def test_starting_again_keeps_what_was_counted() -> None:
+    metrics = started()
+    metrics.answered(answer(), 1.0)
+    metrics.start()
+    assert (await samples(metrics))["lorekeeper_answers_total", ("extractive", "answered")] == 1
+
+
+async def test_before_the_start_nothing_is_counted_and_nothing_breaks() -> None:
+    metrics = Metrics()
+    metrics.answered(answer(), 1.0)
+    metrics.requested("GET", "/", 200, 0.1)
+    metrics.start()
+    assert not [name for name, _ in await samples(metrics) if name == "lorekeeper_answers_total"]
+
+
+async def test_prometheus_gets_openmetrics_when_it_asks_for_it() -> None:
+    content, media_type = await started().scrape("application/openmetrics-text; version=1.0.0")
+    assert media_type.startswith("application/openmetrics-text")
+    assert content.endswith(b"# EOF\n")
