@@ -6,11 +6,13 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from core.build import open_application, open_embedder
+from core.addresses import is_loopback
+from core.build import Record, open_application, open_embedder
 from core.datafolder import prepare
 from core.errors import DataFolderInUse, IndexMismatch, LorekeeperError
 from core.generation.build import open_generation
@@ -73,12 +75,26 @@ def _examine_application(settings: Settings) -> Iterator[Check]:
             yield Check("owner", State.OK, "a running `lorekeeper run` serves this data folder", "")
         else:
             yield Check("embedding", State.OK, application.identity, "")
+        if application.record is not None:
+            yield _examine_door(settings, application.record)
         checks: Sequence[Check] = asyncio.run(_awaited(application.checks()))
         yield from checks
     except LorekeeperError as error:
         yield Check("owner", State.FAILED, error.message, "Restart `lorekeeper run`.")
     finally:
         application.close()
+
+
+def _examine_door(settings: Settings, record: Record) -> Check:
+    """Who may use the gateway."""
+    server = settings.server
+    valid = sum(key.is_valid(datetime.now(UTC)) for key in record.keys.all())
+    keys = "1 key" if valid == 1 else f"{valid} keys"
+    if valid or is_loopback(server.host):
+        who = keys if valid else "this machine only, without a key"
+        return Check("gateway", State.OK, f"{server.host}:{server.port}, {who}", "")
+    where = f"{server.host} can be reached by others, and there is no valid key"
+    return Check("gateway", State.FAILED, where, "Run `lorekeeper keys create NAME`, or set server.host to 127.0.0.1.")
 
 
 def _not_opened(error: LorekeeperError) -> Check:

@@ -98,7 +98,7 @@ def test_the_doctor_has_a_line_for_everything_and_tells_no_secret(tmp_path: Path
     done = place(tmp_path, **SECRETS).run("doctor")
     lines = {line.split(":")[0].split()[-1]: line for line in done.out.splitlines()}
     assert set(lines) == {
-        "settings", "folder", "embedding", "database", "index", "model", "disk", "slack", "discord"
+        "settings", "folder", "embedding", "gateway", "database", "index", "model", "disk", "slack", "discord"
     }  # fmt: skip
     assert lines["model"].startswith("degraded")
     assert "generation.base_url" in lines["model"]

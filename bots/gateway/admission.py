@@ -16,6 +16,7 @@ from bots.gateway.access import STATE
 from bots.gateway.keyring import Keyring, Keys
 from bots.gateway.problems import problem_for
 from bots.gateway.rates import Rates
+from core.addresses import is_loopback
 from core.errors import StorageFailed
 from core.settings import Server
 from core.types import ApiKey, Caller
@@ -153,14 +154,6 @@ class Admission:
     async def _refuse(self, refusal: Refusal, scope: Scope, receive: Receive, send: Send, origin: str = "") -> None:
         response = problem_for(scope["path"], refusal.status, refusal.detail, headers=refusal.headers())
         await response(scope, receive, _with_cors(send, origin) if origin else send)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
 
 
 def public_host(public_url: str) -> str:

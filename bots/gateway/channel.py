@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 import structlog
 import uvicorn
 
-from bots.gateway.admission import is_loopback
 from bots.gateway.app import create_app
 from bots.gateway.ask import record_of_application
 from bots.gateway.connection import connection_class, most_connections
 from bots.gateway.incoming import incoming
+from core.addresses import is_loopback
 from core.build import Application
 from core.errors import InvalidSettings
 from core.types import DocumentStatus

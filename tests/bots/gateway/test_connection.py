@@ -9,6 +9,7 @@ from unittest.mock import patch
 
 import pytest
 import pytest_asyncio
+from structlog.testing import capture_logs
 
 from bots.gateway.connection import connection_class, most_connections
 from tests.bots.gateway.serving import Server, serving, settings
@@ -90,3 +91,35 @@ async def test_a_slow_body_is_not_taken_for_a_slow_head(tmp_path: Path) -> None:
 async def test_the_limit_leaves_descriptors_for_the_rest() -> None:
     assert 1 <= most_connections() <= 4096
     assert connection_class(7).most == 7
+
+
+async def test_who_sends_a_byte_now_and_then_is_not_waited_for(tmp_path: Path) -> None:
+    head = b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n"
+    with patch("bots.gateway.protection.SILENCE_SECONDS", 0.4):
+        async with serving(settings(tmp_path)) as server:
+            reader, writer = await connected(server)
+            writer.write(head)
+            answering = asyncio.create_task(reader.readline())
+            async with asyncio.timeout(10):
+                while not answering.done():
+                    writer.write(b" ")
+                    await asyncio.sleep(0.1)
+            assert b"408" in await answering
+            writer.close()
+
+
+async def test_who_does_not_read_the_answer_is_not_waited_for(tmp_path: Path) -> None:
+    text = "\n\n".join(f"# Part {number}\n\nRule {number} says {'much ' * 100}." for number in range(400))
+    with patch("bots.gateway.protection.UNREAD_SECONDS", 0.3), capture_logs() as logged:
+        async with serving(settings(tmp_path)) as server:
+            document = (await server.upload("long.md", text.encode())).json()["document"]
+            request = f"GET /v1/documents/{document['id']}/passages?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
+            # Asks often and reads nothing, until no buffer takes any more.
+            reader, writer = await connected(server)
+            async with asyncio.timeout(30):
+                while not any(entry["event"] == "a client did not read its answer" for entry in logged):
+                    writer.write(request.encode())
+                    await asyncio.sleep(0.05)
+            assert (await server.client.get("/healthz")).status_code == 200
+            writer.close()
+            reader.feed_eof()
