@@ -236,6 +236,8 @@ def _open_client(settings: Generation, model: str) -> Any:
         http_async_client=httpx.AsyncClient(timeout=timeout, limits=NO_KEEP_ALIVE),
         max_retries=0,
         stream_usage=False,
+        # Ours are the limits above; Python 3.11's `asyncio.wait_for`, which this one uses, can swallow a cancellation.
+        stream_chunk_timeout=None,
     )
 
 

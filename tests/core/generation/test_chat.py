@@ -241,6 +241,27 @@ async def test_a_person_who_leaves_closes_the_stream(server: FakeOpenAI) -> None
     pytest.fail("the server went on writing for nobody")
 
 
+async def test_a_task_that_is_cancelled_ends_however_fast_the_words_come(server: FakeOpenAI) -> None:
+    server.answer = " ".join(["word"] * 20_000)
+    chat = generator(server)
+    for _ in range(20):
+        pieces = 0
+
+        async def read() -> None:
+            nonlocal pieces
+            async with aclosing(chat.stream(REQUEST)) as stream:
+                async for _ in stream:
+                    pieces += 1
+
+        task = asyncio.create_task(read())
+        while pieces < 50:
+            await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert pieces < 20_000
+
+
 async def test_a_prompt_beyond_the_window_is_cut_and_never_an_error(server: FakeOpenAI) -> None:
     long = Passage("c2", "d2", "Long", "word " * 50_000, "word " * 50_000, 0.5)
     history = tuple(Turn("user", "before " * 5_000) for _ in range(20))
