@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from core.addresses import is_loopback
+from core.addresses import is_private
 from core.build import Record, open_application, open_embedder
 from core.datafolder import prepare
 from core.errors import DataFolderInUse, IndexMismatch, LorekeeperError
@@ -90,10 +90,10 @@ def _examine_door(settings: Settings, record: Record) -> Check:
     server = settings.server
     valid = sum(key.is_valid(datetime.now(UTC)) for key in record.keys.all())
     keys = "1 key" if valid == 1 else f"{valid} keys"
-    if valid or is_loopback(server.host):
+    if valid or is_private(server.host, server.public_url):
         who = keys if valid else "this machine only, without a key"
         return Check("gateway", State.OK, f"{server.host}:{server.port}, {who}", "")
-    where = f"{server.host} can be reached by others, and there is no valid key"
+    where = f"{server.public_url or server.host} can be reached by others, and there is no valid key"
     return Check("gateway", State.FAILED, where, "Run `lorekeeper keys create NAME`, or set server.host to 127.0.0.1.")
 
 

@@ -445,6 +445,8 @@ class Caller:
     key: str = ""
     """The key's id; empty for this machine's own users while there are no keys, and for the owner's command line."""
     is_owner: bool = False
+    is_public: bool = False
+    """The key stands in a web page, for everybody who opens it."""
 
     def may_use(self, namespace: str) -> bool:
         return not self.namespaces or namespace in self.namespaces

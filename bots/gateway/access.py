@@ -14,7 +14,7 @@ STATE = "caller"
 
 
 def caller_of(request: Request) -> Caller:
-    """Whom `Protection` found to have sent the request."""
+    """Whom `Admission` found to have sent the request."""
     caller: Caller = request.scope[STATE]
     return caller
 
@@ -24,9 +24,20 @@ def needs(permission: Permission) -> Callable[[Request], None]:
 
     def check(request: Request) -> None:
         if permission not in caller_of(request).permissions:
-            raise HTTPException(HTTPStatus.FORBIDDEN, f"This key may not do that: it lacks the scope {permission}.")
+            raise HTTPException(HTTPStatus.FORBIDDEN, lacks(permission))
 
     return check
+
+
+def lacks(permission: Permission) -> str:
+    """In words."""
+    return f"This key may not do that: it lacks the scope {permission}."
+
+
+def not_public(request: Request) -> None:
+    """A dependency for routes that show what people wrote: 403 for keys that stand in web pages for everybody."""
+    if caller_of(request).is_public:
+        raise HTTPException(HTTPStatus.FORBIDDEN, "A key that is bound to web pages may not do that.")
 
 
 def within(request: Request, namespace: str | None) -> str:

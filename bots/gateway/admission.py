@@ -12,28 +12,35 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bots.gateway.access import STATE
+from bots.gateway.access import STATE, lacks
 from bots.gateway.keyring import Keyring, Keys
 from bots.gateway.problems import problem_for
 from bots.gateway.rates import Rates
-from core.addresses import is_loopback
+from core.addresses import is_loopback, is_private
 from core.errors import StorageFailed
 from core.settings import Server
-from core.types import ApiKey, Caller
+from core.types import ApiKey, Caller, Permission
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # The web chat itself, what a load balancer asks, and the specification: there is nothing in them to protect.
 OPEN_PATHS = frozenset({"/", "/embed", "/widget.js", "/healthz", "/readyz", "/openapi.json"})
 OPEN_FOLDER = "/static/"
+OPEN_METHODS = frozenset({"GET", "HEAD"})
+ALIVE = "/healthz"
+WRITTEN = ("/v1/documents", "/v1/uploads")
 # A question costs about as much as ten other requests.
-WEIGHTS = {"/v1/ask": 10.0, "/v1/chat/completions": 10.0}
+WEIGHTS = {"/v1/ask": 10.0, "/v1/search": 10.0, "/v1/chat/completions": 10.0}
 BUSY_SECONDS = 2
 CORS_SECONDS = 600
 CORS_METHODS = "GET, POST, PATCH, HEAD, DELETE"
 CORS_REQUEST_HEADERS = (
-    "Authorization, Content-Type, Last-Event-ID, Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset"
+    "Authorization, Content-Type, Last-Event-ID, Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset, "
+    "X-HTTP-Method-Override"
 )
-CORS_REPLY_HEADERS = "Location, Retry-After, Tus-Resumable, Upload-Offset, Upload-Expires, Lorekeeper-Document"
+CORS_REPLY_HEADERS = (
+    "Content-Location, Location, Retry-After, Tus-Resumable, Upload-Expires, Upload-Length, Upload-Offset, "
+    "Lorekeeper-Document, X-Request-ID"
+)
 LOCALHOST_ONLY = "This server answers only to localhost. Use http://127.0.0.1 or http://localhost with its port, or set server.public_url."
 OTHER_SITE = "Requests from pages of another site are not accepted."
 NO_KEY = "This server asks for a key. Send one as `Authorization: Bearer lk_…`; `lorekeeper keys create` makes it."
@@ -61,6 +68,7 @@ class Admission:
     def __init__(self, app: ASGIApp, server: Server, keyring: Keyring, owner_token: str) -> None:
         self._app = app
         self._is_local = is_loopback(server.host)
+        self._is_private = is_private(server.host, server.public_url)
         self._public_host = public_host(server.public_url)
         self._keyring = keyring
         self._owner_token = owner_token
@@ -73,7 +81,12 @@ class Admission:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if self._inside >= self._most and scope["path"] != "/healthz":
+        if scope["path"] == ALIVE:
+            # Says only that the process lives, so it must depend on nothing.
+            scope[STATE] = Caller(permissions=frozenset())
+            await self._app(scope, receive, send)
+            return
+        if self._inside >= self._most:
             await self._refuse(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, _busy(), BUSY_SECONDS), scope, receive, send)
             return
         self._inside += 1
@@ -91,7 +104,11 @@ class Admission:
         try:
             keys = await self._keyring.present()
         except StorageFailed as error:
-            await self._refuse(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, error.message), scope, receive, send)
+            if not _is_open(scope["path"]) or scope["method"] not in OPEN_METHODS:
+                await self._refuse(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, error.message), scope, receive, send)
+                return
+            scope[STATE] = Caller(permissions=frozenset())
+            await self._app(scope, receive, send)
             return
         origin = headers.get("origin", "").lower()
         if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
@@ -116,27 +133,30 @@ class Admission:
             return self._judge_key(scope, headers, key)
         if _is_foreign(scope["method"], headers):
             return Refusal(HTTPStatus.FORBIDDEN, OTHER_SITE)
-        if is_owner or not (keys.exist or not self._is_local):
+        if is_owner or (self._is_private and not keys.exist):
             return Caller(is_owner=is_owner), None
         return self._judge_stranger(scope, given)
 
     def _judge_key(self, scope: Scope, headers: Headers, key: ApiKey) -> tuple[Caller, ApiKey | None] | Refusal:
-        if refusal := self._too_often(scope, key.id):
+        if refusal := self._too_often(scope, _address(scope), key.id):
             return refusal
         if not _may_be_used_from(key, scope["method"], headers):
             return Refusal(HTTPStatus.FORBIDDEN, OTHER_PAGE if key.origins else OTHER_SITE)
-        return Caller(permissions=key.permissions, namespaces=key.namespaces, key=key.id), key
+        if scope["path"].startswith(WRITTEN) and scope["method"] in {"POST", "PATCH"} and not _may_write(key):
+            # Here, because a form is received before its route can look at the caller.
+            return Refusal(HTTPStatus.FORBIDDEN, lacks(Permission.WRITE))
+        caller = Caller(key.permissions, key.namespaces, key.id, is_public=bool(key.origins))
+        return caller, key
 
     def _judge_stranger(self, scope: Scope, given: str) -> tuple[Caller, ApiKey | None] | Refusal:
-        if refusal := self._too_often(scope, ""):
+        if refusal := self._too_often(scope, f"stranger {_address(scope)}"):
             return refusal
-        if given or not _is_open(scope["path"]):
+        if given or scope["method"] not in OPEN_METHODS or not _is_open(scope["path"]):
             return Refusal(HTTPStatus.UNAUTHORIZED, WRONG_KEY if given else NO_KEY)
         return Caller(permissions=frozenset()), None
 
-    def _too_often(self, scope: Scope, key: str) -> Refusal | None:
-        address = _address(scope)
-        weight = WEIGHTS.get(scope["path"], 1.0)
+    def _too_often(self, scope: Scope, address: str, key: str = "") -> Refusal | None:
+        weight = WEIGHTS.get(scope["path"], 1.0) if scope["method"] == "POST" else 1.0
         wait = self._of_address.wait(address, weight)
         if key:
             wait = max(wait, self._of_key.wait(key, weight))
@@ -159,6 +179,10 @@ class Admission:
 def public_host(public_url: str) -> str:
     """Host and port of an address, as a browser sends them; empty without an address."""
     return public_url.partition("://")[2].partition("/")[0].lower()
+
+
+def _may_write(key: ApiKey) -> bool:
+    return Permission.WRITE in key.permissions
 
 
 def _busy() -> str:

@@ -15,6 +15,7 @@ from bots.gateway.admission import Admission
 from bots.gateway.headers import SecurityHeaders
 from bots.gateway.keyring import Keyring
 from bots.gateway.metrics import Measured
+from bots.gateway.parts import record_of_application
 from bots.gateway.pieces import Pieces
 from bots.gateway.protection import Protection
 from bots.gateway.runs import Runs
@@ -38,7 +39,7 @@ def create_app(application: Application, owner_token: str = "") -> App:
     app.state.application = application
     app.state.background = {}
     app.state.pieces = Pieces()
-    app.state.keyring = Keyring(ask.record_of_application(application).keys)
+    app.state.keyring = Keyring(record_of_application(application).keys)
     app.state.slots = Slots(server.max_answers)
     app.state.runs = Runs(application.asker, app.state.slots, server.request_seconds)
     problems.install(app)

@@ -16,11 +16,11 @@ from starlette.exceptions import HTTPException
 from bots.gateway import examples
 from bots.gateway.access import caller_of, is_owner, needs, within
 from bots.gateway.leaving import CLIENT_LEFT, disconnected
+from bots.gateway.parts import application_of, record_of, runs_of, slots_of
 from bots.gateway.problems import problem
-from bots.gateway.runs import Run, Runs
-from bots.gateway.slots import Slots
+from bots.gateway.runs import Run
 from bots.gateway.sse import MEDIA_TYPE, event_stream
-from core.build import Application, Record
+from core.build import Application
 from core.guard import MAX_QUESTION_CHARACTERS, clean_question, refuse_question
 from core.namespace import NAMESPACE_PATTERN, check_namespace
 from core.types import DEFAULT_NAMESPACE, Answer, Outcome, Permission, Question, Retrieval, Scope, Turn
@@ -93,9 +93,9 @@ async def ask(body: AskBody, request: Request, last_event_id: EventId = None) ->
         asker=caller_of(request).key,
     )
     if body.stream or MEDIA_TYPE in request.headers.get("accept", ""):
-        return _events(_runs(request).start(question), 0)
+        return _events(runs_of(request).start(question), 0)
     with slots_of(request).one():
-        answer = await _while_connected(_application(request), question, request)
+        answer = await _while_connected(application_of(request), question, request)
     if answer is None:
         return Response(status_code=CLIENT_LEFT)
     if answer.outcome is Outcome.FAILED:
@@ -108,7 +108,9 @@ async def ask(body: AskBody, request: Request, last_event_id: EventId = None) ->
 )
 async def resume(answer_id: AnswerId, request: Request, last_event_id: EventId = None) -> Response:
     """The events of an answer that was asked for as a stream, from the first or after the last that you have."""
-    after = _parse(last_event_id)[1] if last_event_id else 0
+    last_id, after = _parse(last_event_id) if last_event_id else (answer_id, 0)
+    if last_id != answer_id:
+        raise HTTPException(HTTPStatus.NOT_FOUND, GONE)
     return _resume(request, answer_id, after)
 
 
@@ -119,40 +121,24 @@ async def search(body: SearchBody, request: Request) -> dict[str, Any]:
     scope = Scope(within(request, body.namespace))
     # What has no words in it, such as a smiley, is in no passage.
     is_words = refuse_question(query) is None
-    found = await record_of(request).retriever.retrieve(query, scope, body.limit) if is_words else Retrieval(query, ())
+    found = await _retrieved(request, query, scope, body.limit) if is_words else Retrieval(query, ())
     passages = [passage_to_json(each) for each in found.passages]
     return {"query": query, "namespace": scope.namespace, "passages": passages}
 
 
-def _application(request: Request) -> Application:
-    application: Application = request.app.state.application
-    return application
-
-
-def record_of(request: Request) -> Record:
-    """Of the application; blocking."""
-    return record_of_application(_application(request))
-
-
-def record_of_application(application: Application) -> Record:
-    """A gateway only runs where the record is."""
-    assert application.record is not None  # noqa: S101
-    return application.record
-
-
-def slots_of(request: Request) -> Slots:
-    """Of this gateway."""
-    slots: Slots = request.app.state.slots
-    return slots
-
-
-def _runs(request: Request) -> Runs:
-    runs: Runs = request.app.state.runs
-    return runs
+async def _retrieved(request: Request, query: str, scope: Scope, limit: int) -> Retrieval:
+    seconds = application_of(request).settings.server.request_seconds
+    with slots_of(request).one():
+        try:
+            async with asyncio.timeout(seconds):
+                return await record_of(request).retriever.retrieve(query, scope, limit)
+        except TimeoutError:
+            words = f"Nothing was found within {seconds:.0f} seconds. Please try again."
+            raise HTTPException(HTTPStatus.GATEWAY_TIMEOUT, words) from None
 
 
 def _resume(request: Request, answer_id: str, after: int) -> Response:
-    run = _runs(request).find(answer_id, caller_of(request).key)
+    run = runs_of(request).find(answer_id, caller_of(request).key)
     if run is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, GONE)
     return _events(run, after)

@@ -14,10 +14,10 @@ import structlog
 import uvicorn
 
 from bots.gateway.app import create_app
-from bots.gateway.ask import record_of_application
 from bots.gateway.connection import connection_class, most_connections
 from bots.gateway.incoming import incoming
-from core.addresses import is_loopback
+from bots.gateway.parts import record_of_application
+from core.addresses import is_private
 from core.build import Application
 from core.errors import InvalidSettings
 from core.types import DocumentStatus
@@ -51,6 +51,7 @@ class Gateway:
         server = _Server(
             uvicorn.Config(
                 app.asgi,
+                ws="none",
                 http=connection_class(most_connections()),
                 forwarded_allow_ips=self._application.settings.server.trusted_proxies,
                 log_config=None,
@@ -104,12 +105,13 @@ def open_channel(application: Application) -> Gateway:
 
 def _check_keys(application: Application) -> None:
     """Raises `InvalidSettings` when others could come in and nothing would stop them."""
-    host = application.settings.server.host
+    server = application.settings.server
     keys = record_of_application(application).keys.all()
-    if not is_loopback(host) and not any(key.is_valid(datetime.now(UTC)) for key in keys):
+    if not is_private(server.host, server.public_url) and not any(key.is_valid(datetime.now(UTC)) for key in keys):
+        where = f"server.public_url is {server.public_url}" if server.public_url else f"server.host is {server.host}"
         raise InvalidSettings(
-            f"server.host is {host}, which others can reach, but there is no key yet. Make one first: "
-            "`lorekeeper keys create NAME`. Or set server.host to 127.0.0.1."
+            f"{where}, which others can reach, but there is no key yet. Make one first: `lorekeeper keys create NAME`. "
+            "Or serve only this machine: set server.host to 127.0.0.1, and no server.public_url."
         )
 
 

@@ -20,7 +20,8 @@ from bots.gateway import document_examples, examples
 from bots.gateway.access import caller_of, is_owner, needs, require_owner, within
 from bots.gateway.ask import Body, Namespace
 from bots.gateway.incoming import Spool, disk_failed
-from bots.gateway.indexing import DocumentId, application_of, file_name, find_document, go_on, index, queued
+from bots.gateway.indexing import DocumentId, check_queue, file_name, find_document, go_on, index, queued
+from bots.gateway.parts import application_of
 from bots.gateway.problems import problem, status_of_code
 from core.errors import InvalidRequest, LorekeeperError
 from core.ports import Progress
@@ -60,6 +61,7 @@ class PathsBody(Body):
 )
 async def upload(request: Request, file: UploadFile, namespace: Annotated[Namespace | None, Form()] = None) -> Response:
     """A file with the name of an earlier upload replaces it."""
+    check_queue(request)
     namespace = within(request, namespace)
     name = file_name(file.filename or "")
     spool = await asyncio.to_thread(_store, file)

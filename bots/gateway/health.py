@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 
 from bots.gateway import examples
 from bots.gateway.access import caller_of
-from core.build import Application
+from bots.gateway.parts import application_of
 from core.health import State
 
 router = APIRouter()
@@ -33,7 +33,7 @@ async def me(request: Request) -> dict[str, Any]:
 @router.get("/readyz", summary="Can questions be answered?", response_model=None)
 async def readyz(request: Request) -> JSONResponse:
     """503 when a dependency failed; a degraded one, such as the model being down, is still ready."""
-    application: Application = request.app.state.application
+    application = application_of(request)
     checks = await application.checks()
     worst = max((list(State).index(check.state) for check in checks), default=0)
     state = list(State)[worst]

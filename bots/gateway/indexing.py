@@ -6,28 +6,29 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Annotated, Any
 
 import structlog
 from fastapi import Request
 from pydantic import Field
+from starlette.exceptions import HTTPException
 
 from bots.gateway.access import caller_of
 from bots.gateway.incoming import Spool
+from bots.gateway.parts import application_of
 from core.build import Application
 from core.errors import InvalidRequest, NotFound
 from core.plugins import load
 from core.types import Document, DocumentChange, DocumentStatus
 
 LONGEST_NAME = 200
+MOST_WAITING = 200
+QUEUE_SECONDS = 60
+QUEUE_FULL = "Too many documents are waiting to be indexed. Please try again in a few minutes."
 DOCUMENT_ID = "ingest.documents:document_id"
 DocumentId = Annotated[str, Field(min_length=6, max_length=64, examples=["b0aab137d2df007a4c715672f970e9a8"])]
 log = structlog.get_logger(__name__)
-
-
-def application_of(request: Request) -> Application:
-    application: Application = request.app.state.application
-    return application
 
 
 def file_name(given: str) -> str:
@@ -40,6 +41,12 @@ def file_name(given: str) -> str:
     if not name:
         raise InvalidRequest("The file has no name.")
     return name
+
+
+def check_queue(request: Request) -> None:
+    """Raises `HTTPException` while so many files wait for the index that more would only fill the disk."""
+    if len(request.app.state.background) >= MOST_WAITING:
+        raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, QUEUE_FULL, {"Retry-After": str(QUEUE_SECONDS)})
 
 
 async def index(application: Application, name: str, spool: Spool, namespace: str) -> DocumentChange:

@@ -7,10 +7,12 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from core.errors import StorageFailed
 from core.store.keys import KeyStore, matches, parse
 from core.types import ApiKey
 
 FRESH_SECONDS = 1.0
+READ_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,13 @@ class Keyring:
         if time.monotonic() - self._read_at > FRESH_SECONDS:
             async with self._reading:
                 if time.monotonic() - self._read_at > FRESH_SECONDS:
-                    self._keys = Keys(tuple(await asyncio.to_thread(self._store.hashed)))
+                    self._keys = Keys(tuple(await self._hashed()))
                     self._read_at = time.monotonic()
         return self._keys
+
+    async def _hashed(self) -> list[tuple[ApiKey, str]]:
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                return await asyncio.to_thread(self._store.hashed)
+        except TimeoutError as error:
+            raise StorageFailed("The database does not answer. Please try again in a moment.") from error

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.addresses import is_private
 from core.console import plain
 from core.errors import InvalidRequest
 from core.log import configure_for_command
@@ -46,7 +47,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key and show it, once. From the first key on, the HTTP API asks for one."""
-    with _keys() as keys:
+    with _keys() as (keys, _):
         key, text = keys.create(
             _name(name),
             scope or (Permission.ASK, Permission.READ, Permission.WRITE),
@@ -67,15 +68,14 @@ def create(
 @app.command("list")
 def show(as_json: AsJson = False) -> None:
     """Show the keys, also those that are expired or revoked; never their secrets."""
-    with _keys() as keys:
+    with _keys() as (keys, is_open):
         found = keys.all()
     if as_json:
         sys.stdout.write(json.dumps([_to_json(key) for key in found]) + "\n")
         return
     if not found:
-        sys.stdout.write(
-            "There are no keys. On this machine, the HTTP API is open; `lorekeeper keys create NAME` makes one.\n"
-        )
+        means = "on this machine, the HTTP API is open" if is_open else "nobody can use the HTTP API"
+        sys.stdout.write(f"There are no keys: {means}. `lorekeeper keys create NAME` makes one.\n")
     now = datetime.now(UTC)
     for key in found:
         sys.stdout.write(f"{key.id}  {_state(key, now):<8}  {plain(key.name)}  ({_summary(key)})\n")
@@ -84,17 +84,21 @@ def show(as_json: AsJson = False) -> None:
 @app.command("revoke")
 def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="As `lorekeeper keys list` shows it.")]) -> None:
     """Close the door for a key, within about a second."""
-    with _keys() as keys:
+    with _keys() as (keys, is_open):
         key = keys.revoke(key_id)
         others = any(each.revoked_at is None for each in keys.all())
     sys.stdout.write(f"The key {key.id} ({plain(key.name)}) is revoked.\n")
     if not others:
-        sys.stdout.write("There is no other key: on this machine, the HTTP API is open again.\n")
+        means = "on this machine, the HTTP API is open again" if is_open else "nobody can use the HTTP API now"
+        sys.stdout.write(f"There is no other key: {means}.\n")
 
 
 @contextmanager
-def _keys() -> Iterator[KeyStore]:
-    """The record's keys. A running server reads them there, so it need not be asked."""
+def _keys() -> Iterator[tuple[KeyStore, bool]]:
+    """The record's keys, and whether the gateway is open without any.
+
+    A running server reads them there, so it need not be asked.
+    """
     from core.datafolder import prepare
     from core.store.engine import open_engine, upgrade
     from core.store.keys import KeyStore
@@ -105,7 +109,7 @@ def _keys() -> Iterator[KeyStore]:
     engine = open_engine(settings.database_url, settings.data_dir)
     try:
         upgrade(engine)
-        yield KeyStore(engine)
+        yield KeyStore(engine), is_private(settings.server.host, settings.server.public_url)
     finally:
         engine.dispose()
 

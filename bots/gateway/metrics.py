@@ -10,8 +10,7 @@ from fastapi.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bots.gateway.access import needs
-from bots.gateway.runs import Runs
-from core.build import Application
+from bots.gateway.parts import application_of, runs_of
 from core.metrics import OTHER, Metrics
 from core.types import Permission
 
@@ -32,9 +31,8 @@ router = APIRouter()
 )
 async def metrics(request: Request) -> Response:
     """In Prometheus' text format, or as OpenMetrics where the `Accept` header asks for it."""
-    application: Application = request.app.state.application
-    runs: Runs = request.app.state.runs
-    application.metrics.streams_open.set(runs.followers)
+    application = application_of(request)
+    application.metrics.streams_open.set(runs_of(request).followers)
     content, media_type = await application.metrics.scrape(request.headers.get("accept", ""))
     return Response(content, headers={"Content-Type": media_type})
 

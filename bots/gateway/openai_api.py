@@ -22,7 +22,6 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from bots.gateway import openai_examples as examples
 from bots.gateway.access import caller_of, needs
-from bots.gateway.ask import slots_of
 from bots.gateway.leaving import CLIENT_LEFT, disconnected
 from bots.gateway.openai_wire import (
     ChatBody,
@@ -37,9 +36,9 @@ from bots.gateway.openai_wire import (
     render,
     usage_chunk,
 )
+from bots.gateway.parts import application_of, slots_of
 from bots.gateway.problems import openai_error
 from bots.gateway.sse import HEADERS, MEDIA_TYPE, with_pulse
-from core.build import Application
 from core.errors import InvalidRequest, NotFound
 from core.ports import Asker
 from core.types import Answer, Finished, Outcome, Permission, Question, Scope, Token
@@ -106,7 +105,7 @@ class _Asking:
 
     def __init__(self, request: Request, question: Question) -> None:
         """Raises `HTTPException` when too many answers are in the making."""
-        application: Application = request.app.state.application
+        application = application_of(request)
         slots = slots_of(request)
         slots.take()
         self._seconds = application.settings.server.request_seconds
@@ -196,7 +195,7 @@ async def _question(body: ChatBody, request: Request) -> Question:
 
 
 async def _namespaces(request: Request) -> list[str]:
-    application: Application = request.app.state.application
+    application = application_of(request)
     caller = caller_of(request)
     return [name for name in await application.documents.namespaces() if caller.may_use(name)]
 
@@ -212,5 +211,5 @@ async def _namespace(request: Request, model: str) -> str:
 
 def _base_url(request: Request) -> str:
     """Where people reach the web chat."""
-    application: Application = request.app.state.application
+    application = application_of(request)
     return application.settings.server.public_url or str(request.base_url)

@@ -16,6 +16,8 @@ from core.errors import LorekeeperError, NotFound, TooLarge
 # An upload that gets no byte for so long is given up.
 LIFETIME_SECONDS = 3600.0
 MOST_UNFINISHED = 64
+# So that no key can keep the others from uploading.
+MOST_UNFINISHED_OF_KEY = 16
 # Of these only the record is kept, so that a client whose last answer was lost learns that it is done.
 MOST_FINISHED = 1000
 SHORTEST_WAIT_SECONDS = 1.0
@@ -147,7 +149,9 @@ class Pieces:
 
     async def begin(self, announced: Announced) -> Upload:
         """Raises `TooManyUploads`, `StorageFailed`."""
-        if sum(not each.is_finished for each in self._uploads.values()) >= MOST_UNFINISHED:
+        unfinished = [each.announced.key for each in self._uploads.values() if not each.is_finished]
+        of_key = unfinished.count(announced.key) if announced.key else 0
+        if len(unfinished) >= MOST_UNFINISHED or of_key >= MOST_UNFINISHED_OF_KEY:
             raise TooManyUploads("Too many uploads are unfinished at the moment. Please try again in a while.")
         upload = Upload(announced)
         self._uploads[upload.id] = upload

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 from http import HTTPStatus
 
-import structlog
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bots.gateway.problems import problem_for
 
-log = structlog.get_logger(__name__)
 LARGEST_BODY = 64 * 1024
 # As much as a command line can hold (on Linux 2 MB), with room for JSON around each path.
 # A chat client sends the whole conversation each time.
@@ -24,8 +22,6 @@ DRAIN_SECONDS = 30.0
 SILENCE_SECONDS = 60.0
 # And who sends a byte now and then only wants to keep the connection.
 SLOWEST_BYTES_PER_SECOND = 4096
-# An answer that is not read fills the network's buffers; then it waits.
-UNREAD_SECONDS = 60.0
 STOPPING_SECONDS = 2.0
 UPLOAD_PATH = "/v1/documents"
 PIECES_PATH = "/v1/uploads"
@@ -59,14 +55,7 @@ class Protection:
                 await _drain(receive)
             await problem_for(scope["path"], too_large.status_code, too_large.detail)(scope, receive, send)
             return
-        reader = _Reader(send)
-        try:
-            await self._app(scope, self._limited(receive, limit, too_large), reader.send)
-        except Exception:
-            if not reader.is_gone:
-                raise
-            # The server closes a connection whose answer was not finished.
-            log.info("a client did not read its answer", path=scope["path"])
+        await self._app(scope, self._limited(receive, limit, too_large), send)
 
     def _limited(self, receive: Receive, limit: int, too_large: HTTPException) -> Receive:
         received = 0
@@ -112,22 +101,6 @@ class Protection:
             return f"The file is too large; at most {megabytes} MB are accepted (server.max_upload_mb)."
         shown = f"{limit // 1024} KB" if limit < 2**20 else f"{limit // 2**20} MB"
         return f"The request is too large; at most {shown} are accepted here."
-
-
-class _Reader:
-    """The client's side of an answer: it has to take each piece in a while."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.is_gone = False
-
-    async def send(self, message: Message) -> None:
-        try:
-            async with asyncio.timeout(UNREAD_SECONDS):
-                await self._send(message)
-        except TimeoutError:
-            self.is_gone = True
-            raise
 
 
 def _is_upload(scope: Scope) -> bool:

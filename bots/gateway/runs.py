@@ -6,7 +6,6 @@ An answer that nobody follows any more is given up after a few seconds. One that
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -40,7 +39,7 @@ class Run:
     events: list[ServerEvent] = field(default_factory=list)
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     followers: int = 0
-    ended_at: float | None = None
+    has_ended: bool = False
     giving_up: asyncio.TimerHandle | None = None
 
     async def add(self, name: str, data: object) -> None:
@@ -50,7 +49,7 @@ class Run:
 
     async def end(self) -> None:
         async with self.news:
-            self.ended_at = time.monotonic()
+            self.has_ended = True
             self.news.notify_all()
 
     async def follow(self, after: int = 0) -> AsyncGenerator[ServerEvent, None]:
@@ -63,7 +62,7 @@ class Run:
         try:
             while True:
                 async with self.news:
-                    while len(self.events) <= seen and self.ended_at is None:
+                    while len(self.events) <= seen and not self.has_ended:
                         await self.news.wait()
                 if len(self.events) <= seen:
                     return
@@ -71,7 +70,7 @@ class Run:
                 yield self.events[seen - 1]
         finally:
             self.followers -= 1
-            if not self.followers and self.ended_at is None:
+            if not self.followers and not self.has_ended:
                 self.giving_up = asyncio.get_running_loop().call_later(ALONE_SECONDS, self._give_up)
 
     def _give_up(self) -> None:
@@ -121,16 +120,14 @@ class Runs:
             raise
         finally:
             self._slots.give_back()
+            asyncio.get_running_loop().call_later(KEPT_SECONDS, self._runs.pop, run.id, None)
             await run.end()
 
     def _forget(self) -> None:
-        """What ended long ago, and of what ended recently the oldest beyond the limit."""
-        now = time.monotonic()
-        ended = [run for run in self._runs.values() if run.ended_at is not None]
-        beyond = len(ended) - MOST_KEPT
-        for place, run in enumerate(ended):
-            if place < beyond or now - (run.ended_at or now) > KEPT_SECONDS:
-                del self._runs[run.id]
+        """Of those that have ended, the oldest beyond the limit."""
+        ended = [run.id for run in self._runs.values() if run.has_ended]
+        for run_id in ended[: max(0, len(ended) - MOST_KEPT)]:
+            del self._runs[run_id]
 
 
 async def _report(run: Run, event: Event) -> None:

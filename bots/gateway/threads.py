@@ -12,8 +12,9 @@ from pydantic import ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from bots.gateway import examples
-from bots.gateway.access import caller_of, needs, within
-from bots.gateway.ask import AnswerId, Body, Namespace, Thread, record_of
+from bots.gateway.access import caller_of, needs, not_public, within
+from bots.gateway.ask import AnswerId, Body, Namespace, Thread
+from bots.gateway.parts import record_of
 from core.store.conversations import thread_key
 from core.types import Feedback, Permission, RatedExchange, Reason, Scope, Thumb
 from core.wire import answer_to_json
@@ -85,7 +86,10 @@ async def withdraw_feedback(answer: AnswerId, request: Request) -> Response:
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-@read_router.get("/v1/feedback", summary="List feedback", response_model=None, responses=examples.FEEDBACK_LIST)
+@read_router.get(
+    "/v1/feedback", summary="List feedback", response_model=None, responses=examples.FEEDBACK_LIST,
+    dependencies=[Depends(not_public)],
+)  # fmt: skip
 async def list_feedback(
     request: Request,
     namespace: Annotated[Namespace | None, Query()] = None,

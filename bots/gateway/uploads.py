@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from bots.gateway.access import caller_of, needs, within
-from bots.gateway.indexing import application_of, file_name, go_on, index, queued
+from bots.gateway.indexing import check_queue, file_name, go_on, index, queued
 from bots.gateway.leaving import CLIENT_LEFT
+from bots.gateway.parts import application_of
 from bots.gateway.pieces import Announced, Pieces, TooManyUploads, Upload
 from bots.gateway.tus import EXTENSIONS, PIECE_TYPE, VERSION, TusRoute, http_date, metadata_of, speaks_tus
 from core.errors import InvalidRequest, TooLarge
@@ -60,6 +61,7 @@ async def begin(request: Request, upload_length: Length, upload_metadata: Metada
     brings_piece = _announced_size(request) != 0
     if brings_piece:
         _check_piece(request, announced.length)
+    check_queue(request)
     pieces = _pieces(request)
     try:
         upload = await pieces.begin(announced)

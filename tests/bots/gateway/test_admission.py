@@ -14,7 +14,7 @@ import pytest_asyncio
 
 from bots.gateway.channel import open_channel
 from core.build import open_application
-from core.errors import InvalidSettings
+from core.errors import InvalidSettings, StorageFailed
 from core.types import Permission
 from tests.bots.gateway.serving import QUESTION, Server, bearer, keys_of, serving, settings
 from tests.bots.gateway.test_ask import assert_problem
@@ -190,9 +190,10 @@ async def test_a_browser_that_asks_first_is_told_which_pages_may_come(guarded: S
     assert "Access-Control-Allow-Origin" not in refused.headers
 
 
-async def test_an_address_that_others_reach_is_not_served_without_a_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("server", [{"host": "0.0.0.0"}, {"public_url": "https://lore.example.org"}])
+async def test_what_others_can_reach_is_not_served_without_a_key(tmp_path: Path, server: dict[str, str]) -> None:
     with patch("core.build.open_embedder", lambda _: WordEmbedder()):
-        application = open_application(settings(tmp_path, server={"host": "0.0.0.0"}), "lorekeeper run")
+        application = open_application(settings(tmp_path, server=server), "lorekeeper run")
     try:
         with pytest.raises(InvalidSettings, match="lorekeeper keys create"):
             open_channel(application)
@@ -203,8 +204,11 @@ async def test_an_address_that_others_reach_is_not_served_without_a_key(tmp_path
         application.close()
 
 
-async def test_an_address_that_others_reach_asks_for_a_key_also_after_the_last_was_revoked(tmp_path: Path) -> None:
-    async with serving(settings(tmp_path, server={"host": "0.0.0.0"}), with_key=True) as server:
+@pytest.mark.parametrize("changes", [{"host": "0.0.0.0"}, {"public_url": "https://lore.example.org"}])
+async def test_what_others_can_reach_asks_for_a_key_also_after_the_last_was_revoked(
+    tmp_path: Path, changes: dict[str, str]
+) -> None:
+    async with serving(settings(tmp_path, server=changes), with_key=True) as server:
         url = server.url.replace("0.0.0.0", "127.0.0.1")
         keys_of(server.application).revoke(server.key.split("_")[1])
         async with asyncio.timeout(10):
@@ -233,7 +237,7 @@ async def test_who_comes_too_often_is_told_when_to_come_again(tmp_path: Path) ->
         assert 0 < int(refused.headers["Retry-After"]) <= 60
         assert (await server.client.get("/v1/me", headers=headers)).status_code == 200
         # Guessing keys is counted, too, by the address.
-        guesses = [await server.client.get("/v1/me", headers=bearer("lk_a_b")) for _ in range(20)]
+        guesses = [await server.client.get("/v1/me", headers=bearer("lk_a_b")) for _ in range(30)]
         assert {each.status_code for each in guesses} == {401, 429}
         assert (await server.client.get("/v1/documents", headers=server.owner)).status_code == 200
 
@@ -269,3 +273,46 @@ async def test_a_key_does_not_appear_in_logs_or_replies(guarded: Server, capsys:
     secret = guarded.key.rpartition("_")[2]
     assert secret not in captured.err + captured.out + reply.text
     assert "sesame" not in captured.err + captured.out
+
+
+async def test_strangers_may_only_look_at_open_pages(guarded: Server) -> None:
+    for path in ("/", "/static/app.js", "/openapi.json"):
+        assert (await guarded.client.post(path, content=b"x")).status_code == 401, path
+
+
+async def test_a_file_is_not_even_received_from_who_may_not_upload(guarded: Server) -> None:
+    reader = await a_key(guarded, Permission.ASK, Permission.READ)
+    head = f"POST /v1/documents HTTP/1.1\r\nHost: localhost\r\nAuthorization: {reader['Authorization']}\r\n"
+    body = "Content-Type: multipart/form-data; boundary=x\r\nContent-Length: 5000000\r\n\r\n--x\r\n"
+    replies, sending = await asyncio.open_connection("127.0.0.1", int(guarded.url.rpartition(":")[2]))
+    sending.write((head + body).encode())
+    async with asyncio.timeout(10):
+        assert b"403" in await replies.readline()
+    sending.close()
+
+
+async def test_a_key_for_web_pages_does_not_show_what_others_wrote(guarded: Server) -> None:
+    public = await a_key(guarded, Permission.ASK, Permission.READ, namespaces={"hr"}, origins={PAGE})
+    refused = await guarded.client.get("/v1/feedback", headers={**public, "Origin": PAGE})
+    assert_problem(refused, 403, "bound to web pages")
+
+
+async def test_strangers_do_not_use_up_what_keys_may_do_from_the_same_address(tmp_path: Path) -> None:
+    limits = {"requests_per_minute_per_address": 12}
+    async with serving(settings(tmp_path, server=limits), with_key=True) as server:
+        strangers = [(await server.client.get("/v1/ask")).status_code for _ in range(15)]
+        assert set(strangers) == {401, 429}
+        assert (await server.client.get("/v1/me", headers=bearer(server.key))).status_code == 200
+
+
+async def test_a_database_that_is_away_does_not_make_the_process_look_dead(tmp_path: Path) -> None:
+    async with serving(settings(tmp_path)) as server:
+        failing = StorageFailed("The database is away.")
+        with (
+            patch("bots.gateway.keyring.FRESH_SECONDS", -1),
+            patch("core.store.keys.KeyStore.hashed", side_effect=failing),
+        ):
+            assert (await server.client.get("/healthz")).status_code == 200
+            assert (await server.client.get("/")).status_code == 200
+            assert (await server.client.get("/readyz")).json()["status"] == "ok"
+            assert_problem(await server.client.get("/v1/documents"), 503, "database is away")

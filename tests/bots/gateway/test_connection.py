@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from pathlib import Path
 from unittest.mock import patch
 
@@ -108,18 +110,79 @@ async def test_who_sends_a_byte_now_and_then_is_not_waited_for(tmp_path: Path) -
             writer.close()
 
 
-async def test_who_does_not_read_the_answer_is_not_waited_for(tmp_path: Path) -> None:
+async def test_who_does_not_read_the_answer_loses_the_connection(tmp_path: Path) -> None:
     text = "\n\n".join(f"# Part {number}\n\nRule {number} says {'much ' * 100}." for number in range(400))
-    with patch("bots.gateway.protection.UNREAD_SECONDS", 0.3), capture_logs() as logged:
+    with patch("bots.gateway.connection.UNREAD_SECONDS", 0.3), capture_logs() as logged:
         async with serving(settings(tmp_path)) as server:
             document = (await server.upload("long.md", text.encode())).json()["document"]
             request = f"GET /v1/documents/{document['id']}/passages?limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n"
             # Asks often and reads nothing, until no buffer takes any more.
-            reader, writer = await connected(server)
+            silent = socket.create_connection(("127.0.0.1", int(server.url.rpartition(":")[2])))
+            silent.setblocking(False)
+
+            async def ask_on() -> None:
+                while True:
+                    with suppress(BlockingIOError):
+                        silent.send(request.encode())
+                    await asyncio.sleep(0.02)
+
             async with asyncio.timeout(30):
-                while not any(entry["event"] == "a client did not read its answer" for entry in logged):
-                    writer.write(request.encode())
-                    await asyncio.sleep(0.05)
+                with pytest.raises(ConnectionError):
+                    await ask_on()
+            silent.close()
             assert (await server.client.get("/healthz")).status_code == 200
-            writer.close()
-            reader.feed_eof()
+    assert "a client did not read its answer" in {entry["event"] for entry in logged}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"".join(b"X-%d: %s\r\n" % (n, b"y" * 1000) for n in range(300)),
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * 300_000,
+    ],
+)
+async def test_a_head_that_is_too_long_is_refused_before_it_is_all_there(impatient: Server, head: bytes) -> None:
+    reader, writer = await connected(impatient)
+    writer.write(head)
+    async with asyncio.timeout(10):
+        with suppress(ConnectionError):
+            reply = await reader.readline()
+            assert b"431" in reply or b"400" in reply or not reply
+            await reader.read()
+    writer.close()
+
+
+async def test_trailers_without_end_are_not_kept(impatient: Server) -> None:
+    reader, writer = await connected(impatient)
+    writer.write(b"POST /v1/ask HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n")
+    async with asyncio.timeout(10):
+        with suppress(ConnectionError):
+            while not reader.at_eof():
+                writer.write(b"X-Trailer: " + b"y" * 10_000 + b"\r\n")
+                await writer.drain()
+                await asyncio.sleep(0)
+    writer.close()
+
+
+@pytest.mark.parametrize("more", [b"\r\n", b"\n", b"x"])
+async def test_a_byte_now_and_then_does_not_keep_a_connection_that_has_its_answer(
+    impatient: Server, more: bytes
+) -> None:
+    reader, writer = await connected(impatient)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    await reader.readuntil(b'{"status":"ok"}')
+    async with asyncio.timeout(10):
+        with suppress(ConnectionError):
+            writer.write(more)
+            await reader.read()
+    writer.close()
+
+
+async def test_a_websocket_is_no_way_around(impatient: Server) -> None:
+    reader, writer = await connected(impatient)
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: eHh4\r\n"
+    writer.write(b"GET /v1/documents HTTP/1.1\r\nHost: evil.example\r\n" + upgrade + b"\r\n")
+    async with asyncio.timeout(10):
+        assert b"403" in await reader.readline()
+    writer.close()

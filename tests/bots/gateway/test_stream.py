@@ -118,6 +118,12 @@ async def test_an_answer_that_is_not_there_cannot_be_gone_on_with(writing: Serve
     assert_problem(refused, 404, "ask again")
 
 
+async def test_the_number_of_another_answers_event_does_not_count(writing: Server) -> None:
+    one, two = [(await streamed(writing))[0].id.partition(":")[0] for _ in range(2)]
+    refused = await writing.client.get(f"/v1/ask/{one}", headers={"Last-Event-ID": f"{two}:3"})
+    assert_problem(refused, 404)
+
+
 async def test_an_answer_that_nobody_follows_is_given_up(writing: Server, model: FakeOpenAI) -> None:
     model.pause, model.answer, left = 0.02, LONG, model.left_early
     with patch("bots.gateway.runs.ALONE_SECONDS", 0.1):
