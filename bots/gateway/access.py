@@ -8,7 +8,8 @@ from http import HTTPStatus
 from fastapi import Request
 from starlette.exceptions import HTTPException
 
-from core.types import DEFAULT_NAMESPACE, Caller, Permission
+from core.access import Caller, Permission
+from core.types import DEFAULT_NAMESPACE
 
 STATE = "caller"
 

@@ -16,10 +16,10 @@ from bots.gateway.access import STATE, lacks
 from bots.gateway.keyring import Keyring, Keys
 from bots.gateway.problems import problem_for
 from bots.gateway.rates import Rates
+from core.access import ApiKey, Caller, Permission
 from core.addresses import is_loopback, is_private
 from core.errors import StorageFailed
 from core.settings import Server
-from core.types import ApiKey, Caller, Permission
 
 READING_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 # The web chat itself, what a load balancer asks, and the specification: there is nothing in them to protect.
@@ -149,11 +149,13 @@ class Admission:
         return caller, key
 
     def _judge_stranger(self, scope: Scope, given: str) -> tuple[Caller, ApiKey | None] | Refusal:
+        is_open = _is_open(scope["path"]) and scope["method"] in OPEN_METHODS
+        if is_open and not given:
+            # Not counted: one look at the web chat takes some twenty small files.
+            return Caller(permissions=frozenset()), None
         if refusal := self._too_often(scope, f"stranger {_address(scope)}"):
             return refusal
-        if given or scope["method"] not in OPEN_METHODS or not _is_open(scope["path"]):
-            return Refusal(HTTPStatus.UNAUTHORIZED, WRONG_KEY if given else NO_KEY)
-        return Caller(permissions=frozenset()), None
+        return Refusal(HTTPStatus.UNAUTHORIZED, WRONG_KEY if given else NO_KEY)
 
     def _too_often(self, scope: Scope, address: str, key: str = "") -> Refusal | None:
         weight = WEIGHTS.get(scope["path"], 1.0) if scope["method"] == "POST" else 1.0

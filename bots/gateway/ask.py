@@ -20,10 +20,11 @@ from bots.gateway.parts import application_of, record_of, runs_of, slots_of
 from bots.gateway.problems import problem
 from bots.gateway.runs import Run
 from bots.gateway.sse import MEDIA_TYPE, event_stream
+from core.access import Permission
 from core.build import Application
 from core.guard import MAX_QUESTION_CHARACTERS, clean_question, refuse_question
 from core.namespace import NAMESPACE_PATTERN, check_namespace
-from core.types import DEFAULT_NAMESPACE, Answer, Outcome, Permission, Question, Retrieval, Scope, Turn
+from core.types import DEFAULT_NAMESPACE, Answer, Outcome, Question, Retrieval, Scope, Turn
 from core.wire import answer_to_json, passage_to_json
 
 GONE = "This answer is not there any more. Please ask again."

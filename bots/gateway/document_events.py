@@ -14,8 +14,9 @@ from bots.gateway.document_examples import FOLLOWED
 from bots.gateway.examples import PROBLEMS
 from bots.gateway.indexing import DocumentId, find_document
 from bots.gateway.sse import ServerEvent, event_stream
+from core.access import Permission
 from core.errors import NotFound, StorageFailed
-from core.types import Document, DocumentStatus, Permission
+from core.types import Document, DocumentStatus
 from core.wire import document_to_json
 
 POLL_SECONDS = 0.5

@@ -23,9 +23,10 @@ from bots.gateway.incoming import Spool, disk_failed
 from bots.gateway.indexing import DocumentId, check_queue, file_name, find_document, go_on, index, queued
 from bots.gateway.parts import application_of
 from bots.gateway.problems import problem, status_of_code
+from core.access import Permission
 from core.errors import InvalidRequest, LorekeeperError
 from core.ports import Progress
-from core.types import DEFAULT_NAMESPACE, ChangeKind, DocumentChange, DocumentStatus, Passage, Permission
+from core.types import DEFAULT_NAMESPACE, ChangeKind, DocumentChange, DocumentStatus, Passage
 from core.wire import change_to_json, document_to_json, passage_to_json
 
 COPY_BYTES = 1024 * 1024

@@ -7,9 +7,9 @@ import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from core.access import ApiKey
 from core.errors import StorageFailed
 from core.store.keys import KeyStore, matches, parse
-from core.types import ApiKey
 
 FRESH_SECONDS = 1.0
 READ_SECONDS = 5.0

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from core.access import ApiKey, Permission
 from core.addresses import is_private
 from core.console import plain
 from core.errors import InvalidRequest
 from core.log import configure_for_command
 from core.namespace import check_namespace
 from core.settings import load
-from core.types import ApiKey, Permission
 
 if TYPE_CHECKING:
     from core.store.keys import KeyStore

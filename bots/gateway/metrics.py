@@ -11,8 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bots.gateway.access import needs
 from bots.gateway.parts import application_of, runs_of
+from core.access import Permission
 from core.metrics import OTHER, Metrics
-from core.types import Permission
 
 EXAMPLE = """# HELP lorekeeper_answers_total Questions that ended, by how they ended and by who wrote the answer.
 # TYPE lorekeeper_answers_total counter

@@ -39,9 +39,10 @@ from bots.gateway.openai_wire import (
 from bots.gateway.parts import application_of, slots_of
 from bots.gateway.problems import openai_error
 from bots.gateway.sse import HEADERS, MEDIA_TYPE, with_pulse
+from core.access import Permission
 from core.errors import InvalidRequest, NotFound
 from core.ports import Asker
-from core.types import Answer, Finished, Outcome, Permission, Question, Scope, Token
+from core.types import Answer, Finished, Outcome, Question, Scope, Token
 from core.wire import answer_to_json
 
 DONE = "data: [DONE]\n\n"

@@ -10,7 +10,7 @@ from fastapi.responses import FileResponse
 
 from bots.gateway.headers import content_security_policy
 from bots.gateway.keyring import Keyring
-from core.types import ApiKey, Permission
+from core.access import ApiKey, Permission
 
 STATIC = Path(__file__).parent / "static"
 HTML = "text/html"

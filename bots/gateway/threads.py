@@ -15,8 +15,9 @@ from bots.gateway import examples
 from bots.gateway.access import caller_of, needs, not_public, within
 from bots.gateway.ask import AnswerId, Body, Namespace, Thread
 from bots.gateway.parts import record_of
+from core.access import Permission
 from core.store.conversations import thread_key
-from core.types import Feedback, Permission, RatedExchange, Reason, Scope, Thumb
+from core.types import Feedback, RatedExchange, Reason, Scope, Thumb
 from core.wire import answer_to_json
 
 LONGEST_COMMENT = 4000

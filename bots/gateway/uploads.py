@@ -19,9 +19,9 @@ from bots.gateway.leaving import CLIENT_LEFT
 from bots.gateway.parts import application_of
 from bots.gateway.pieces import Announced, Pieces, TooManyUploads, Upload
 from bots.gateway.tus import EXTENSIONS, PIECE_TYPE, VERSION, TusRoute, http_date, metadata_of, speaks_tus
+from core.access import Permission
 from core.errors import InvalidRequest, TooLarge
 from core.namespace import check_namespace
-from core.types import Permission
 
 PATH = "/v1/uploads"
 DOCUMENT_HEADER = "Lorekeeper-Document"

@@ -12,10 +12,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from core.access import ApiKey, Permission
 from core.errors import NotFound
 from core.store.engine import reading, transaction
 from core.store.schema import api_keys
-from core.types import ApiKey, Permission
 
 PREFIX = "lk"
 ID_BYTES, SECRET_BYTES = 5, 32

@@ -47,6 +47,7 @@ function renderSource(citation, numbered) {
   const name = [
     numbered && element("span", { class: "number" }, String(citation.number)),
     foreign(citation.title || "Untitled", "title"),
+    citation.locator && " ",
     citation.locator && foreign(citation.locator, "locator"),
   ].filter(Boolean);
   const shown = may("read") && citation.chunk_id ? passageButton(citation, name) : quoteOnDemand(citation, name);
@@ -54,7 +55,10 @@ function renderSource(citation, numbered) {
 }
 
 function passageButton(citation, name) {
-  const node = button("", "open-passage", () => openPassage(citation, node));
+  const node = button("", "open-passage", () => {
+    highlight(node.closest(".source"));
+    openPassage(citation, node);
+  });
   node.replaceChildren(...name);
   node.setAttribute("aria-haspopup", "dialog");
   return node;
@@ -75,9 +79,13 @@ function citationMark(number, source) {
   return node;
 }
 
-function showSource(source, mark) {
+function highlight(source) {
   document.querySelectorAll(".source.shown").forEach((other) => other.classList.remove("shown"));
   source.classList.add("shown");
+}
+
+function showSource(source, mark) {
+  highlight(source);
   const opener = source.querySelector(".open-passage");
   if (opener) {
     opener.click();
@@ -102,7 +110,7 @@ export function renderFailure(error, draft, retry) {
   const words = error instanceof Problem ? error.message : FAILURES[error.name] ?? "The answer cannot be shown.";
   const node = message("answer", "Answer",
     ...(stopped && draft ? renderDraft(draft) : []),
-    element("p", { class: stopped && draft ? "note" : "" }, stopped && draft ? "Stopped here." : words),
+    element("p", { class: stopped && draft ? "words note" : "words" }, stopped && draft ? "Stopped here." : words),
     error.reference && element("p", { class: "reference" }, "Reference: ", element("code", {}, error.reference)),
     button("Retry", "quiet retry", () => retry(node)));
   node.dataset.outcome = stopped ? "stopped" : "failed";

@@ -14,6 +14,7 @@ export class Problem extends Error {
 export const session = {
   key: "",
   permissions: new Set(),
+  namespaces: [], // that the key is for; empty: all
   namespace: "", // the chosen one; empty: the server's choice
   onRefused: () => {}, // called with the server's words when it asks for a key, or for another one
 };
@@ -40,7 +41,7 @@ export function keepKey(key) {
 }
 
 /** Only what a header can carry: a key may have been pasted with anything around it. */
-const isKey = (text) => /^[\x21-\x7e]+$/.test(text);
+export const isKey = (text) => /^[\x21-\x7e]+$/.test(text);
 export const keyHeaders = () => (isKey(session.key) ? { Authorization: `Bearer ${session.key}` } : {});
 
 /** The body of a successful reply; otherwise a Problem with the server's own words, if it has any. */

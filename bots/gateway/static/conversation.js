@@ -54,7 +54,7 @@ function finished(result) {
 
 function failed(error, draft, retry) {
   const node = renderFailure(error, draft, retry);
-  announce(node.querySelector("p:last-of-type").textContent);
+  announce(node.querySelector(".words").textContent);
   return node;
 }
 

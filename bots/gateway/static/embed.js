@@ -52,7 +52,7 @@ window.addEventListener("message", (event) => {
 });
 updateComposer();
 if (await readPermissions()) {
-  [session.namespace] = [session.namespaces[0] ?? ""];
+  session.namespace = session.namespaces[0] ?? "";
   if (!page.messages.hasChildNodes()) await showConversation(readAddress().thread || recall());
 }
 tell("ready");

@@ -18,7 +18,10 @@ let forms = 0; // for names of groups and ids, of which a page may have only one
 export function renderFeedback(answerId) {
   const state = { thumb: null };
   const said = element("p", { class: "said" });
-  const form = renderForm((details) => judge("down", details), () => show("down", false));
+  const form = renderForm((details) => judge("down", details), () => {
+    say("Thank you.");
+    show("down", false);
+  });
   const up = thumbButton("Good answer", UP, () => press("up"));
   const down = thumbButton("Bad answer", DOWN, () => press("down"));
   const node = element("div", { class: "feedback", role: "group", "aria-label": "Was this answer helpful?" },
@@ -59,7 +62,7 @@ export function renderFeedback(answerId) {
     down.setAttribute("aria-pressed", String(thumb === "down"));
     const hadFocus = form.node.contains(document.activeElement);
     form.node.hidden = !asks;
-    if (asks) form.focus();
+    if (asks) form.open();
     else if (hadFocus) down.focus();
   }
 
@@ -81,8 +84,11 @@ function renderForm(submit, close) {
     const reason = node.querySelector("input:checked")?.value;
     submit({ ...(reason && { reason }), text: text.value.trim() });
   });
-  const focus = () => node.querySelector("input").focus();
-  return { node, focus };
+  const open = () => {
+    node.querySelector("input").focus({ preventScroll: true });
+    node.scrollIntoView({ block: "nearest" });
+  };
+  return { node, open };
 }
 
 function thumbButton(label, path, onClick) {

@@ -63,11 +63,10 @@ export function dismissPassage() {
 
 /** Back in the browser does the same. */
 function closePanel() {
-  if (open.pushed) history.back();
-  else {
-    writeAddress({ passage: null });
-    hide();
-  }
+  const { pushed } = open;
+  hide(); // at once: going back takes a moment, and would take the focus from what the reader does next
+  if (pushed) history.back();
+  else writeAddress({ passage: null });
 }
 
 function hide() {

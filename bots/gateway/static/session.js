@@ -1,11 +1,12 @@
 // Who is asking: the key, what it allows, and the namespace that is asked.
 import { readAddress, writeAddress } from "./address.js";
-import { fetchReply, keepKey, keptKey, may, session } from "./api.js";
+import { fetchReply, isKey, keepKey, keptKey, may, session } from "./api.js";
 import { element, page } from "./dom.js";
 
 const TIMEOUT_MS = 15_000;
 const EVERYTHING = ["ask", "read", "write"];
 const DEFAULT = "default";
+const NOT_A_KEY = "This is not a key: keys begin with lk_ and have no spaces in them.";
 const hooks = { onOpen: () => {}, onNamespace: () => {} };
 
 /** What the key may do. Resolves to false when the server wants another one. */
@@ -44,19 +45,26 @@ function lock(words) {
   document.body.classList.add("locked");
   page["key-form"].hidden = false;
   page["forget-key"].hidden = page.upload.hidden = page.count.hidden = true;
-  page["key-error"].textContent = refused ? words : "";
-  page["key-error"].hidden = !refused;
-  page.key.setAttribute("aria-invalid", String(refused));
+  showKeyError(refused ? words : "");
   page.key.value = "";
+}
+
+function showKeyError(words) {
+  page["key-error"].textContent = words;
+  page["key-error"].hidden = !words;
+  page.key.setAttribute("aria-invalid", String(Boolean(words)));
   page.key.focus();
 }
 
 function submitKey(event) {
   event.preventDefault();
   const key = page.key.value.trim().replace(/^Bearer\s+/i, "");
-  if (!key) return page.key.focus();
-  keepKey(key);
-  return open();
+  if (!key) page.key.focus();
+  else if (!isKey(key)) showKeyError(NOT_A_KEY);
+  else {
+    keepKey(key);
+    open();
+  }
 }
 
 function forgetKey() {

@@ -32,7 +32,7 @@ export async function askStreaming(question, thread, signal, on) {
       if (signal.aborted) throw signal.reason;
       if (error instanceof Problem || !last || tries >= PAUSES_MS.length) throw error;
     }
-    await pause(PAUSES_MS[tries]);
+    await pause(PAUSES_MS[tries], signal);
     if (signal.aborted) throw signal.reason;
     tries += 1;
     connect = () => openEvents(`/v1/ask/${last.split(":")[0]}`, { headers: { "Last-Event-ID": last }, signal });

@@ -40,7 +40,7 @@ async function sendAll(file, address, onProgress, signal) {
     } catch (error) {
       const canGoOn = error instanceof TypeError || (error instanceof Problem && PASSING.has(error.status));
       if (!canGoOn || tries >= PAUSES_MS.length) throw error;
-      await pause(error.retryAfter ?? PAUSES_MS[tries]);
+      await pause(error.retryAfter ?? PAUSES_MS[tries], signal);
       tries += 1;
       isLost = true;
     }

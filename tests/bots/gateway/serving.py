@@ -13,12 +13,12 @@ from unittest.mock import patch
 import httpx
 
 from bots.gateway.channel import Gateway, open_channel
+from core.access import Permission
 from core.build import Application, open_application
 from core.datafolder import read_owner
 from core.ports import Embedder
 from core.settings import Settings
 from core.store.keys import KeyStore
-from core.types import Permission
 from tests.fakes.embedder import WordEmbedder
 
 LEAVE = b"# Leave\n\nYou accrue 13 days of annual leave per year.\n"

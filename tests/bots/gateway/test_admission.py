@@ -13,9 +13,9 @@ import pytest
 import pytest_asyncio
 
 from bots.gateway.channel import open_channel
+from core.access import Permission
 from core.build import open_application
 from core.errors import InvalidSettings, StorageFailed
-from core.types import Permission
 from tests.bots.gateway.serving import QUESTION, Server, bearer, keys_of, serving, settings
 from tests.bots.gateway.test_ask import assert_problem
 from tests.fakes.embedder import WordEmbedder

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.types import Caller, Permission
+from core.access import Caller, Permission
 from tests.bots.gateway.serving import LEAVE, Server
 from tests.bots.gateway.test_ask import assert_problem
 from tests.bots.gateway.uploading import call_as

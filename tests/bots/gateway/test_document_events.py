@@ -17,8 +17,9 @@ import pytest
 from bots.gateway import document_events
 from bots.gateway import documents as routes
 from bots.gateway.document_events import changes
+from core.access import Caller, Permission
 from core.errors import NotFound, StorageFailed
-from core.types import Caller, Document, DocumentStatus, Permission
+from core.types import Document, DocumentStatus
 from tests.bots.gateway.serving import LEAVE, Server, serving, settings
 from tests.bots.gateway.test_ask import GatedEmbedder, assert_problem
 from tests.bots.gateway.uploading import call_as

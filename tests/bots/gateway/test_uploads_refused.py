@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bots.gateway.tus import VERSION
-from core.types import Caller, Permission
+from core.access import Caller, Permission
 from tests.bots.gateway.serving import LEAVE, Server, serving, settings
 from tests.bots.gateway.test_ask import assert_problem
 from tests.bots.gateway.test_documents import MEGABYTE

@@ -16,7 +16,7 @@ import pytest
 
 from bots.gateway import access, documents, indexing, uploads
 from bots.gateway.tus import VERSION
-from core.types import Caller
+from core.access import Caller
 from tests.bots.gateway.serving import LEAVE, Server
 
 TUS = {"Tus-Resumable": VERSION}

@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
+from core.access import Permission
 from core.errors import NotFound
 from core.store.keys import KeyStore, matches, parse
 from core.store.schema import api_keys
-from core.types import Permission
 
 
 def test_a_key_is_found_by_its_id_and_known_by_its_secret(engine: Engine) -> None:
