@@ -15,16 +15,15 @@ from starlette.exceptions import HTTPException
 
 from bots.gateway import examples
 from bots.gateway.access import caller_of, is_owner, needs, within
-from bots.gateway.leaving import CLIENT_LEFT, disconnected
+from bots.gateway.asking import CLIENT_LEFT, Asking
 from bots.gateway.parts import application_of, record_of, runs_of, slots_of
 from bots.gateway.problems import problem
 from bots.gateway.runs import Run
 from bots.gateway.sse import MEDIA_TYPE, event_stream
 from core.access import Permission
-from core.build import Application
 from core.guard import MAX_QUESTION_CHARACTERS, clean_question, refuse_question
 from core.namespace import NAMESPACE_PATTERN, check_namespace
-from core.types import DEFAULT_NAMESPACE, Answer, Outcome, Question, Retrieval, Scope, Turn
+from core.types import DEFAULT_NAMESPACE, Question, Retrieval, Scope, Turn
 from core.wire import answer_to_json, passage_to_json
 
 GONE = "This answer is not there any more. Please ask again."
@@ -95,13 +94,12 @@ async def ask(body: AskBody, request: Request, last_event_id: EventId = None) ->
     )
     if body.stream or MEDIA_TYPE in request.headers.get("accept", ""):
         return _events(runs_of(request).start(question), 0)
-    with slots_of(request).one():
-        answer = await _while_connected(application_of(request), question, request)
-    if answer is None:
+    asking = Asking(request, question)
+    if not await asking.wait(request):
         return Response(status_code=CLIENT_LEFT)
-    if answer.outcome is Outcome.FAILED:
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, answer.text, "answer_failed")
-    return JSONResponse(answer_to_json(answer, why=body.explain and is_owner(request)))
+    if failure := asking.failure():
+        return problem(failure.status, failure.message, failure.code)
+    return JSONResponse(answer_to_json(asking.task.result(), why=body.explain and is_owner(request)))
 
 
 @router.get(
@@ -156,23 +154,3 @@ def _parse(event_id: str) -> tuple[str, int]:
     if not answer_id or not (number.isascii() and number.isdecimal()) or len(number) > 9:  # noqa: PLR2004
         raise HTTPException(HTTPStatus.NOT_FOUND, GONE)
     return answer_id, int(number)
-
-
-async def _while_connected(application: Application, question: Question, request: Request) -> Answer | None:
-    """The answer; None when the client leaves before it. Raises `HTTPException` when the time is over."""
-    limit = application.settings.server.request_seconds
-    asking = asyncio.create_task(application.asker.ask(question))
-    leaving = asyncio.create_task(disconnected(request))
-    try:
-        await asyncio.wait({asking, leaving}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-        if asking.done():
-            return asking.result()
-        if leaving.done():
-            log.info("the client left before the answer", question=question.id)
-            return None
-        raise HTTPException(
-            HTTPStatus.GATEWAY_TIMEOUT, f"There was no answer within {limit:.0f} seconds. Please try again."
-        )
-    finally:
-        asking.cancel()
-        leaving.cancel()

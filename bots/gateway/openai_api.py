@@ -11,10 +11,6 @@ import json
 import time
 import uuid
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
-from dataclasses import dataclass
-from http import HTTPStatus
-from typing import Any
 
 import structlog
 from fastapi import APIRouter, Depends, Request
@@ -22,7 +18,7 @@ from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from bots.gateway import openai_examples as examples
 from bots.gateway.access import caller_of, needs
-from bots.gateway.leaving import CLIENT_LEFT, disconnected
+from bots.gateway.asking import CLIENT_LEFT, Asking
 from bots.gateway.openai_wire import (
     ChatBody,
     Head,
@@ -36,13 +32,12 @@ from bots.gateway.openai_wire import (
     render,
     usage_chunk,
 )
-from bots.gateway.parts import application_of, slots_of
+from bots.gateway.parts import application_of
 from bots.gateway.problems import openai_error
 from bots.gateway.sse import HEADERS, MEDIA_TYPE, with_pulse
 from core.access import Permission
 from core.errors import InvalidRequest, NotFound
-from core.ports import Asker
-from core.types import Answer, Finished, Outcome, Question, Scope, Token
+from core.types import Question, Scope
 from core.wire import answer_to_json
 
 DONE = "data: [DONE]\n\n"
@@ -78,9 +73,8 @@ async def create_completion(body: ChatBody, request: Request) -> Response:
     Beside the standard fields, `lorekeeper` holds the answer as `/v1/ask` gives it.
     """
     question = await _question(body, request)
-    asking = _Asking(request, question)
+    asking = Asking(request, question)
     if not await asking.wait(request, for_token=bool(body.stream)):
-        log.info("the client left before the answer", question=question.id)
         return Response(status_code=CLIENT_LEFT)
     if failure := asking.failure():
         return openai_error(failure.status, failure.message, failure.code)
@@ -94,65 +88,7 @@ async def create_completion(body: ChatBody, request: Request) -> Response:
     return JSONResponse(completion(head, answer, render(answer, base_url)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Failure:
-    status: HTTPStatus
-    message: str
-    code: str
-
-
-class _Asking:
-    """A question that is being answered in a task of its own, for at most as long as one question may take."""
-
-    def __init__(self, request: Request, question: Question) -> None:
-        """Raises `HTTPException` when too many answers are in the making."""
-        application = application_of(request)
-        slots = slots_of(request)
-        slots.take()
-        self._seconds = application.settings.server.request_seconds
-        self._begun = asyncio.Event()
-        self.task = asyncio.create_task(self._answer(application.asker, question))
-        self.task.add_done_callback(lambda _: slots.give_back())
-
-    async def wait(self, request: Request, *, for_token: bool) -> bool:
-        """Until the end, or the first word of the answer. False when the client leaves before, and takes it along."""
-        leaving = asyncio.create_task(disconnected(request))
-        begun = asyncio.create_task(self._begun.wait())
-        wanted: set[asyncio.Task[Any]] = {self.task, begun} if for_token else {self.task}
-        is_there = False
-        try:
-            await asyncio.wait({leaving, *wanted}, return_when=asyncio.FIRST_COMPLETED)
-            is_there = any(task.done() for task in wanted)
-        finally:
-            leaving.cancel()
-            begun.cancel()
-            if not is_there:
-                self.task.cancel()
-        return is_there
-
-    def failure(self) -> _Failure | None:
-        """Why there is no answer, if that is known by now."""
-        if not self.task.done():
-            return None
-        if isinstance(self.task.exception(), TimeoutError):
-            message = f"There was no answer within {self._seconds:.0f} seconds. Please try again."
-            return _Failure(HTTPStatus.GATEWAY_TIMEOUT, message, "gateway_timeout")
-        answer = self.task.result()
-        if answer.outcome is Outcome.FAILED:
-            return _Failure(HTTPStatus.SERVICE_UNAVAILABLE, answer.text, "answer_failed")
-        return None
-
-    async def _answer(self, asker: Asker, question: Question) -> Answer:
-        async with asyncio.timeout(self._seconds), aclosing(asker.stream(question)) as events:
-            async for event in events:
-                if isinstance(event, Finished):
-                    return event.answer
-                if isinstance(event, Token):
-                    self._begun.set()
-        raise AssertionError("a stream ends with Finished")
-
-
-async def _lines(asking: _Asking, head: Head, base_url: str, with_usage: bool) -> AsyncGenerator[str, None]:
+async def _lines(asking: Asking, head: Head, base_url: str, with_usage: bool) -> AsyncGenerator[str, None]:
     # What a model writes is held against the documents when it is complete: sentences that they do not support are
     # removed, and a model that breaks off is replaced. OpenAI's clients cannot be told that something is void, so they
     # get the final text only. Until it is there, the first chunk says who talks, and the stream has a pulse.

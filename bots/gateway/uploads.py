@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from bots.gateway.access import caller_of, needs, within
+from bots.gateway.asking import CLIENT_LEFT
 from bots.gateway.indexing import check_queue, file_name, go_on, index, queued
-from bots.gateway.leaving import CLIENT_LEFT
 from bots.gateway.parts import application_of
 from bots.gateway.pieces import Announced, Pieces, TooManyUploads, Upload
 from bots.gateway.tus import EXTENSIONS, PIECE_TYPE, VERSION, TusRoute, http_date, metadata_of, speaks_tus
