@@ -20,9 +20,13 @@ _OPENING = re.compile(
     r"(and|or|but|so|what about|how about|what else|anything else|any other|tell me more|more|why|also|then|which one|ok(ay)?)\b",
     re.IGNORECASE,
 )
-# A question with at most so many content words is about the one before; a question before with fewer than THIN of
-# them is itself a follow-up, so the one before that is needed too.
-SHORT, THIN = 2, 3
+# A fragment ("Sick leave?") with at most so many content words is about the question before, and so is a whole sentence
+# with at most BARE of them. A question before with fewer than THIN is itself a follow-up: the one before that is needed.
+SHORT, BARE, THIN = 2, 1, 3
+_WHOLE = re.compile(
+    r"(how|what|which|who|whom|whose|when|where|why|is|are|was|were|do|does|did|can|could|may|must|should|will|would|has|have|had)\b",
+    re.IGNORECASE,
+)
 MOST_WORDS = 40
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
 
@@ -43,7 +47,8 @@ def standalone(question: str, history: Sequence[Turn]) -> str:
 def refers_back(question: str) -> bool:
     """Whether the question leaves unsaid what it is about."""
     words = {word.lower() for word in _WORD.findall(question)}
-    return bool(words & REFERRING) or bool(_OPENING.match(question.strip())) or len(_content(question)) <= SHORT
+    enough = BARE if _WHOLE.match(question.strip()) else SHORT
+    return bool(words & REFERRING) or bool(_OPENING.match(question.strip())) or len(_content(question)) <= enough
 
 
 def _content(text: str) -> list[str]:

@@ -24,7 +24,8 @@ def empty_index(namespace: str, waiting: int) -> str:
         documents = "1 document is" if waiting == 1 else f"{waiting} documents are"
         return f"{documents} being indexed right now. Please ask again in a moment."
     where = "" if namespace == "default" else f" in the namespace {namespace}"
-    return f"There are no documents{where} yet. An admin can add some with: lorekeeper documents add FOLDER"
+    option = "" if namespace == "default" else f" --namespace {namespace}"
+    return f"There are no documents{where} yet. An admin can add some with: lorekeeper documents add FOLDER{option}"
 
 
 def failed(message: str, reference: str) -> str:

@@ -111,7 +111,12 @@ EVENTS: Responses = {200: {"description": "The events that are missing.", "conte
 PASSAGES = _ok(
     "The passages, best first.", {"query": "library hours", "namespace": "default", "passages": [PASSAGE_VALUE]}
 )
-_TURN = {"question": "When does the library open?", "asked_at": "2026-11-21T09:00:00+00:00", "answer": ANSWER_VALUE}
+_TURN = {
+    "question": "When does the library open?",
+    "asked_at": "2026-11-21T09:00:00+00:00",
+    "answer": ANSWER_VALUE,
+    "thumb": None,
+}
 THREAD = _ok("The conversation.", {"thread": ANSWER_VALUE["thread"], "namespace": "default", "turns": [_TURN]})
 ME = _ok("The caller.", {"key": "5d0e2f9a1c", "permissions": ["ask"], "namespaces": ["hr"]})
 FEEDBACK_VALUE = {"answer": ANSWER_VALUE["id"], "thumb": "down", "reason": "outdated", "text": "It is ten since July."}

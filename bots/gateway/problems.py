@@ -37,10 +37,12 @@ STATUS: tuple[tuple[type[LorekeeperError], HTTPStatus], ...] = (
     (UnreadableDocument, HTTPStatus.UNPROCESSABLE_ENTITY),
     (LorekeeperError, HTTPStatus.SERVICE_UNAVAILABLE),
 )
-OPENAI_PATHS = ("/v1/chat/completions", "/v1/models")
+OPENAI_PATHS = ("/v1/chat/completions", "/v1/models", "/v1/completions", "/v1/embeddings", "/v1/responses")
 ASK_PATHS = ("/v1/ask", OPENAI_PATHS[0])
 UNEXPECTED = "Something went wrong on our side, and what you asked for may not have been done. Please try again."
 # Elsewhere the code is the status' own phrase; this one was renamed between Python versions.
+NO_OBJECT = frozenset({"model_attributes_type", "dict_type", "model_type"})
+NOT_FOUND = "There is nothing at this address. /openapi.json lists those that there are."
 CODES = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLarge.code}
 log = structlog.get_logger(__name__)
 
@@ -119,9 +121,12 @@ async def _on_http(request: Request, error: Exception) -> JSONResponse:
         # The body was fine, but there was no place to keep it.
         return await _on_our_error(request, disk_failed(cause))
     headers = dict(error.headers or {})
+    words = str(error.detail)
+    if error.status_code == HTTPStatus.NOT_FOUND and words == HTTPStatus.NOT_FOUND.phrase:
+        words = NOT_FOUND
     if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_methods(request)) or headers.get("Allow", "")
-    return problem_for(request.url.path, error.status_code, str(error.detail), headers=headers)
+    return problem_for(request.url.path, error.status_code, words, headers=headers)
 
 
 async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
@@ -154,6 +159,10 @@ def _readable(error: dict[str, Any]) -> str:
     """`question: Field required.`; never the value, which may be anything."""
     if error["type"] == "json_invalid":
         return "The body is not JSON."
+    if error["type"] in NO_OBJECT and len(error["loc"]) == 1:
+        return "Send a JSON object as the body, with the header Content-Type: application/json."
     # The first part says only where in the request: body, query, path or header.
     place = ".".join(str(part) for part in error["loc"][1:])
+    if error["type"] == "extra_forbidden":
+        return f"{place} is no field of this request."
     return f"{place}: {error['msg']}." if place else f"{error['msg']}."

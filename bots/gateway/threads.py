@@ -41,13 +41,20 @@ class FeedbackBody(Body):
 async def get_thread(
     thread: Thread, request: Request, namespace: Annotated[Namespace | None, Query()] = None
 ) -> dict[str, Any]:
-    """The last hundred questions with their answers, oldest first. A thread belongs to the key that asked in it."""
+    """The last hundred questions with their answers, oldest first; `thumb` is the caller's own. A thread belongs to the key that asked in it."""
     key = _key(thread, request, namespace)
     exchanges = await asyncio.to_thread(record_of(request).conversations.exchanges, key)
     if not exchanges:
         raise HTTPException(HTTPStatus.NOT_FOUND, NO_THREAD)
+    ids = [each.answer.id for each in exchanges]
+    thumbs = await asyncio.to_thread(record_of(request).feedback.thumbs, ids, caller_of(request).key)
     turns = [
-        {"question": each.question, "asked_at": each.asked_at.isoformat(), "answer": answer_to_json(each.answer)}
+        {
+            "question": each.question,
+            "asked_at": each.asked_at.isoformat(),
+            "answer": answer_to_json(each.answer),
+            "thumb": thumbs.get(each.answer.id),
+        }
         for each in exchanges
     ]
     return {"thread": thread, "namespace": exchanges[0].answer.namespace, "turns": turns}

@@ -53,6 +53,14 @@ class FeedbackStore:
             if connection.execute(statement).rowcount == 0:
                 raise NotFound("There is no feedback on such an answer.")
 
+    def thumbs(self, answer_ids: Collection[str], rater: str) -> dict[str, Thumb]:
+        """What a rater gave to these answers, by answer. Raises `StorageFailed`."""
+        query = sa.select(feedback.c.answer_id, feedback.c.thumb).where(
+            feedback.c.answer_id.in_(answer_ids), feedback.c.rater == rater
+        )
+        with reading(self._engine) as connection:
+            return {answer_id: Thumb(thumb) for answer_id, thumb in connection.execute(query)}
+
     def page(
         self, namespaces: Collection[str] = (), thumb: Thumb | None = None, limit: int = 100, offset: int = 0
     ) -> tuple[list[RatedExchange], int]:

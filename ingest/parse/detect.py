@@ -88,7 +88,7 @@ def detect(data: bytes, name: str) -> str:
     if found := _by_magic(data, name):
         return found
     if not is_text(data):
-        raise UnsupportedFormat("This is not a kind of file that is known here.")
+        raise UnsupportedFormat("This is not a kind of file that can be read here: Markdown, text, HTML and PDF can.")
     return _text_format(decode(data[:65_536], declared=True).text, name)
 
 

@@ -39,6 +39,10 @@ def test_a_thumb_is_recorded_changed_explained_and_withdrawn(page: Page, url: st
     assert (latest["thumb"], latest["reason"]) == ("down", "outdated")
     assert latest["text"] == "It is 14 days <b>since</b> July."
 
+    page.reload()
+    answer = page.get_by_role("article", name="Answer").last
+    up, down = (answer.get_by_role("button", name=name) for name in ("Good answer", "Bad answer"))
+    expect(down).to_have_attribute("aria-pressed", "true")
     count = len(recorded(url))
     down.click()
     expect(answer.locator(".said")).to_have_text("Your feedback was withdrawn.")

@@ -30,7 +30,13 @@ def test_a_question_that_leaves_something_unsaid_refers_back(question: str) -> N
 
 @pytest.mark.parametrize(
     "question",
-    ["How many days of annual leave do new employees accrue?", "Is there a travel policy for contractors abroad?"],
+    [
+        "How many days of annual leave do new employees accrue?",
+        "Is there a travel policy for contractors abroad?",
+        "How do I stop the server?",
+        "Can I use Docker?",
+        "Who gives me a laptop?",
+    ],
 )
 def test_a_question_with_its_own_subject_does_not(question: str) -> None:
     assert not refers_back(question)

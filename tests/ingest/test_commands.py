@@ -113,7 +113,10 @@ class TestAdd:
     def test_a_file_of_the_wrong_type_is_refused_by_what_it_is(self, run: Run, folder: Path) -> None:
         result = run("add", put(folder / "x.exe", b"\x00\x01\x02\xff"))
         assert result.status == 1
-        assert "Not indexed: x.exe: This is not a kind of file that is known here." in result.err
+        assert (
+            "Not indexed: x.exe: This is not a kind of file that can be read here: Markdown, text, HTML and PDF can."
+            in result.err
+        )
 
     def test_a_file_that_is_gone_is_removed_unless_it_shall_be_kept(self, run: Run, folder: Path) -> None:
         path = put(folder / "vacation.md", VACATION)

@@ -15,8 +15,8 @@ export const renderQuestion = (text) => message("question", "Question", element(
 /** The part of an answer that is there so far. Marks become buttons when the sources are known. */
 export const renderDraft = (text) => renderBlocks(text, (part) => renderInline(part, () => null));
 
-/** The article of a whole answer; `upload` is what its button does when there is nothing to ask yet. */
-export function renderAnswer(answer, upload = null) {
+/** The article of a whole answer; `upload` is what its button does when there is nothing to ask yet, `thumb` what was thought of it. */
+export function renderAnswer(answer, upload = null, thumb = null) {
   const sources = new Map(answer.citations.map((citation) => [citation.number, renderSource(citation, true)]));
   const mark = (number) => sources.has(number) && citationMark(number, sources.get(number));
   const node = message("answer", "Answer",
@@ -24,8 +24,8 @@ export function renderAnswer(answer, upload = null) {
     answer.outcome === "empty_index" && upload && button("Upload documents", "quiet", upload),
     answer.notice && element("p", { class: "note" }, answer.notice),
     renderSources("Sources", [...sources.values()]),
-    renderSources("Closest documents", answer.nearest.map((citation) => renderSource(citation, false))),
-    JUDGED.has(answer.outcome) && renderFeedback(answer.id));
+    renderSources("Closest passages", answer.nearest.map((citation) => renderSource(citation, false))),
+    JUDGED.has(answer.outcome) && renderFeedback(answer.id, thumb));
   Object.assign(node.dataset, { outcome: answer.outcome, thread: answer.thread ?? "" });
   return node;
 }

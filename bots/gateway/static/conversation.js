@@ -1,6 +1,6 @@
 // The conversation: questions, their answers as they are made, and what was said before.
 import { readAddress, writeAddress } from "./address.js";
-import { Problem, fetchReply, session } from "./api.js";
+import { Problem, fetchReply, may, session } from "./api.js";
 import { message, renderAnswer, renderDraft, renderFailure, renderQuestion, spoken } from "./answer.js";
 import { announce, element, page, showStatus, update } from "./dom.js";
 import { askStreaming } from "./stream.js";
@@ -8,6 +8,8 @@ import { askStreaming } from "./stream.js";
 const ASK_TIMEOUT_MS = 180_000; // longer than the server's own
 const STAGES = { searching: "Looking through the documents…", writing: "Writing the answer…" };
 const NO_THREAD = "This conversation is not there any more. You can begin a new one.";
+/** What uploads documents, where the key allows it. */
+const upload = () => (may("write") ? hooks.upload : null);
 const state = {
   request: null, // the AbortController of the question being answered
   thread: "",
@@ -49,7 +51,7 @@ async function answer(question, asked, failure = null) {
 
 function finished(result) {
   announce(spoken(result));
-  return renderAnswer(result, hooks.upload);
+  return renderAnswer(result, upload());
 }
 
 function failed(error, draft, retry) {
@@ -135,7 +137,7 @@ async function loadTurns(thread) {
   const query = session.namespace ? `?namespace=${encodeURIComponent(session.namespace)}` : "";
   try {
     const { turns } = await fetchReply(`/v1/threads/${encodeURIComponent(thread)}${query}`);
-    return turns.flatMap(({ question, answer }) => [renderQuestion(question), renderAnswer(answer, hooks.upload)]);
+    return turns.flatMap(({ question, answer, thumb }) => [renderQuestion(question), renderAnswer(answer, upload(), thumb)]);
   } catch (error) {
     const isGone = error instanceof Problem && error.status === 404;
     const words = error instanceof Problem ? error.message : "The earlier messages cannot be loaded at the moment.";

@@ -15,8 +15,9 @@ const DOWN = "M6 10.5 9.2 17c1.5 0 2.2-1 1.9-2.4l-.6-2.6H15c1.2 0 1.9-1 1.6-2.1l
 const LONGEST_TEXT = 4000;
 let forms = 0; // for names of groups and ids, of which a page may have only one each
 
-export function renderFeedback(answerId) {
-  const state = { thumb: null };
+/** `thumb` is what was given before, if anything was. */
+export function renderFeedback(answerId, thumb = null) {
+  const state = { thumb };
   const said = element("p", { class: "said" });
   const form = renderForm((details) => judge("down", details), () => {
     say("Thank you.");
@@ -30,7 +31,7 @@ export function renderFeedback(answerId) {
   const press = (thumb) => (state.thumb === thumb ? withdraw() : judge(thumb));
 
   async function judge(thumb, details = null) {
-    const words = details ? "Thank you, that was sent." : thumb === "down" ? "Thank you. What was wrong?" : "Thank you!";
+    const words = details ? "Thank you, that was sent." : "Thank you!";
     const json = { answer: answerId, thumb, ...details };
     if (await reached(fetchReply("/v1/feedback", { method: "POST", json }), words)) show(thumb, thumb === "down" && !details);
   }
@@ -66,6 +67,7 @@ export function renderFeedback(answerId) {
     else if (hadFocus) down.focus();
   }
 
+  if (thumb) show(thumb, false);
   return node;
 }
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
 from bots.gateway.client import GatewayClient
+from core.types import Event, Status
 from tests.bots.gateway.serving import QUESTION, Server, bearer, serving, settings
 from tests.bots.gateway.test_ask import assert_problem
 from tests.fakes.openai_server import fake_openai
@@ -101,11 +103,15 @@ async def test_a_refusal_has_them_too(shared: Server) -> None:
 async def test_a_reply_to_an_error_that_nobody_expected_has_them_and_says_nothing_of_a_question(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def fail(*_: object) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("nobody expected this")
+
+    async def break_off(*_: object) -> AsyncGenerator[Event, None]:
+        yield Status("searching")
         raise RuntimeError("nobody expected this")
 
     monkeypatch.setattr(server.application.documents, "page", fail)
-    monkeypatch.setattr(type(server.application.asker), "ask", fail)
+    monkeypatch.setattr(type(server.application.asker), "stream", break_off)
     listed, asked = await server.client.get("/v1/documents"), await server.ask()
     assert "question" not in assert_problem(listed, 500, "on our side")["detail"]
     assert_problem(asked, 500, "question was not answered")

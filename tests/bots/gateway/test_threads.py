@@ -16,6 +16,7 @@ async def test_a_conversation_can_be_read_again_with_its_sources(shared: Server)
     thread = (await shared.client.get("/v1/threads/a.1")).json()
     assert [turn["question"] for turn in thread["turns"]] == [QUESTION, "And what about managers?"]
     assert thread["turns"][0]["answer"] == first
+    assert thread["turns"][0]["thumb"] is None
     assert (thread["thread"], thread["namespace"]) == ("a.1", "default")
 
 
@@ -42,6 +43,8 @@ async def test_an_answer_can_be_judged_and_judged_again(shared: Server) -> None:
     given = await shared.client.post("/v1/feedback", json=body)
     assert (given.status_code, given.json()) == (201, body)
     await shared.client.post("/v1/feedback", json={"answer": answer["id"], "thumb": "up"})
+    (turn,) = (await shared.client.get("/v1/threads/d.1")).json()["turns"]
+    assert turn["thumb"] == "up"
     listed = (await shared.client.get("/v1/feedback?thumb=up")).json()
     (rated,) = (each for each in listed["feedback"] if each["answer"] == answer["id"])
     assert (rated["question"], rated["answer_text"], rated["reason"], rated["text"]) == (

@@ -98,7 +98,7 @@ def test_a_protected_office_document_is_told_from_an_old_one() -> None:
 )
 @pytest.mark.parametrize("name", ["x.exe", "notes.txt", "notes.md", "x"])
 def test_bytes_of_no_known_kind_are_refused_whatever_they_are_called(data: bytes, name: str) -> None:
-    with pytest.raises(UnsupportedFormat, match="not a kind of file that is known"):
+    with pytest.raises(UnsupportedFormat, match="not a kind of file that can be read"):
         parse(data, name)
 
 
