@@ -22,6 +22,8 @@ LEAVE = "# Leave\n\nFull-time staff accrue 15 days of vacation each year.\n"
 MEGABYTE = 2**20
 # The allocator's own slack; a leak of 10 KB per request would be ten times as much.
 MOST_GROWTH = 40 * MEGABYTE
+# Threads and database connections that so many questions at once bring about, and that stay.
+MOST_DESCRIPTORS = 64
 
 
 @pytest.fixture
@@ -116,10 +118,10 @@ def test_ten_thousand_open_streams_are_bounded_and_the_rest_refused_politely(her
         assert replies.count(b"200") >= 32
         assert replies.count(b"503") >= 5_000
         for _ in range(200):
-            if descriptors(server) <= before + 16:
+            if descriptors(server) <= before + MOST_DESCRIPTORS:
                 break
             asyncio.run(asyncio.sleep(0.1))
-        assert descriptors(server) <= before + 16
+        assert descriptors(server) <= before + MOST_DESCRIPTORS
         answer = httpx.post(f"{server.url}/v1/ask", json=QUESTION, timeout=60, trust_env=False)
     assert answer.json()["outcome"] == "answered"
 
