@@ -22,7 +22,10 @@ ID_BYTES, SECRET_BYTES = 5, 32
 
 
 class KeyStore:
-    """Keys look like `lk_<id>_<secret>`. The secret has 256 random bits, so a plain SHA-256 of it cannot be reversed."""
+    """Keys look like `lk_<id>_<secret>`, both in hex: no `_` or `-` inside, so a double click selects the whole key.
+
+    The secret has 256 random bits, so a plain SHA-256 of it cannot be reversed.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -46,7 +49,7 @@ class KeyStore:
             origins=frozenset(origins),
             expires_at=expires_at,
         )
-        secret = secrets.token_urlsafe(SECRET_BYTES)
+        secret = secrets.token_hex(SECRET_BYTES)
         with transaction(self._engine) as connection:
             connection.execute(
                 sa.insert(api_keys).values(

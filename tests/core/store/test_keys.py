@@ -29,6 +29,7 @@ def test_a_key_is_found_by_its_id_and_known_by_its_secret(engine: Engine) -> Non
 def test_the_secret_is_not_in_the_database(engine: Engine) -> None:
     _, text = KeyStore(engine).create("docs", {Permission.ASK})
     secret = text.rpartition("_")[2]
+    assert len(secret) == 64
     with engine.connect() as connection:
         row = connection.execute(sa.select(api_keys)).one()
     assert not any(secret in str(value) for value in row)
