@@ -139,10 +139,10 @@ async def test_a_model_that_hangs_runs_out_of_time_and_answers_again_later(vllm:
 
 
 async def test_a_model_that_hangs_in_mid_answer_runs_out_of_time(vllm: VllmServer) -> None:
-    generator = chat(vllm, max_tokens=2000, total_seconds=4)
+    generator = chat(vllm, max_tokens=2000, total_seconds=15)
     async with aclosing(generator.stream(request())) as pieces:
         await anext(pieces)
-        with vllm.frozen(), pytest.raises(GenerationInterrupted, match="did not finish within 4 seconds"):
+        with vllm.frozen(), pytest.raises(GenerationInterrupted, match="did not finish within 15 seconds"):
             async for _ in pieces:
                 pass
 
