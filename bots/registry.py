@@ -2,8 +2,24 @@
 
 from __future__ import annotations
 
+from core.settings import Settings
+
+GATEWAY = "gateway"
 CHANNELS: dict[str, str] = {
-    "gateway": "bots.gateway.channel:open_channel",
+    GATEWAY: "bots.gateway.channel:open_channel",
+    "slack": "bots.slack.channel:open_channel",
 }
+# What has to be installed for it: the package to name, and the extra that brings it.
+EXTRAS: dict[str, tuple[str, str]] = {"slack": ("slack-bolt", "slack")}
 # Settings are there for these already, so that they are told apart from mistakes.
-NOT_IN_THIS_RELEASE: dict[str, str] = {"slack": "Slack", "discord": "Discord"}
+NOT_IN_THIS_RELEASE: dict[str, str] = {"discord": "Discord"}
+
+
+def configured(settings: Settings) -> list[str]:
+    """The channels that the settings switch on; a chat platform by its tokens."""
+    slack = settings.slack
+    tokens = {
+        "slack": (slack.bot_token, slack.app_token, slack.signing_secret),
+        "discord": (settings.discord.token,),
+    }
+    return [GATEWAY, *(name for name, given in tokens.items() if any(token.get_secret_value() for token in given))]

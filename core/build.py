@@ -17,7 +17,9 @@ from core.settings import Settings
 if TYPE_CHECKING:
     from core.store.conversations import Conversations
     from core.store.feedback import FeedbackStore
+    from core.store.inbox import Inbox
     from core.store.keys import KeyStore
+    from core.store.places import Bindings, Threads
 
 PIPELINE = "ingest.pipeline:Pipeline"
 INDEX_VERSIONS = ("ingest.split:SPLIT_VERSION", "ingest.vectors:VECTOR_VERSION")
@@ -26,12 +28,15 @@ REMOTE = "bots.gateway.client:GatewayClient"
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """What only a process that has the record itself can offer: the gateway needs it."""
+    """What only a process that has the record itself can offer: the channels need it."""
 
     conversations: Conversations
     feedback: FeedbackStore
     keys: KeyStore
     retriever: Retriever
+    inbox: Inbox
+    threads: Threads
+    bindings: Bindings
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +53,8 @@ class Application:
     record: Record | None = None
     """None when another process owns the data folder."""
     metrics: Metrics = field(default_factory=Metrics)
+    reports: dict[str, Check] = field(default_factory=dict)
+    """What running channels say of themselves; part of `checks`."""
     _parts: ExitStack = field(default_factory=ExitStack, repr=False)
 
     def close(self) -> None:
@@ -110,9 +117,11 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
     from core.store.documents import DocumentStore
     from core.store.engine import open_engine, upgrade
     from core.store.feedback import FeedbackStore
+    from core.store.inbox import Inbox
     from core.store.keys import KeyStore
     from core.store.lexical import open_lexical
     from core.store.meta import IndexMeta
+    from core.store.places import Bindings, Threads
 
     with ExitStack() as parts:
         if held is not None:
@@ -151,10 +160,20 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
         parts.callback(pipeline.close)
         if not for_reindex:
             pipeline.recover()
-        checks = Readiness(settings, store, vectors, chooser).checks
-        record = Record(conversations, FeedbackStore(engine), KeyStore(engine), retriever)
+        reports: dict[str, Check] = {}
+        checks = Readiness(settings, store, vectors, chooser, reports).checks
+        keep_days = settings.conversations.keep_days
+        record = Record(
+            conversations,
+            FeedbackStore(engine),
+            KeyStore(engine),
+            retriever,
+            Inbox(engine, keep_days),
+            Threads(engine, keep_days),
+            Bindings(engine),
+        )
         return Application(
-            settings, responder, pipeline, checks, held, embedder.identity, record, metrics, parts.pop_all()
+            settings, responder, pipeline, checks, held, embedder.identity, record, metrics, reports, parts.pop_all()
         )
 
 

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "chat": ("bots.commands:chat", "Ask questions and follow-ups in the terminal."),
     "documents": ("ingest.commands:app", "Add, list, show, remove and re-index documents."),
     "keys": ("bots.gateway.keys_commands:app", "Create, list and revoke keys for the HTTP API."),
+    "init": ("bots.init:app", "Connect Slack: prints the app's manifest and what to do."),
     "doctor": ("core.doctor:doctor", "Check settings, data folder, index, model and tokens, and say what to do."),
     "settings": ("core.settings_example:app", "Show the settings that exist, with their defaults."),
     "models": ("core.retrieval.embed.commands:app", "Prepare the embedding model."),

@@ -18,9 +18,11 @@ from core.errors import DataFolderInUse, IndexMismatch, LorekeeperError
 from core.generation.build import open_generation
 from core.health import Check, State
 from core.log import configure
+from core.plugins import load as load_plugin
 from core.readiness import check_disk, check_model
 from core.settings import Settings, config_file, load
 
+SLACK = "bots.slack.check:check"
 MARKS = {State.OK: "ok      ", State.DEGRADED: "degraded", State.FAILED: "FAILED  "}
 
 
@@ -58,7 +60,7 @@ def _examine() -> Iterator[Check]:
         return
     yield Check("data folder", State.OK, str(settings.data_dir), "")
     yield from _examine_application(settings)
-    yield from _tokens(settings)
+    yield from _examine_platforms(settings)
 
 
 def _examine_application(settings: Settings) -> Iterator[Check]:
@@ -112,31 +114,9 @@ def _examine_model(settings: Settings) -> Check:
         return Check("model", State.FAILED, error.message, "")
 
 
-def _tokens(settings: Settings) -> Iterator[Check]:
-    slack = settings.slack
-    given = {
-        "SLACK_BOT_TOKEN": slack.bot_token.get_secret_value(),
-        "SLACK_APP_TOKEN": slack.app_token.get_secret_value(),
-    }
-    missing = [name for name, value in given.items() if not value]
-    if len(missing) == len(given):
-        yield Check("slack", State.OK, "off (no tokens set)", "")
-    elif missing:
-        yield Check(
-            "slack",
-            State.DEGRADED,
-            f"{missing[0]} is missing",
-            "Set both tokens; docs/slack.md says where to find them.",
-        )
-    elif not given["SLACK_BOT_TOKEN"].startswith("xoxb-") or not given["SLACK_APP_TOKEN"].startswith("xapp-"):
-        yield Check(
-            "slack",
-            State.DEGRADED,
-            "a token has the wrong form",
-            "SLACK_BOT_TOKEN begins with xoxb-, SLACK_APP_TOKEN with xapp-.",
-        )
-    else:
-        yield Check("slack", State.OK, "tokens set", "")
+def _examine_platforms(settings: Settings) -> Iterator[Check]:
+    checks: Sequence[Check] = asyncio.run(load_plugin(SLACK)(settings))
+    yield from checks
     discord = settings.discord.token.get_secret_value()
     yield Check("discord", State.OK, "token set" if discord else "off (no token set)", "")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -235,6 +235,11 @@ class Parser(Protocol):
 
 class Channel(Protocol):
     """A running adapter: Slack, Discord, the gateway."""
+
+    @property
+    def doors(self) -> Mapping[str, Any]:
+        """By path, the ASGI applications that the gateway has to serve for it."""
+        ...
 
     async def serve(self) -> None:
         """Run until cancelled."""

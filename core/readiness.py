@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from core.datafolder import free_bytes
@@ -21,11 +21,20 @@ LEAST_FREE_BYTES = 500 * 1024 * 1024
 class Readiness:
     """Asks each dependency, with a time limit. Belongs to one event loop."""
 
-    def __init__(self, settings: Settings, store: DocumentStore, vectors: VectorIndex, chooser: Chooser) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: DocumentStore,
+        vectors: VectorIndex,
+        chooser: Chooser,
+        reports: Mapping[str, Check] | None = None,
+    ) -> None:
+        """`reports`: what running channels say of themselves, by name."""
         self._settings = settings
         self._store = store
         self._vectors = vectors
         self._chooser = chooser
+        self._reports = reports if reports is not None else {}
         self._running: dict[str, asyncio.Task[Check]] = {}
 
     async def checks(self) -> Sequence[Check]:
@@ -34,6 +43,7 @@ class Readiness:
             await self._in_time("index", lambda: asyncio.to_thread(self._index)),
             await self._in_time("model", lambda: check_model(self._settings, self._chooser)),
             await self._in_time("disk", lambda: asyncio.to_thread(check_disk, self._settings)),
+            *self._reports.values(),
         ]
 
     async def _in_time(self, name: str, check: Callable[[], Coroutine[Any, Any, Check]]) -> Check:

@@ -152,9 +152,8 @@ class Responder:
     async def _history(self, question: Question) -> tuple[Turn, ...]:
         if question.history or question.thread is None:
             return question.history
-        return await asyncio.to_thread(
-            self.conversations.history, thread_key(question.scope, question.thread, question.asker)
-        )
+        thread = thread_key(question.scope, question.thread, question.asker)
+        return await asyncio.to_thread(lambda: self.conversations.history(thread, before=question.id))
 
     async def _remember(self, question: Question, answer: Answer) -> None:
         if question.thread is None or answer.outcome in {Outcome.INVALID_QUESTION, Outcome.FAILED}:

@@ -174,9 +174,25 @@ class Conversations(Section):
 class Slack(Section):
     """Slack. Off without tokens."""
 
-    bot_token: SecretStr = SecretStr("")
-    app_token: SecretStr = SecretStr("")
-    signing_secret: SecretStr = SecretStr("")
+    bot_token: SecretStr = Field(SecretStr(""), description="Begins with xoxb-.")
+    app_token: SecretStr = Field(
+        SecretStr(""),
+        description="Begins with xapp-. With it, Slack is reached by Socket Mode: no public address needed.",
+    )
+    signing_secret: SecretStr = Field(
+        SecretStr(""), description="Without an app token: Slack calls the gateway at /slack/events."
+    )
+    api_url: str = Field("https://slack.com/api/", pattern=r"^https?://\S+$", description="Slack's Web API.")
+    missed_minutes: float = Field(
+        60, ge=0, description="What was sent while the bot was down is answered if it is not older."
+    )
+    channels: dict[str, NamespaceName] = Field(
+        default_factory=dict, description="Which namespace a channel asks, by the channel's id."
+    )
+    admins: list[str] = Field(
+        default_factory=list,
+        description="Ids of people (U...) and user groups (S...) who manage documents. Empty: the workspace's admins.",
+    )
 
 
 class Discord(Section):

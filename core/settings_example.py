@@ -47,7 +47,7 @@ def example() -> str:
     for name, section in sections:
         lines += ["", *(f"# {line}" for line in (section.__doc__ or "").splitlines()), f"[{name}]"]
         for key, field in section.model_fields.items():
-            lines += _setting(key, field, field.default)
+            lines += _setting(key, field, field.get_default(call_default_factory=True))
     return "\n".join(lines) + "\n"
 
 

@@ -16,6 +16,7 @@ SECRETS = {
     "SLACK_BOT_TOKEN": "xoxb-sesame-bot",
     "SLACK_APP_TOKEN": "xapp-sesame-app",
     "SLACK_SIGNING_SECRET": "sesame-signing",
+    "LOREKEEPER_SLACK__API_URL": "http://127.0.0.1:9/api/",
     "DISCORD_TOKEN": "sesame-discord",
     "LOREKEEPER_GENERATION__API_KEY": "sesame-generation",
     "LOREKEEPER_GENERATION__BASE_URL": "http://127.0.0.1:9/v1",
@@ -78,11 +79,17 @@ def test_an_unknown_part_to_run_is_named(here: Place) -> None:
     assert "gateway" in done.err
 
 
-@pytest.mark.parametrize("name", ["slack", "discord"])
-def test_a_channel_that_this_release_does_not_have_is_said_to_be_that(here: Place, name: str) -> None:
-    done = here.run("run", "--only", name)
+def test_a_channel_that_this_release_does_not_have_is_said_to_be_that(here: Place) -> None:
+    done = here.run("run", "--only", "discord")
     assert done.status == 1
-    assert f"This release has no {name.title()} channel yet." in done.err
+    assert "This release has no Discord channel yet." in done.err
+
+
+def test_slack_alone_cannot_run_without_its_tokens(here: Place) -> None:
+    done = here.run("run", "--only", "slack")
+    assert done.status == 2
+    assert "SLACK_BOT_TOKEN" in done.err
+    assert "Traceback" not in done.err
 
 
 def test_a_database_that_is_down_is_an_error_without_its_password(tmp_path: Path) -> None:
@@ -98,8 +105,9 @@ def test_the_doctor_has_a_line_for_everything_and_tells_no_secret(tmp_path: Path
     done = place(tmp_path, **SECRETS).run("doctor")
     lines = {line.split(":")[0].split()[-1]: line for line in done.out.splitlines()}
     assert set(lines) == {
-        "settings", "folder", "embedding", "gateway", "database", "index", "model", "disk", "slack", "discord"
+        "settings", "folder", "embedding", "gateway", "database", "index", "model", "disk", "bot", "events", "discord"
     }  # fmt: skip
+    assert "Slack cannot be reached" in lines["bot"]
     assert lines["model"].startswith("degraded")
     assert "generation.base_url" in lines["model"]
     assert "sesame" not in done.out + done.err

@@ -50,7 +50,9 @@ def test_a_server_is_asked_by_other_commands_and_stops_cleanly(tmp_path: Path) -
     assert read_owner(here.data) is None
     assert server.url in log
     assert imported(log) & TORCH == set()
-    assert "This release has no Slack channel yet." in log
+    assert "channel=slack" in log
+    assert "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET" in log
+    assert "off: SLACK_APP_TOKEN" in doctor.out
     assert "Discord" not in log
     assert "sesame" not in log + added.err + asked.err + doctor.out + doctor.err
     assert owner.token not in log + doctor.out

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from bots.gateway import ask, document_events, documents, health, metrics, openai_api, pages, problems, threads, uploads
@@ -31,8 +32,12 @@ class App:
     stop: Callable[[], None]
 
 
-def create_app(application: Application, owner_token: str = "") -> App:
-    """The application for one owner's token; without a token nobody is the owner."""
+def create_app(application: Application, owner_token: str = "", doors: Mapping[str, ASGIApp] | None = None) -> App:
+    """The application for one owner's token; without a token nobody is the owner.
+
+    `doors`: by path, what chat platforms deliver their events to. They verify for themselves who comes.
+    """
+    doors = doors or {}
     server = application.settings.server
     # The interactive documentation loads scripts from another host, so only the specification itself is served.
     app = FastAPI(title="Lorekeeper", version=version("lorekeeper"), docs_url=None, redoc_url=None)
@@ -54,9 +59,11 @@ def create_app(application: Application, owner_token: str = "") -> App:
     app.include_router(metrics.router)
     app.include_router(pages.router)
     application.metrics.start()
+    for path, door in doors.items():
+        app.router.routes.append(Route(path, door))
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
 
-    bodies = Protection(app, max_upload_bytes=server.max_upload_mb * 2**20)
-    admission = Admission(bodies, server, app.state.keyring, owner_token)
+    bodies = Protection(app, max_upload_bytes=server.max_upload_mb * 2**20, doors=doors)
+    admission = Admission(bodies, server, app.state.keyring, owner_token, doors)
     # Around everything, so that replies to errors that nobody expected are protected and counted, too.
     return App(Measured(SecurityHeaders(admission), application.metrics), bodies.stop)

@@ -7,11 +7,12 @@ import contextlib
 import errno
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 import structlog
 import uvicorn
+from starlette.types import ASGIApp
 
 from bots.gateway.app import create_app
 from bots.gateway.connection import connection_class, most_connections
@@ -31,9 +32,14 @@ log = structlog.get_logger(__name__)
 class Gateway:
     """Implements `core.ports.Channel`."""
 
-    def __init__(self, application: Application, listener: socket.socket) -> None:
+    def __init__(self, application: Application, listener: socket.socket, doors: Mapping[str, ASGIApp]) -> None:
         self._application = application
+        self._doors = doors
         self._listener = listener
+
+    @property
+    def doors(self) -> Mapping[str, ASGIApp]:
+        return {}
 
     @property
     def url(self) -> str:
@@ -47,7 +53,7 @@ class Gateway:
             await self._serve(claim.announce(self.url) if claim is not None else "")
 
     async def _serve(self, token: str) -> None:
-        app = create_app(self._application, token)
+        app = create_app(self._application, token, self._doors)
         server = _Server(
             uvicorn.Config(
                 app.asgi,
@@ -89,8 +95,11 @@ class _Server(uvicorn.Server):
         yield
 
 
-def open_channel(application: Application) -> Gateway:
-    """Bind the address. Raises `InvalidSettings` when that is not possible."""
+def open_channel(application: Application, doors: Mapping[str, ASGIApp] | None = None) -> Gateway:
+    """Bind the address. Raises `InvalidSettings` when that is not possible.
+
+    `doors`: what other channels want served, by path.
+    """
     server = application.settings.server
     _check_keys(application)
     family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
@@ -100,7 +109,7 @@ def open_channel(application: Application) -> Gateway:
         raise InvalidSettings(_explain(server.host, server.port, error)) from error
     # asyncio does it only for sockets that name their protocol; without, each reply on a kept connection waits 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return Gateway(application, listener)
+    return Gateway(application, listener, doors or {})
 
 
 def _check_keys(application: Application) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from http import HTTPStatus
 
 from starlette.datastructures import Headers
@@ -15,6 +16,8 @@ LARGEST_BODY = 64 * 1024
 # As much as a command line can hold (on Linux 2 MB), with room for JSON around each path.
 # A chat client sends the whole conversation each time.
 LARGEST_BODY_OF = {"/v1/documents/paths": 4 * 2**20, "/v1/chat/completions": 4 * 2**20}
+# A chat platform repeats a long message several times in one event.
+LARGEST_AT_A_DOOR = 2**20
 MULTIPART_SLACK = 64 * 1024
 # Reading on for a while lets a client finish sending and see the answer instead of a broken connection.
 DRAIN_SECONDS = 30.0
@@ -30,8 +33,10 @@ PIECES_PATH = "/v1/uploads"
 class Protection:
     """Pure ASGI, so that bodies and answers stream through."""
 
-    def __init__(self, app: ASGIApp, *, max_upload_bytes: int) -> None:
+    def __init__(self, app: ASGIApp, *, max_upload_bytes: int, doors: Collection[str] = ()) -> None:
+        """`doors`: paths at which chat platforms deliver events."""
         self._app = app
+        self._largest = LARGEST_BODY_OF | dict.fromkeys(doors, LARGEST_AT_A_DOOR)
         self._max_upload_bytes = max_upload_bytes
         self._receiving: set[asyncio.Timeout] = set()
         self._is_stopping = False
@@ -93,7 +98,7 @@ class Protection:
     def _limit(self, scope: Scope) -> int:
         if _is_upload(scope):
             return self._max_upload_bytes + MULTIPART_SLACK
-        return LARGEST_BODY_OF.get(scope["path"], LARGEST_BODY)
+        return self._largest.get(scope["path"], LARGEST_BODY)
 
     def _explain(self, scope: Scope, limit: int) -> str:
         if _is_upload(scope):

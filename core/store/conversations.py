@@ -55,20 +55,52 @@ class Conversations:
             connection.execute(sa.delete(exchanges).where(exchanges.c.asked_at < now - self._keep))
             upsert(connection, exchanges, [row], key=("thread", "id"), keep=("asked_at",))
 
-    def history(self, thread: str, limit: int = 10) -> tuple[Turn, ...]:
-        """The last `limit` questions with their answers, oldest first. Raises `StorageFailed`."""
+    def history(self, thread: str, limit: int = 10, *, before: str = "") -> tuple[Turn, ...]:
+        """The last `limit` questions with their answers, oldest first. Raises `StorageFailed`.
+
+        `before` is the id of a question that may be asked for the second time: only what came before it counts.
+        """
         return tuple(
             turn
-            for each in self.exchanges(thread, limit)
+            for each in self.exchanges(thread, limit, before=before)
             for turn in (Turn("user", each.question), Turn("assistant", each.answer.text))
         )
 
-    def exchanges(self, thread: str, limit: int = 100) -> tuple[Exchange, ...]:
-        """The last `limit` questions with their whole answers, oldest first. Raises `StorageFailed`."""
+    def exchanges(self, thread: str, limit: int = 100, *, before: str = "") -> tuple[Exchange, ...]:
+        """The last `limit` questions with their whole answers, oldest first. Raises `StorageFailed`.
+
+        `before` is the id of one of them: only what came before it counts. One that is not there changes nothing.
+        """
         query = sa.select(exchanges).where(exchanges.c.thread == thread).order_by(exchanges.c.position.desc())
+        if before:
+            again = sa.select(exchanges.c.position).where(exchanges.c.thread == thread, exchanges.c.id == before)
+            query = query.where(exchanges.c.position < sa.func.coalesce(again.scalar_subquery(), exchanges.c.position + 1))
         with reading(self._engine) as connection:
             rows = connection.execute(query.limit(limit)).mappings().all()
         return tuple(_exchange(row) for row in reversed(rows))
+
+    def find(self, answer_id: str) -> Exchange | None:
+        """The exchange with this answer, in whatever thread; None when it is not kept (any more)."""
+        query = sa.select(exchanges).where(exchanges.c.id == answer_id).order_by(exchanges.c.position.desc()).limit(1)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).mappings().first()
+        return None if row is None else _exchange(row)
+
+    def popular(self, namespace: str, limit: int, least: int = 2) -> list[str]:
+        """The questions that were asked (and answered) most often, at least `least` times: what one person asked once
+        is that person's business.
+        """
+        times = sa.func.count()
+        query = (
+            sa.select(exchanges.c.question)
+            .where(exchanges.c.namespace == namespace, exchanges.c.outcome == Outcome.ANSWERED.value)
+            .group_by(exchanges.c.question)
+            .having(times >= least)
+            .order_by(times.desc(), sa.func.max(exchanges.c.position).desc())
+            .limit(limit)
+        )
+        with reading(self._engine) as connection:
+            return list(connection.scalars(query))
 
     def forget(self, thread: str) -> int:
         """Delete a thread, with the feedback on its answers; returns how many answers there were."""

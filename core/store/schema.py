@@ -195,3 +195,48 @@ api_keys = sa.Table(
     sa.Column("expires_at", UtcDateTime),
     sa.Column("revoked_at", UtcDateTime),
 )
+
+# What a chat platform delivered and has to be answered: written before the platform is told that it arrived.
+inbox = sa.Table(
+    "inbox",
+    metadata,
+    sa.Column("position", Counter, primary_key=True),
+    sa.Column("key", CleanText, nullable=False, unique=True),
+    sa.Column("channel", CleanText, nullable=False),
+    # Entries of one thread are worked on one after the other.
+    sa.Column("thread", CleanText, nullable=False),
+    sa.Column("payload", sa.JSON, nullable=False),
+    # Counts up when the person edits the message.
+    sa.Column("revision", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("state", CleanText, nullable=False),
+    sa.Column("reply", sa.JSON, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("received_at", UtcDateTime, nullable=False, index=True),
+    # Nobody else works on it before `due_at`.
+    sa.Column("worker", CleanText, nullable=False, server_default=""),
+    sa.Column("due_at", UtcDateTime, nullable=False),
+    sa.Index("ix_inbox_channel_state_due_at", "channel", "state", "due_at"),
+    sa.Index("ix_inbox_thread_state_position", "thread", "state", "position"),
+    sqlite_autoincrement=True,
+)
+
+# Threads that the bot takes part in.
+chat_threads = sa.Table(
+    "chat_threads",
+    metadata,
+    sa.Column("thread", CleanText, primary_key=True),
+    sa.Column("is_quiet", sa.Boolean, nullable=False),
+    # Who spoke to other people since the bot's last answer.
+    sa.Column("talking", Strings, nullable=False),
+    sa.Column("updated_at", UtcDateTime, nullable=False, index=True),
+)
+
+# Which documents a place on a chat platform asks, by an admin's command.
+bindings = sa.Table(
+    "bindings",
+    metadata,
+    sa.Column("place", CleanText, primary_key=True),
+    sa.Column("namespace", CleanText, nullable=False),
+    sa.Column("bound_by", CleanText, nullable=False),
+    sa.Column("bound_at", UtcDateTime, nullable=False),
+)

@@ -26,7 +26,8 @@ SHOWN = {path.name: path for path in PAGES}
 
 
 def settings(prefix: str, section: type[Section]) -> Iterator[tuple[str, Any]]:
-    return ((f"{prefix}.{key}", field.default) for key, field in section.model_fields.items())
+    fields = section.model_fields.items()
+    return ((f"{prefix}.{key}", field.get_default(call_default_factory=True)) for key, field in fields)
 
 
 def every_setting() -> dict[str, Any]:

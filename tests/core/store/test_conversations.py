@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy.engine import Engine
 
 from core.store.conversations import Conversations, thread_key
@@ -44,6 +45,15 @@ def test_only_the_last_turns_count(engine: Engine) -> None:
         "Question 3",
         "Question 4",
     ]
+
+
+@pytest.mark.parametrize(("before", "seen"), [("1", ""), ("3", "12"), ("4", "123"), ("unknown", "1234"), ("", "1234")])
+def test_a_question_asked_again_sees_neither_its_answer_nor_later_ones(engine: Engine, before: str, seen: str) -> None:
+    conversations = Conversations(engine)
+    for number in "1234":
+        conversations.append(*asked("t", number, f"Question {number}", f"Answer {number}"))
+    turns = conversations.history(key("t"), before=before)
+    assert [turn.text for turn in turns] == [f"{kind} {each}" for each in seen for kind in ("Question", "Answer")]
 
 
 def test_recording_a_question_twice_changes_nothing(engine: Engine) -> None:

@@ -53,18 +53,24 @@ async def answer(slack: Stage, request: web.Request) -> web.Response:
         spec = spec_of(name)
         caller = _caller(slack, spec, request, arguments)
         team = caller.team
+        headers = _granted(caller)
         body = {"ok": True, **await _carried_out(slack, spec, caller, arguments)}
         if fault is not None:
             return await _spoilt(slack, name, arguments, fault)
     except Throttled as throttled:
         body, status = {"ok": False, "error": "ratelimited"}, 429
-        headers = {"Retry-After": str(throttled.retry_after)}
+        headers["Retry-After"] = str(throttled.retry_after)
     except Refused as refused:
         body = refused.body()
         if refused.violation:
             slack.violate(name, refused.error, refused.detail)
     _record(slack, name, arguments, team, status, str(body.get("error", "")))
     return web.json_response(body, status=status, headers=headers)
+
+
+def _granted(caller: Installation) -> dict[str, str]:
+    """Slack says with every answer what the token may do."""
+    return {"x-oauth-scopes": ",".join(sorted(caller.scopes))} if caller.scopes else {}
 
 
 async def _carried_out(slack: Stage, spec: MethodSpec, caller: Installation, arguments: Arguments) -> Json:

@@ -1,0 +1,1 @@
+"""What all chat platforms share, and nothing of a single one."""

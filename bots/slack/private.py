@@ -1,0 +1,78 @@
+"""Answers that only one person sees: to a command, through the address that Slack gives for half an hour."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+import structlog
+
+from bots.chat import wording
+from bots.chat.desk import Retry
+from bots.chat.incoming import Incoming
+from bots.slack.blocks import Rendered, answer_messages, sentence
+from core.types import Answer
+
+# https://docs.slack.dev/interactivity/handling-user-interaction#message_responses: five times at most.
+MOST_POSTS = 4
+POST_SECONDS = 10.0
+log = structlog.get_logger(__name__)
+
+
+class PrivateSurface:
+    """Implements `bots.chat.answering.Surface`. Nothing is streamed: each post to the address is a new message."""
+
+    def __init__(self, session: aiohttp.ClientSession, incoming: Incoming) -> None:
+        self._session = session
+        self._url = incoming.place["response_url"]
+
+    async def begin(self) -> None:
+        """The acknowledgement has said that the search is on."""
+
+    def token(self, text: str, *, restart: bool) -> None:
+        pass
+
+    async def finish(self, answer: Answer) -> None:
+        messages = answer_messages(answer, private=True)
+        await self._post(messages[:MOST_POSTS])
+
+    async def say(self, text: str) -> None:
+        await self._post([sentence(text)])
+
+    async def stopped(self) -> None:
+        await self.say(wording.STOPPED)
+
+    async def remove(self) -> None:
+        pass
+
+    async def close(self) -> None:
+        pass
+
+    async def _post(self, messages: Sequence[Rendered]) -> None:
+        for message in messages:
+            await respond(self._session, self._url, message)
+
+
+async def respond(
+    session: aiohttp.ClientSession, url: str, message: Rendered, *, to_all: bool = False, replace: bool = False
+) -> None:
+    """Post to a response_url. Raises `Retry` when Slack could not be reached."""
+    body: dict[str, Any] = {
+        "response_type": "in_channel" if to_all else "ephemeral",
+        "replace_original": replace,
+        "text": message.text,
+        "blocks": list(message.blocks),
+    }
+    limit = aiohttp.ClientTimeout(total=POST_SECONDS)
+    try:
+        async with session.post(url, json=body, timeout=limit, allow_redirects=False) as response:
+            status = response.status
+            reply = (await response.content.read(200)).decode("utf-8", "replace")
+    except (aiohttp.ClientError, OSError, TimeoutError) as error:
+        raise Retry(f"response_url: {type(error).__name__}") from error
+    if status >= 500:  # noqa: PLR2004
+        raise Retry(f"response_url: status {status}")
+    if status >= 400:  # noqa: PLR2004
+        # Used up or too old: there is no other way to this person's eyes.
+        log.warning("a private answer could not be shown", status=status, reply=reply)

@@ -1,0 +1,96 @@
+"""The Slack channel on a loopback Slack, with a real store and index and a model server that says what it is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from bots.slack.channel import SlackChannel, open_channel
+from core.build import Application, open_application
+from core.ports import Asker
+from core.settings import Settings
+from core.types import Answer, Citation, Event, Finished, Outcome, Question, Token
+from tests.fakes.embedder import WordEmbedder
+from tests.fakes.openai_server import FakeOpenAI
+from tests.fakes.slack import FakeSlack
+
+LEAVE = "# Leave\n\nYou accrue 13 days of annual leave per year.\n"
+QUESTION = "How many days of annual leave do I accrue?"
+ANSWER = "You accrue 13 days of annual leave per year. [1]"
+WAIT = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bot:
+    """A running Slack channel."""
+
+    application: Application
+    channel: SlackChannel
+
+
+def settings(folder: Path, workspace: FakeSlack, model: FakeOpenAI | None = None, **changes: Any) -> Settings:
+    """For one data folder. Keeps to Socket Mode unless `slack={"app_token": ""}` is given."""
+    tokens = {"bot_token": workspace.bot.token, "app_token": workspace.app_token, "api_url": workspace.api_url}
+    generation = {"base_url": model.url, "retries": 0} if model else {}
+    given = {"slack": tokens | changes.pop("slack", {}), "generation": generation | changes.pop("generation", {})}
+    return Settings.model_validate({"data_dir": folder / "data", "server": {"port": 0}, **given, **changes})
+
+
+@dataclass(frozen=True, slots=True)
+class Scripted:
+    """Implements `core.ports.Asker`: says its text, a word at a time, for so many seconds."""
+
+    text: str
+    seconds: float = 0.0
+
+    async def stream(self, question: Question) -> AsyncGenerator[Event, None]:
+        words = self.text.split(" ")
+        for word in words:
+            await asyncio.sleep(self.seconds / len(words))
+            yield Token(f"{word} ")
+        cited = (Citation(1, "Leave", "", self.text[:100], "d1"),)
+        yield Finished(Answer(question.id, Outcome.ANSWERED, self.text, cited, thread=question.thread))
+
+    async def ask(self, question: Question) -> Answer:
+        raise NotImplementedError
+
+
+@asynccontextmanager
+async def running(
+    chosen: Settings, slack: FakeSlack, *, text: str = LEAVE, asker: Asker | None = None
+) -> AsyncGenerator[Bot, None]:
+    """Connected, with one document, until the block ends."""
+    with patch("core.build.open_embedder", lambda _: WordEmbedder()):
+        application = await asyncio.to_thread(open_application, chosen, "lorekeeper run", through_owner=False)
+    try:
+        if text:
+            path = chosen.data_dir / "leave.md"
+            path.write_text(text)
+            await application.documents.add_file("leave.md", path, "default")
+        if asker is not None:
+            application = replace(application, asker=asker)
+        async with serving(application, slack) as channel:
+            yield Bot(application, channel)
+    finally:
+        await asyncio.to_thread(application.close)
+
+
+@asynccontextmanager
+async def serving(application: Application, slack: FakeSlack) -> AsyncGenerator[SlackChannel, None]:
+    channel = open_channel(application)
+    live = len(slack.sockets.live)
+    task = asyncio.create_task(channel.serve())
+    try:
+        if application.settings.slack.app_token.get_secret_value():
+            await slack.until(lambda: task.done() or len(slack.sockets.live) > live, WAIT)
+        if task.done():
+            await task
+        yield channel
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
