@@ -19,7 +19,7 @@ def configured(settings: Settings) -> list[str]:
     """The channels that the settings switch on; a chat platform by its tokens."""
     slack = settings.slack
     tokens = {
-        "slack": (slack.bot_token, slack.app_token, slack.signing_secret),
+        "slack": (slack.bot_token, slack.app_token, slack.signing_secret, slack.client_secret),
         "discord": (settings.discord.token,),
     }
     return [GATEWAY, *(name for name, given in tokens.items() if any(token.get_secret_value() for token in given))]

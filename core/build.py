@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from core.datafolder import Claim, Owner, claim, prepare
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from core.store.conversations import Conversations
     from core.store.feedback import FeedbackStore
     from core.store.inbox import Inbox
+    from core.store.installations import Installations
     from core.store.keys import KeyStore
     from core.store.places import Bindings, Threads
 
@@ -37,6 +39,8 @@ class Record:
     inbox: Inbox
     threads: Threads
     bindings: Bindings
+    installations: Callable[[str], Installations]
+    """By channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +122,7 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
     from core.store.engine import open_engine, upgrade
     from core.store.feedback import FeedbackStore
     from core.store.inbox import Inbox
+    from core.store.installations import Installations
     from core.store.keys import KeyStore
     from core.store.lexical import open_lexical
     from core.store.meta import IndexMeta
@@ -140,10 +145,10 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
         reranker = CrossEncoderReranker(settings.retrieval.reranker) if settings.retrieval.reranker else None
         lexical = open_lexical(engine)
         remembering = RememberingEmbedder(embedder)
-        batcher = QueryBatcher(remembering)
-        retriever = HybridRetriever(batcher, vectors, lexical, store, settings.retrieval, reranker)
+        retriever = HybridRetriever(QueryBatcher(remembering), vectors, lexical, store, settings.retrieval, reranker)
         chooser, rewriter = open_generation(settings.generation, remembering)
-        conversations = Conversations(engine, settings.conversations.keep_days)
+        keep_days = settings.conversations.keep_days
+        conversations = Conversations(engine, keep_days)
         metrics = Metrics(store.count_by_status, chooser.healthy if _has_model(settings) else None)
         responder = Responder(
             retriever=retriever,
@@ -162,7 +167,6 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
             pipeline.recover()
         reports: dict[str, Check] = {}
         checks = Readiness(settings, store, vectors, chooser, reports).checks
-        keep_days = settings.conversations.keep_days
         record = Record(
             conversations,
             FeedbackStore(engine),
@@ -171,6 +175,7 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
             Inbox(engine, keep_days),
             Threads(engine, keep_days),
             Bindings(engine),
+            partial(Installations, engine),
         )
         return Application(
             settings, responder, pipeline, checks, held, embedder.identity, record, metrics, reports, parts.pop_all()

@@ -182,6 +182,13 @@ class Slack(Section):
     signing_secret: SecretStr = Field(
         SecretStr(""), description="Without an app token: Slack calls the gateway at /slack/events."
     )
+    client_id: str = Field(
+        "", description="With it, several workspaces can install the bot at /slack/install; there is no bot token then."
+    )
+    client_secret: SecretStr = SecretStr("")
+    workspaces: list[str] = Field(
+        default_factory=list, description="Ids of the workspaces (T...) that may install it. Empty: none."
+    )
     api_url: str = Field("https://slack.com/api/", pattern=r"^https?://\S+$", description="Slack's Web API.")
     missed_minutes: float = Field(
         60, ge=0, description="What was sent while the bot was down is answered if it is not older."

@@ -36,8 +36,12 @@ PATIENCE_SECONDS = 180.0
 IDEMPOTENT = frozenset(
     {"auth.test", "chat.update", "agents.sessions.setStatus", "assistant.threads.setStatus", "views.publish"}
 )
-# These take no JSON.
 READS = (".info", ".history", ".replies", ".members", ".list", ".conversations", "getPermalink")
+# These take no JSON.
+FORMS = (*READS, "oauth.v2.access")
+# The installation has ended, or its token: what was asked is answered if it comes back.
+LOCKED_OUT = frozenset({"invalid_auth", "not_authed", "token_revoked", "token_expired", "account_inactive"})
+LOCKED_OUT_SECONDS = 60.0
 # What is worth another try: Slack's own troubles.
 PASSING = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org"})
 log = structlog.get_logger(__name__)
@@ -121,12 +125,12 @@ class Calls:
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 given = {name: value for name, value in arguments.items() if value is not None}
-                reads = method.endswith(READS)
+                is_form = method.endswith(FORMS)
                 response = await self._client.api_call(
                     method,
-                    headers={"Authorization": f"Bearer {self._token}"},
-                    data=given if reads else None,
-                    json=None if reads else given,
+                    headers={"Authorization": f"Bearer {self._token}"} if self._token else {},
+                    data=given if is_form else None,
+                    json=None if is_form else given,
                 )
         except SlackApiError as error:
             raise _explained(method, error) from None
@@ -185,6 +189,8 @@ def _explained(method: str, error: SlackApiError) -> Exception:
     if status >= 500 or code in PASSING:  # noqa: PLR2004
         # Slack says that it failed, and may have done it all the same.
         return Unknown(f"{method}: status {status} {code}")
+    if code in LOCKED_OUT:
+        return Retry(f"{method}: {code}", LOCKED_OUT_SECONDS)
     return Refused(method, code or f"status {status}")
 
 

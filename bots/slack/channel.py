@@ -18,16 +18,37 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bots.chat.answering import Answering, Surface
 from bots.chat.desk import Desk, Retry, Work
 from bots.chat.incoming import Incoming
+from bots.chat.library import Library
 from bots.slack.actions import Actions
+from bots.slack.admins import Admins
 from bots.slack.app import build_app, quiet_logger
 from bots.slack.calls import Refused, Unknown
-from bots.slack.events import CHANNEL, Deleted, Edited, Opened, Said, Stopped, meaning
+from bots.slack.events import (
+    CHANNEL,
+    Deleted,
+    Edited,
+    HomeOpened,
+    Left,
+    Opened,
+    Said,
+    Stopped,
+    files_key,
+    meaning,
+    parts,
+    team_of,
+)
+from bots.slack.files import Files
+from bots.slack.home import Home
 from bots.slack.http import EVENTS_PATH, Door
+from bots.slack.lore import Lore
+from bots.slack.membership import Membership
 from bots.slack.missed import missed
 from bots.slack.posting import SlackSurface
 from bots.slack.private import PrivateSurface
 from bots.slack.prompts import suggest
-from bots.slack.workspaces import Workspace, Workspaces, introduce
+from bots.slack.receiving import Destinations, Receiving
+from bots.slack.upload_view import Uploads
+from bots.slack.workspaces import Workspace
 from core.build import Application, Record
 from core.errors import InvalidSettings
 from core.health import Check, State
@@ -47,12 +68,17 @@ class SlackChannel:
         self._application = application
         self._settings: Slack = application.settings.slack
         self._record = record
-        self._workspaces = Workspaces({})
+        installations = record.installations(CHANNEL)
+        self._membership = Membership(self._settings, application.settings.server.public_url, installations)
+        self._workspaces = self._membership.workspaces
         self._session: aiohttp.ClientSession | None = None
         self._background: set[asyncio.Task[None]] = set()
         bound = {f"{CHANNEL}:{channel}": namespace for channel, namespace in self._settings.channels.items()}
         self._router = Router(bound)
         self._door = Door()
+        self._library = Library(application.documents, record.bindings, record.conversations, bound, application.checks)
+        self._admins = Admins(self._settings.admins)
+        self._home = Home(lambda: self._workspaces, self._library, self._admins)
         answering = Answering(
             asker=application.asker,
             threads=record.threads,
@@ -61,51 +87,89 @@ class SlackChannel:
             router=self._router,
             seconds=application.settings.server.request_seconds,
         )
-        self._desk = Desk(record.inbox, CHANNEL, Work(answering.answer, answering.interrupted, answering.give_up))
+        server, documents = application.settings.server, application.documents
+        self._files = Files(
+            lambda: self.session, application.settings.data_dir, self._settings.api_url, server.max_upload_mb
+        )
+        receiving = Receiving(
+            self._find,
+            documents,
+            Destinations(documents, record.bindings, self._settings.channels),
+            self._admins,
+            self._files,
+            self._note,
+        )
+        work = receiving.beside(Work(answering.answer, answering.interrupted, answering.give_up))
+        self._desk = Desk(record.inbox, CHANNEL, work)
+        self._uploads = Uploads(self._desk, documents)
 
     @property
     def doors(self) -> Mapping[str, Any]:
-        """What the gateway serves for it: in Socket Mode, nothing."""
-        return {} if self._uses_sockets else {EVENTS_PATH: self._door}
+        """What the gateway serves for it: events, unless they come by Socket Mode, and the pages for installing."""
+        events = {} if self._uses_sockets else {EVENTS_PATH: self._door}
+        return {**events, **self._membership.doors}
 
     async def serve(self) -> None:
-        async with self._client() as client:
-            workspace = await introduce(client, self._settings.bot_token.get_secret_value())
-            self._workspaces = Workspaces({workspace.team: workspace})
+        async with self._client() as client, self._membership.open(client):
             app = build_app(client, self._workspaces, self.receive, self._signing_secret)
             Actions(
                 lambda: self._workspaces, self._desk, self._record, self._application.documents, self.session
             ).install(app)
+            self._uploads.install(app)
+            await asyncio.to_thread(self._files.tidy, alone=self._application.claim is not None)
+            Lore(
+                lambda: self._workspaces, self._library, self._admins, self.session, self._uploads.open_upload
+            ).install(app)
+            self._home.install(app)
             working = asyncio.create_task(self._desk.run(alone=self._application.claim is not None))
             try:
                 async with self._listening(app):
-                    log.info("slack is connected", team=workspace.team)
-                    self._application.reports[CHANNEL] = Check(CHANNEL, State.OK, f"connected to {workspace.team}")
-                    self._spawn(self._catch_up(workspace))
+                    teams = [workspace.team for workspace in self._workspaces.all()]
+                    log.info("slack is connected", teams=teams)
+                    shown = f"connected to {', '.join(teams) or 'no workspace yet'}"
+                    self._application.reports[CHANNEL] = Check(CHANNEL, State.OK, shown)
+                    for workspace in self._workspaces.all():
+                        self._spawn(self._catch_up(workspace))
                     await working
             finally:
                 await self._end(working, *self._background)
 
     async def receive(self, body: dict[str, Any]) -> None:
         """Write down what an event asks for. Raises `StorageFailed`: then Slack must send it again."""
-        workspace = self._workspaces.find(str(body.get("team_id") or ""))
+        workspace = self._workspaces.find(team_of(body))
         if workspace is None:
+            log.warning("an event of a workspace that is not known", team=team_of(body))
             return
         meant = meaning(body, workspace.bot_user)
-        if isinstance(meant, Said):
-            if not self._is_too_old(meant.incoming):
-                await self._desk.accept(meant.incoming.entry())
-        elif isinstance(meant, Edited):
-            entry = meant.incoming.entry()
-            # An old message that becomes a question now is as old as it is.
-            await self._desk.revise(replace(entry, opens=False) if self._is_too_old(meant.incoming) else entry)
-        elif isinstance(meant, Deleted):
-            await self._desk.withdraw(meant.key)
+        if isinstance(meant, Said | Edited | Deleted):
+            await self._written(meant)
         elif isinstance(meant, Stopped):
             self._desk.stop(meant.thread)
-        elif isinstance(meant, Opened):
-            namespace = self._router.bindings.get(f"{CHANNEL}:{meant.channel}", "default")
-            self._spawn(suggest(workspace.calls, self._record.conversations, meant.channel, namespace))
+        elif isinstance(meant, Left):
+            await self._membership.left(meant.team)
+        elif isinstance(meant, Opened | HomeOpened):
+            await self._opened(workspace, meant)
+
+    async def _written(self, meant: Said | Edited | Deleted) -> None:
+        if isinstance(meant, Deleted):
+            for key in (files_key(meant.key), meant.key):
+                await self._desk.withdraw(key)
+            return
+        is_old = self._is_too_old(meant.incoming)
+        for part in parts(meant.incoming):
+            entry = part.entry()
+            if isinstance(meant, Edited):
+                # An old message that becomes a question now is as old as it is.
+                await self._desk.revise(replace(entry, opens=False) if is_old else entry)
+            elif not is_old:
+                await self._desk.accept(entry)
+
+    async def _opened(self, workspace: Workspace, opened: Opened | HomeOpened) -> None:
+        if isinstance(opened, HomeOpened):
+            self._spawn(self._home.show(workspace, opened.user, opened.channel))
+            return
+        namespace = await self._library.namespace_of(f"{CHANNEL}:{opened.channel}")
+        self._spawn(suggest(workspace.calls, self._record.conversations, opened.channel, namespace))
 
     @property
     def session(self) -> aiohttp.ClientSession:
@@ -120,6 +184,12 @@ class SlackChannel:
     @property
     def _signing_secret(self) -> str:
         return "" if self._uses_sockets else self._settings.signing_secret.get_secret_value()
+
+    def _find(self, team: str) -> Workspace | None:
+        return self._workspaces.find(team)
+
+    async def _note(self, entry: Entry, reply: dict[str, Any]) -> None:
+        await self._desk.note(entry, reply)
 
     def _is_too_old(self, incoming: Incoming) -> bool:
         sent = datetime.fromtimestamp(float(incoming.place["ts"]), UTC)
@@ -138,7 +208,8 @@ class SlackChannel:
         try:
             since = datetime.now(UTC) - timedelta(minutes=self._settings.missed_minutes)
             async for incoming in missed(workspace, since):
-                await self._desk.accept(incoming.entry())
+                for part in parts(incoming):
+                    await self._desk.accept(part.entry())
         except (Refused, Unknown, Retry) as error:
             log.warning("what was said meanwhile could not be read", cause=str(error))
 
@@ -190,8 +261,14 @@ def open_channel(application: Application) -> SlackChannel:
     if application.record is None:
         raise InvalidSettings("Slack runs where the data is: start it with `lorekeeper run`.")
     settings = application.settings.slack
-    bot, app = settings.bot_token.get_secret_value(), settings.app_token.get_secret_value()
-    if not bot or not (app or settings.signing_secret.get_secret_value()):
+    events = settings.app_token.get_secret_value() or settings.signing_secret.get_secret_value()
+    if settings.client_id:
+        if not (settings.client_secret.get_secret_value() and events and application.settings.server.public_url):
+            raise InvalidSettings(
+                "To be installed by several workspaces, Slack needs slack.client_id and client_secret, SLACK_APP_TOKEN or "
+                "SLACK_SIGNING_SECRET, and server.public_url. See docs/slack.md."
+            )
+    elif not settings.bot_token.get_secret_value() or not events:
         raise InvalidSettings(
             "Slack needs SLACK_BOT_TOKEN, and SLACK_APP_TOKEN or SLACK_SIGNING_SECRET. docs/slack.md says where to find them."
         )

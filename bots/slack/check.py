@@ -64,8 +64,10 @@ async def check(settings: Settings) -> Sequence[Check]:
     slack = settings.slack
     bot, app = slack.bot_token.get_secret_value(), slack.app_token.get_secret_value()
     secret = slack.signing_secret.get_secret_value()
-    if not (bot or app or secret):
+    if not (bot or app or secret or slack.client_id):
         return [Check("slack", State.OK, "off (no tokens set)", "")]
+    if slack.client_id:
+        return [_by_oauth(settings)]
     missing = missing_token(bot, app, secret)
     if missing:
         remedy = "`lorekeeper init slack` says where to find it."
@@ -74,6 +76,16 @@ async def check(settings: Settings) -> Sequence[Check]:
     if absent:
         return [Check(TOKENS, State.FAILED, MissingExtra(absent, "slack").message, "")]
     return await _ask_slack(slack, settings.server.public_url)
+
+
+def _by_oauth(settings: Settings) -> Check:
+    public_url = settings.server.public_url.rstrip("/")
+    if not public_url or not settings.slack.client_secret.get_secret_value():
+        return Check(TOKENS, State.DEGRADED, "off: slack.client_secret or server.public_url is missing", "Set both.")
+    allowed = len(settings.slack.workspaces)
+    detail = f"workspaces install it at {public_url}/slack/install; {allowed} may (slack.workspaces)"
+    remedy = "" if allowed else "Add the ids of your workspaces to slack.workspaces."
+    return Check(TOKENS, State.OK if allowed else State.DEGRADED, detail, remedy)
 
 
 async def _ask_slack(slack: Slack, public_url: str) -> list[Check]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bots.chat.incoming import Incoming
+from bots.slack.file_facts import packed
 from bots.slack.text import mentioned, question_of
 from core.types import Message
 
@@ -15,6 +16,9 @@ CHANNEL = "slack"
 # Messages that people write. All other subtypes are Slack's own remarks on what happened.
 _WRITTEN = frozenset({None, "file_share", "thread_broadcast", "me_message"})
 _SLACKBOT = "USLACKBOT"
+FILES = "files"
+"""In `Incoming.place`: the facts of the files that came with a direct message, see `bots.slack.file_facts.packed`."""
+_QUESTION_MARKS = ("?", "？", "؟")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +58,61 @@ class Opened:
     user: str
 
 
-Meaning = Said | Edited | Deleted | Stopped | Opened
+@dataclass(frozen=True, slots=True)
+class HomeOpened:
+    """Somebody opened the Home tab. `channel` is the direct message with the bot."""
+
+    channel: str
+    user: str
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A workspace removed the bot."""
+
+    team: str
+
+
+Meaning = Said | Edited | Deleted | Stopped | Opened | HomeOpened | Left
+
+
+def team_of(body: Json) -> str:
+    """Which installation an event is for. In a channel that organisations share, `team_id` may be another's."""
+    authorizations = body.get("authorizations") or [{}]
+    return str(authorizations[0].get("team_id") or body.get("team_id") or "")
 
 
 def meaning(body: Json, bot_user: str) -> Meaning | None:
     """What an event of the Events API means; None for what the bot has nothing to do with."""
     event = body.get("event") or {}
-    team = str(body.get("team_id") or "")
-    kind, subtype = event.get("type"), event.get("subtype")
+    team = team_of(body)
+    kind = event.get("type")
     if kind == "agent_session_stopped" and event.get("channel") and event.get("thread_ts"):
         return Stopped(thread_of(event["channel"], event["thread_ts"]), team)
-    if kind == "app_home_opened" and event.get("tab") == "messages" and event.get("channel"):
-        return Opened(str(event["channel"]), str(event.get("user") or ""))
-    if kind not in {"message", "app_mention"} or not event.get("channel"):
-        return None
-    if subtype == "message_changed":
+    if kind == "app_uninstalled" or (kind == "tokens_revoked" and (event.get("tokens") or {}).get("bot")):
+        return Left(team)
+    if kind == "app_home_opened":
+        return _opened(event)
+    if kind in {"message", "app_mention"} and event.get("channel"):
+        return _said(event, team, bot_user)
+    return None
+
+
+def _said(event: Json, team: str, bot_user: str) -> Meaning | None:
+    if event.get("subtype") == "message_changed":
         return _edited(event, team, bot_user)
-    if subtype == "message_deleted":
+    if event.get("subtype") == "message_deleted":
         ts = event.get("deleted_ts") or (event.get("previous_message") or {}).get("ts")
         return Deleted(key_of(event["channel"], str(ts))) if ts else None
     incoming = written(event, event, team, bot_user)
     return Said(incoming) if incoming else None
+
+
+def _opened(event: Json) -> Meaning | None:
+    channel, user = str(event.get("channel") or ""), str(event.get("user") or "")
+    if event.get("tab") == "home" and user:
+        return HomeOpened(channel, user)
+    return Opened(channel, user) if event.get("tab") == "messages" and channel else None
 
 
 def written(message: Json, event: Json, team: str, bot_user: str) -> Incoming | None:
@@ -89,6 +127,8 @@ def written(message: Json, event: Json, team: str, bot_user: str) -> Incoming | 
     tags = mentioned(text)
     addressed = is_direct or bot_user in tags
     thread = message.get("thread_ts")
+    # In a channel, they are for the people there.
+    files = {FILES: facts} if is_direct and (facts := packed(message.get("files") or ())) else {}
     if not addressed and (thread is None or thread == ts):
         # Talk in a channel is nobody's business.
         return None
@@ -109,8 +149,34 @@ def written(message: Json, event: Json, team: str, bot_user: str) -> Incoming | 
             "user_team": str(message.get("user_team") or message.get("team") or team),
             "ts": str(ts),
             "root": str(thread or ts),
+            **files,
         },
     )
+
+
+def parts(incoming: Incoming) -> list[Incoming]:
+    """What there is to do about a message, in this order: to take its files, and to answer it.
+
+    Beside files, a text is a remark on them, unless it ends with a question mark.
+    """
+    if FILES not in incoming.place:
+        return [incoming]
+    message = incoming.message
+    files = replace(incoming, message=replace(message, id=files_key(message.id)))
+    if not asks(message.text):
+        return [files]
+    place = {name: value for name, value in incoming.place.items() if name != FILES}
+    return [files, replace(incoming, place=place)]
+
+
+def asks(text: str) -> bool:
+    """Whether a text beside files is a question."""
+    return text.rstrip(" *_~`\"'”»)").endswith(_QUESTION_MARKS)
+
+
+def files_key(key: str) -> str:
+    """Of the entry for the files of a message."""
+    return f"{key}:{FILES}"
 
 
 def key_of(channel: str, ts: str) -> str:

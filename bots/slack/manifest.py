@@ -12,6 +12,7 @@ from core.errors import MissingExtra
 Json = dict[str, Any]
 APP_NAME = "Lorekeeper"
 COMMAND = "/ask"
+MANAGE = "/lore"
 SHORTCUT = "answer_this"
 EVENTS_PATH = "/slack/events"
 NEW_APP_URL = "https://api.slack.com/apps?new_app=1"
@@ -23,12 +24,15 @@ SCOPES: Mapping[str, str] = {
     "channels:history": "follow-ups in threads of public channels, and what was missed there",
     "channels:read": "the public channels that the bot is in",
     "chat:write": "answers",
-    "commands": "the command and the shortcut",
+    "commands": "the commands and the shortcut",
+    "files:read": "the files that admins send to be added",
     "groups:history": "the same in private channels",
     "groups:read": "the private channels that the bot is in",
     "im:history": "direct messages",
     "im:read": "which direct messages there are",
     "mpim:history": "direct messages among several people",
+    "usergroups:read": "who is in the user groups that manage documents",
+    "users:read": "who is an admin of the workspace",
 }
 # https://docs.slack.dev/reference/events
 EVENTS = (
@@ -60,7 +64,7 @@ def manifest(public_url: str = "") -> Json:
                 "agent_description": "Ask a question, and get an answer from the documents with its sources."
             },
             "app_home": {
-                "home_tab_enabled": False,
+                "home_tab_enabled": True,
                 "messages_tab_enabled": True,
                 "messages_tab_read_only_enabled": False,
             },
@@ -80,10 +84,17 @@ def manifest(public_url: str = "") -> Json:
                     "description": "Ask the documents; only you see the answer",
                     "usage_hint": "your question",
                     "should_escape": False,
-                }
+                },
+                {
+                    "command": MANAGE,
+                    **command,
+                    "description": "See and manage the documents; only you see the answer",
+                    "usage_hint": "help, list, show, status, namespaces, add, replace, remove, bind",
+                    "should_escape": False,
+                },
             ],
         },
-        "oauth_config": {"scopes": {"bot": list(SCOPES)}},
+        "oauth_config": {**_redirect(public_url), "scopes": {"bot": list(SCOPES)}},
         "settings": {
             "event_subscriptions": {**address, "bot_events": list(EVENTS)},
             "interactivity": {"is_enabled": True, **address},
@@ -92,6 +103,11 @@ def manifest(public_url: str = "") -> Json:
             "token_rotation_enabled": False,
         },
     }
+
+
+def _redirect(public_url: str) -> Json:
+    """Where Slack sends people back to who install the app by OAuth."""
+    return {"redirect_urls": [f"{public_url.rstrip('/')}/slack/oauth_redirect"]} if public_url else {}
 
 
 def events_url(public_url: str) -> str:

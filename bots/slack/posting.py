@@ -28,7 +28,8 @@ STREAM_LIMIT = 11_000
 # Tier 4 is 100 appends a minute for all answers of a workspace: one answer takes no more than its part.
 APPEND_SECONDS = 0.7
 UPDATE_SECONDS = 1.5
-# After Slack refused a stream for reasons that will stay, such as a missing feature of the workspace.
+# What Slack says where there are no streams at all; then it is not asked again for a while.
+NO_STREAMS = frozenset({"unknown_method", "missing_scope", "feature_not_enabled", "not_allowed_token_type"})
 NO_STREAM_SECONDS = 600.0
 log = structlog.get_logger(__name__)
 
@@ -86,6 +87,7 @@ class SlackSurface:
         self._streamed = ""
         self._is_broken = False
         self._fresh = asyncio.Event()
+        self._over = asyncio.Event()
         self._pump: asyncio.Task[None] | None = None
         self._beginning: asyncio.Task[None] | None = None
 
@@ -153,7 +155,9 @@ class SlackSurface:
                     self._is_broken = True
                 elif piece:
                     await self._append(piece)
-                    await asyncio.sleep(APPEND_SECONDS)
+                    with suppress(TimeoutError):
+                        async with asyncio.timeout(APPEND_SECONDS):
+                            await self._over.wait()
                     self._fresh.set()
         except (Refused, Unknown, Retry) as error:
             # The final form puts everything right.
@@ -178,8 +182,9 @@ class SlackSurface:
                 recipient_user_id=self._incoming.message.author,
                 markdown_text=piece,
             )
-        except Refused:
-            self._posting.streams_again_at = time.monotonic() + NO_STREAM_SECONDS
+        except Refused as refused:
+            if refused.error in NO_STREAMS:
+                self._posting.streams_again_at = time.monotonic() + NO_STREAM_SECONDS
             raise
         if started is not None:
             self._is_streaming, self._streamed = True, piece
@@ -191,9 +196,9 @@ class SlackSurface:
             return
         # What is on its way must arrive: a start that is cut off would leave a message that nobody knows of.
         self._is_broken = True
+        self._over.set()
         self._fresh.set()
-        pump, self._pump = self._pump, None
-        await asyncio.gather(pump, return_exceptions=True)
+        await asyncio.wait([self._pump])
 
     # When it is done
 
@@ -305,14 +310,14 @@ class SlackSurface:
 
     async def _session(self, status: str) -> None:
         """In a direct message, where Slack's Stop button belongs to a session."""
-        if self._incoming.is_direct:
-            with suppress(Refused, Unknown):
+        if self._channel.startswith("D"):
+            with suppress(Refused, Unknown, Retry):
                 await self._calls.offer(
                     "agents.sessions.setStatus", channel_id=self._channel, thread_ts=self._root, status=status
                 )
 
     async def _status(self, text: str) -> None:
-        with suppress(Refused, Unknown):
+        with suppress(Refused, Unknown, Retry):
             await self._calls.offer(
                 "assistant.threads.setStatus", channel_id=self._channel, thread_ts=self._root, status=text
             )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from bots.slack.posting import Posting
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """One installation."""
+    """One installation. Its token is never printed."""
 
     team: str
     token: str
@@ -22,21 +22,33 @@ class Workspace:
     bot_id: str
     calls: Calls
     posting: Posting
-    scopes: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        return f"Workspace(team={self.team!r})"
 
 
 class Workspaces:
     """All of them, by the team's id."""
 
-    def __init__(self, known: Mapping[str, Workspace]) -> None:
-        self._known = dict(known)
+    def __init__(self, known: Iterable[Workspace] = (), *, is_fixed: bool = False) -> None:
+        """`is_fixed`: there is one, whatever name events give it."""
+        self._known = {workspace.team: workspace for workspace in known}
+        self._is_fixed = is_fixed
 
     def find(self, team: str) -> Workspace | None:
-        """Events of a channel that organisations share can name another team than ours: then the only one is meant."""
         found = self._known.get(team)
-        if found is None and len(self._known) == 1:
-            return next(iter(self._known.values()))
+        if found is None and self._is_fixed:
+            return next(iter(self._known.values()), None)
         return found
+
+    def put(self, workspace: Workspace) -> None:
+        self._known[workspace.team] = workspace
+
+    def drop(self, team: str) -> None:
+        self._known.pop(team, None)
+
+    def all(self) -> list[Workspace]:
+        return list(self._known.values())
 
 
 async def introduce(client: AsyncWebClient, token: str) -> Workspace:

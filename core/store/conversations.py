@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +15,8 @@ from core.store.engine import reading, transaction
 from core.store.schema import exchanges, feedback
 from core.store.upsert import upsert
 from core.types import Answer, Citation, Exchange, Outcome, Question, Scope, Turn
+
+_WITHOUT_ANSWER = (Outcome.NO_EVIDENCE.value, Outcome.EMPTY_INDEX.value)
 
 
 def thread_key(scope: Scope, thread: str | None, asker: str = "") -> str:
@@ -74,7 +76,9 @@ class Conversations:
         query = sa.select(exchanges).where(exchanges.c.thread == thread).order_by(exchanges.c.position.desc())
         if before:
             again = sa.select(exchanges.c.position).where(exchanges.c.thread == thread, exchanges.c.id == before)
-            query = query.where(exchanges.c.position < sa.func.coalesce(again.scalar_subquery(), exchanges.c.position + 1))
+            query = query.where(
+                exchanges.c.position < sa.func.coalesce(again.scalar_subquery(), exchanges.c.position + 1)
+            )
         with reading(self._engine) as connection:
             rows = connection.execute(query.limit(limit)).mappings().all()
         return tuple(_exchange(row) for row in reversed(rows))
@@ -101,6 +105,25 @@ class Conversations:
         )
         with reading(self._engine) as connection:
             return list(connection.scalars(query))
+
+    def unanswered(self, namespaces: Collection[str], limit: int) -> list[Exchange]:
+        """The questions in these namespaces that the documents did not answer when they were last asked, newest first.
+
+        The same question appears once. Raises `StorageFailed`.
+        """
+        latest = (
+            sa.select(sa.func.max(exchanges.c.position))
+            .where(exchanges.c.namespace.in_(namespaces))
+            .group_by(exchanges.c.namespace, exchanges.c.question)
+        )
+        query = (
+            sa.select(exchanges)
+            .where(exchanges.c.position.in_(latest), exchanges.c.outcome.in_(_WITHOUT_ANSWER))
+            .order_by(exchanges.c.position.desc())
+            .limit(limit)
+        )
+        with reading(self._engine) as connection:
+            return [_exchange(row) for row in connection.execute(query).mappings()]
 
     def forget(self, thread: str) -> int:
         """Delete a thread, with the feedback on its answers; returns how many answers there were."""

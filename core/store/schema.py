@@ -240,3 +240,15 @@ bindings = sa.Table(
     sa.Column("bound_by", CleanText, nullable=False),
     sa.Column("bound_at", UtcDateTime, nullable=False),
 )
+
+# Workspaces that installed the bot themselves. `details` holds their tokens.
+installations = sa.Table(
+    "installations",
+    metadata,
+    sa.Column("channel", CleanText, primary_key=True),
+    sa.Column("team", CleanText, primary_key=True),
+    sa.Column("details", sa.JSON, nullable=False),
+    sa.Column("installed_at", UtcDateTime, nullable=False),
+    # One process at a time exchanges a token that runs out: each can be exchanged once.
+    sa.Column("renewed_until", UtcDateTime, nullable=False),
+)

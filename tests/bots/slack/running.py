@@ -23,6 +23,7 @@ LEAVE = "# Leave\n\nYou accrue 13 days of annual leave per year.\n"
 QUESTION = "How many days of annual leave do I accrue?"
 ANSWER = "You accrue 13 days of annual leave per year. [1]"
 WAIT = 20.0
+MOST_PIECES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +44,17 @@ def settings(folder: Path, workspace: FakeSlack, model: FakeOpenAI | None = None
 
 @dataclass(frozen=True, slots=True)
 class Scripted:
-    """Implements `core.ports.Asker`: says its text, a word at a time, for so many seconds."""
+    """Implements `core.ports.Asker`: says its text, some words at a time, for so many seconds."""
 
     text: str
     seconds: float = 0.0
 
     async def stream(self, question: Question) -> AsyncGenerator[Event, None]:
-        words = self.text.split(" ")
-        for word in words:
-            await asyncio.sleep(self.seconds / len(words))
-            yield Token(f"{word} ")
+        size = max(len(self.text) // MOST_PIECES, 8)
+        pieces = [self.text[start : start + size] for start in range(0, len(self.text), size)]
+        for piece in pieces:
+            await asyncio.sleep(self.seconds / len(pieces))
+            yield Token(piece)
         cited = (Citation(1, "Leave", "", self.text[:100], "d1"),)
         yield Finished(Answer(question.id, Outcome.ANSWERED, self.text, cited, thread=question.thread))
 

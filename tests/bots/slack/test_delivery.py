@@ -14,6 +14,9 @@ from tests.bots.slack.running import ANSWER, QUESTION, Bot, Scripted, running, s
 from tests.fakes.openai_server import FakeOpenAI
 from tests.fakes.slack import FakeSlack, Message
 
+# Each starts a bot with a store and an index of its own.
+pytestmark = pytest.mark.slow
+
 UNSURE = {
     ("chat.stopStream", "refused"): "streaming_state_conflict",
     ("chat.startStream", "carried out and broken"): "streaming_state_conflict",
@@ -155,10 +158,15 @@ async def test_a_connection_that_breaks_is_made_again(slack: FakeSlack, bot: Bot
     await slack.sockets.disconnect("refresh_requested")
     await slack.until(lambda: slack.sockets.opened > opened and slack.sockets.live, 30)
     question = await slack.say("U1", "C1", f"<@BOT> {QUESTION}")
+    async with asyncio.timeout(30):
+        # Slack sends again what it gave to a connection that was being replaced.
+        while not slack.replies(question):
+            await asyncio.sleep(0.5)
+            await slack.redeliver()
     await answered(slack, question)
+    assert len(slack.replies(question)) == 1
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("method", ["chat.startStream", "chat.stopStream", "chat.appendStream", "chat.update"])
 @pytest.mark.parametrize("fault", ["refused", "busy", "broken", "carried out and broken"])
 async def test_whatever_fails_at_slack_there_is_one_whole_answer(

@@ -15,6 +15,9 @@ from tests.bots.slack.running import ANSWER, QUESTION, running, settings
 from tests.fakes.openai_server import FakeOpenAI
 from tests.fakes.slack import FakeSlack, HttpEndpoint
 
+# Each starts a bot with a store and an index of its own.
+pytestmark = pytest.mark.slow
+
 SECRET = "8f742231b10e8888abcd99yyyzzz85a5"
 
 

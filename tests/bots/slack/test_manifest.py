@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from bots.slack import actions, http
+from bots.slack import actions, http, lore
 from bots.slack.events import meaning
 from bots.slack.manifest import as_yaml, creation_url, manifest
 from bots.slack.missed import KINDS
@@ -58,16 +58,16 @@ def test_exactly_the_events_are_subscribed_to_that_mean_something_to_the_bot() -
         assert meaning({"team_id": "T1", "event": SUBSCRIPTIONS[name][1]}, "UBOT") is not None, name
 
 
-def test_the_command_and_the_shortcut_are_those_that_the_bot_answers() -> None:
+def test_the_commands_and_the_shortcut_are_those_that_the_bot_answers() -> None:
     features = manifest()["features"]
-    assert [command["command"] for command in features["slash_commands"]] == [actions.COMMAND]
+    assert [command["command"] for command in features["slash_commands"]] == [actions.COMMAND, lore.COMMAND]
     assert [(each["type"], each["callback_id"]) for each in features["shortcuts"]] == [("message", actions.SHORTCUT)]
 
 
-def test_people_can_write_to_the_bot_and_there_is_an_agent_view() -> None:
+def test_people_can_write_to_the_bot_and_there_are_a_home_tab_and_an_agent_view() -> None:
     features = manifest()["features"]
     assert features["app_home"] == {
-        "home_tab_enabled": False, "messages_tab_enabled": True, "messages_tab_read_only_enabled": False
+        "home_tab_enabled": True, "messages_tab_enabled": True, "messages_tab_read_only_enabled": False
     }  # fmt: skip
     assert 0 < len(features["agent_view"]["agent_description"]) <= 300
 
@@ -84,7 +84,7 @@ def test_in_http_mode_slack_calls_the_gateway_for_everything(public_url: str) ->
     assert app["settings"]["socket_mode_enabled"] is False
     assert app["settings"]["event_subscriptions"]["request_url"] == address
     assert app["settings"]["interactivity"] == {"is_enabled": True, "request_url": address}
-    assert app["features"]["slash_commands"][0]["url"] == address
+    assert {command["url"] for command in app["features"]["slash_commands"]} == {address}
 
 
 def test_the_link_fills_in_the_whole_manifest() -> None:

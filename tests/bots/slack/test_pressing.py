@@ -8,6 +8,9 @@ from core.types import Reason, Thumb
 from tests.bots.slack.running import ANSWER, QUESTION, Bot
 from tests.fakes.slack import FakeSlack, Message
 
+# Each starts a bot with a store and an index of its own.
+pytestmark = pytest.mark.slow
+
 
 async def answer_in(slack: FakeSlack, channel: str = "C1", user: str = "U1") -> Message:
     question = await slack.say(user, channel, f"<@BOT> {QUESTION}")

@@ -101,3 +101,28 @@ def test_a_forgotten_thread_is_gone_with_its_feedback_and_the_others_stay(engine
     assert conversations.exchanges(key("t1")) == ()
     assert [rated.question for rated in feedback.page()[0]] == ["Elsewhere?"]
     assert conversations.forget(key("t1")) == 0
+
+
+def test_what_the_documents_did_not_answer_is_listed_newest_first(engine: Engine) -> None:
+    conversations = Conversations(engine)
+    told = (
+        ("1", "Wifi?", Outcome.NO_EVIDENCE, "it"),
+        ("2", "Lunch?", Outcome.NO_EVIDENCE, "it"),
+        ("3", "Leave?", Outcome.EMPTY_INDEX, "hr"),
+        ("4", "Wifi?", Outcome.NO_EVIDENCE, "it"),
+        ("5", "Pay?", Outcome.FAILED, "it"),
+        ("6", "Bonus?", Outcome.NO_EVIDENCE, "board"),
+    )
+    for number, text, outcome, namespace in told:
+        question = Question(number, text, Scope(namespace), thread=number)
+        conversations.append(question, Answer(number, outcome, "", namespace=namespace, thread=number))
+    assert [each.question for each in conversations.unanswered(["it", "hr"], 10)] == ["Wifi?", "Leave?", "Lunch?"]
+    assert [each.answer.namespace for each in conversations.unanswered(["it", "hr"], 2)] == ["it", "hr"]
+    assert conversations.unanswered([], 10) == []
+
+
+def test_a_question_that_was_answered_since_is_not_without_an_answer(engine: Engine) -> None:
+    conversations = Conversations(engine)
+    for number, outcome in (("1", Outcome.NO_EVIDENCE), ("2", Outcome.ANSWERED)):
+        conversations.append(Question(number, "Wifi?", thread=number), Answer(number, outcome, "", thread=number))
+    assert conversations.unanswered(["default"], 10) == []

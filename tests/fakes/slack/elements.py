@@ -133,9 +133,17 @@ def _input(kind: str, element: Mapping[str, Any]) -> Iterator[str]:
             yield "initial_value: longer than max_length"
 
 
+def _files(element: Mapping[str, Any]) -> Iterator[str]:
+    if not 1 <= int(element.get("max_files", 10)) <= 10:
+        yield "max_files: 1 to 10"
+    if any(not isinstance(each, str) or not each for each in element.get("filetypes", ["any"])):
+        yield "filetypes: extensions"
+
+
 _OWN: Mapping[str, Callable[[Mapping[str, Any]], Iterator[str]]] = {
     "button": _button,
     "feedback_buttons": _feedback,
+    "file_input": _files,
     "icon_button": _icon,
     "image": _image,
 }

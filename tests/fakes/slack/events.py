@@ -131,17 +131,22 @@ def file_json(file: File, base: str) -> Json:
         "title": file.title or file.name,
         "mimetype": file.mimetype,
         "filetype": file.name.rpartition(".")[2],
-        "size": len(file.content),
+        "size": len(file.content) if file.announced is None else file.announced,
         "user": file.user,
         "user_team": file.team,
-        "mode": "hosted",
+        "mode": file.mode,
         "file_access": "visible",
-        "is_external": False,
+        "is_external": file.mode == "external",
         "channels": sorted(file.channels),
-        "url_private": f"{place}/{file.name}",
-        "url_private_download": f"{place}/download/{file.name}",
-        "permalink": f"{base}/files/{file.user}/{file.id}/{file.name}",
+        "url_private": f"{place}/{_addressed(file.name)}",
+        "url_private_download": f"{place}/download/{_addressed(file.name)}",
+        "permalink": f"{base}/files/{file.user}/{file.id}/{_addressed(file.name)}",
     }
+
+
+def _addressed(name: str) -> str:
+    """As Slack writes a file's name into addresses."""
+    return re.sub(r"[^a-z0-9._-]+", "_", name.lower()).replace("..", "_")
 
 
 def file_stub(file: File) -> Json:

@@ -100,14 +100,14 @@ class Interactions(People):
         return await self.deliver("interactive", payload, view.team)
 
     async def submit(self, view: View, values: Mapping[str, Any] | None = None) -> Delivery:
-        """Send a dialog. `values`: action_id to text, or to the value of an option.
+        """Send a dialog. `values`: action_id to text, to the value of an option, or to the files of a `file_input`.
 
         The acknowledgement closes it, or holds errors, an update, a push.
         """
         if not view.open:
             raise LookupError("the dialog is closed")
         body = shapes.view_json(view, self.installation(view.team))
-        body["state"] = {"values": _state(view.payload["blocks"], dict(values or {}))}
+        body["state"] = {"values": shapes.with_addresses(_state(view.payload["blocks"], dict(values or {})), self.base)}
         payload = self._interaction("view_submission", view.user, view.team) | {"view": body, "response_urls": []}
         return await self.deliver("interactive", payload, view.team, lambda answer: self._submitted(view, answer))
 
@@ -287,6 +287,10 @@ def _entered(element: Json, value: Any) -> Json:
         return {"type": kind, "selected_option": chosen}
     if kind == "checkboxes":
         return {"type": kind, "selected_options": [_option(element, one) for one in value or ()]}
+    if kind == "file_input":
+        if len(value or ()) > int(element.get("max_files", 10)):
+            raise LookupError("the dialog takes no more files")
+        return {"type": kind, "files": [shapes.file_stub(file) for file in value or ()]}
     if kind.endswith("_select"):
         return {"type": kind, f"selected_{kind.removeprefix('multi_').split('_')[0].removesuffix('s')}": value}
     return {"type": kind, "value": value}

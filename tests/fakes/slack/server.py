@@ -42,7 +42,7 @@ class FakeSlack(Interactions):
     async def _upload(self, request: web.Request) -> web.Response:
         return await uploads.receive(self, request)
 
-    async def _download(self, request: web.Request) -> web.Response:
+    async def _download(self, request: web.Request) -> web.StreamResponse:
         return await uploads.download(self, request)
 
     async def _respond(self, request: web.Request) -> web.Response:

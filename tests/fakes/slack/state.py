@@ -80,6 +80,13 @@ class File:
     expected: int | None = None
     uploaded: bool = True
     deleted: bool = False
+    announced: int | None = None
+    """The size that Slack says, where it is another than the content's."""
+    mode: str = "hosted"
+    moved_to: str = ""
+    """Its download is redirected there."""
+    fetched: int = 0
+    """How often its content was handed out whole."""
 
 
 @dataclass

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from aiohttp import BodyPartReader, web
 
 from tests.fakes.slack import events as shapes
@@ -86,8 +88,11 @@ async def complete(slack: Stage, caller: Installation, arguments: Arguments) -> 
     return {"files": [shapes.file_json(file, slack.base) for file in files]}
 
 
-async def download(slack: Stage, request: web.Request) -> web.Response:
-    """With a wrong token, or none: the page to sign in at, with status 200."""
+async def download(slack: Stage, request: web.Request) -> web.StreamResponse:
+    """With a wrong token, or none: the page to sign in at, with status 200.
+
+    `slack.faults.fail("download", ...)` spoils it; `afterwards` breaks it off in the middle.
+    """
     _, _, identity = request.match_info["place"].partition("-")
     file = slack.world.files.get(identity)
     if file is None or file.deleted:
@@ -97,5 +102,25 @@ async def download(slack: Stage, request: web.Request) -> web.Response:
     if caller is None or caller.revoked or "files:read" not in caller.scopes:
         slack.violate("download", "login_page", file.id, refused=False)
         return web.Response(text=LOGIN_PAGE, content_type="text/html")
+    fault = slack.faults.next_for("download")
+    if fault is not None and fault.hang:
+        await asyncio.Event().wait()
+    if fault is not None and fault.afterwards:
+        return await _broken_off(request, file)
+    if fault is not None:
+        headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+        return web.Response(status=fault.status if fault.retry_after is None else 429, headers=headers)
+    if file.moved_to:
+        return web.Response(status=302, headers={"Location": file.moved_to})
+    file.fetched += 1
     disposition = {"Content-Disposition": "attachment"}
     return web.Response(body=file.content, content_type=file.mimetype, headers=disposition)
+
+
+async def _broken_off(request: web.Request, file: File) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Length": str(len(file.content)), "Content-Type": file.mimetype})
+    await response.prepare(request)
+    await response.write(file.content[: len(file.content) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return response

@@ -1,4 +1,4 @@
-"""What chat platforms delivered, the threads that the bot is in, and bindings of places to namespaces."""
+"""What chat platforms delivered, the threads that the bot is in, bindings of places to namespaces, installations."""
 
 from __future__ import annotations
 
@@ -47,4 +47,13 @@ def upgrade() -> None:
         sa.Column("bound_by", sa.Text, nullable=False),
         sa.Column("bound_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("place", name="pk_bindings"),
+    )
+    op.create_table(
+        "installations",
+        sa.Column("channel", sa.Text, nullable=False),
+        sa.Column("team", sa.Text, nullable=False),
+        sa.Column("details", sa.JSON, nullable=False),
+        sa.Column("installed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("renewed_until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("channel", "team", name="pk_installations"),
     )

@@ -1,0 +1,81 @@
+"""Keeps the workspaces in step with the installations: new ones, removed ones, and tokens that run out."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from bots.chat.desk import Retry
+from bots.slack.calls import Refused, Unknown
+from bots.slack.installing import Exchange, is_due
+from bots.slack.workspaces import Workspace, Workspaces
+from core.errors import StorageFailed
+from core.store.installations import Installation, Installations
+
+LOOK_SECONDS = 60.0
+RENEWAL_SECONDS = 60.0
+log = structlog.get_logger(__name__)
+
+
+class Tokens:
+    """Of one process. Other processes install and renew, too: the record tells."""
+
+    def __init__(
+        self,
+        installations: Installations,
+        workspaces: Workspaces,
+        exchange: Exchange,
+        introduce: Callable[[str], Awaitable[Workspace]],
+    ) -> None:
+        self._installations = installations
+        self._workspaces = workspaces
+        self._exchange = exchange
+        self._introduce = introduce
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                await self.refresh()
+            except StorageFailed as error:
+                log.warning("the installations cannot be read", cause=error.message)
+
+    async def refresh(self) -> None:
+        """Once. A workspace whose token does not work is left out, and tried again the next time. Raises `StorageFailed`."""
+        installed = await asyncio.to_thread(self._installations.all)
+        for gone in {workspace.team for workspace in self._workspaces.all()} - {each.team for each in installed}:
+            self._workspaces.drop(gone)
+        for installation in installed:
+            try:
+                await self.welcome(await self._renewed(installation))
+            except (Refused, Unknown, Retry) as error:
+                log.warning("a workspace is not reached", team=installation.team, cause=str(error))
+
+    async def welcome(self, installation: Installation) -> None:
+        """From now on, the workspace is served with this token. Raises `Refused`, `Unknown`, `Retry`."""
+        known = self._workspaces.find(installation.team)
+        token = installation.details["token"]
+        if known is None or known.token != token:
+            self._workspaces.put(await self._introduce(token))
+
+    async def forget(self, team: str) -> None:
+        """The workspace has removed the bot. Raises `StorageFailed`."""
+        await asyncio.to_thread(self._installations.remove, team)
+        self._workspaces.drop(team)
+        log.info("slack is uninstalled", team=team)
+
+    async def _renewed(self, installation: Installation) -> Installation:
+        if not is_due(installation, time.time()):
+            return installation
+        current = await asyncio.to_thread(self._installations.to_renew, installation.team, RENEWAL_SECONDS)
+        if current is None or not is_due(current, time.time()):
+            return current or installation
+        renewed = await self._exchange.refresh(current)
+        # Before it is used: the old one is void.
+        await asyncio.to_thread(self._installations.put, renewed)
+        log.info("a token was renewed", team=renewed.team)
+        return renewed

@@ -1,0 +1,71 @@
+"""What people are told of their files."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from bots.chat.progress import FileProgress, Stage, announcement, headline, outcome, refusal
+from core.types import ChangeKind, Document, DocumentChange, DocumentStatus
+
+DOCUMENT = Document(
+    "d1", "hr", "Leave", "upload:a.pdf", DocumentStatus.READY, "application/pdf", "", 9, datetime.now(UTC), 12, 1480
+)
+GOOD, BAD = FileProgress("a.pdf", Stage.SEARCHABLE, "1 passage."), FileProgress("b.zip", Stage.FAILED, "It is a ZIP.")
+
+
+def said(kind: ChangeKind, document: Document | None = DOCUMENT, message: str | None = None) -> str:
+    return outcome("a.pdf", DocumentChange(kind, "a.pdf", document, message)).words
+
+
+def test_a_searchable_file_is_told_with_its_pages_passages_and_losses() -> None:
+    lossy = replace(DOCUMENT, pages=1, chunks=1, losses=("Page 3 has no text.", "Page 4 has no text."))
+    assert said(ChangeKind.ADDED) == "is searchable: 12 pages, 1,480 passages."
+    assert said(ChangeKind.ADDED, lossy).endswith(
+        "1 page, 1 passage. Not readable: Page 3 has no text. Page 4 has no text."
+    )
+    assert said(ChangeKind.ADDED, replace(DOCUMENT, pages=None)) == "is searchable: 1,480 passages."
+    assert "replaces its earlier version" in said(ChangeKind.REPLACED)
+    assert "unchanged" in said(ChangeKind.UNCHANGED)
+
+
+def test_a_file_that_was_not_added_is_told_with_the_reason() -> None:
+    assert said(ChangeKind.FAILED, None, "It is empty.") == "was not added: It is empty."
+    assert said(ChangeKind.FAILED, None) == "was not added: The file cannot be read."
+
+
+def test_long_details_are_cut() -> None:
+    assert len(said(ChangeKind.FAILED, None, "x" * 5000)) < 600
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ([GOOD], "Your document is searchable now in the namespace hr."),
+        ([BAD], "Your file was not added."),
+        ([GOOD, GOOD], "Your 2 documents are searchable now in the namespace hr."),
+        ([BAD, BAD], "None of your 2 files was added."),
+        (
+            [GOOD, BAD],
+            "1 of your 2 files is searchable now in the namespace hr. 1 was not added; the list above says why.",
+        ),
+        (
+            [GOOD, GOOD, BAD, BAD],
+            "2 of your 4 files are searchable now in the namespace hr. 2 were not added; the list above says why.",
+        ),
+    ],
+)
+def test_the_end_is_told_in_one_sentence_or_two(files: list[FileProgress], words: str) -> None:
+    assert announcement(files, "hr") == words
+
+
+def test_the_head_says_whether_it_goes_on() -> None:
+    assert "shows how far" in headline([GOOD, FileProgress("c.md")], "hr")
+    assert headline([GOOD], "hr") == "1 file for the namespace hr: done."
+
+
+def test_a_doubt_is_no_refusal() -> None:
+    assert "Slack is busy." in refusal("Slack is busy.", is_asked=False)
+    assert "Only administrators" not in refusal("Slack is busy.", is_asked=True)
