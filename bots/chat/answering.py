@@ -75,14 +75,20 @@ class Answering:
         decision = decide(incoming, state)
         if decision is not Decision.IGNORE:
             await self._respond(incoming, entry, decision)
+        elif entry.reply:
+            # It was a question before it was edited: its answer goes.
+            await self._take_back(incoming, entry)
         changed = after(incoming, state, decision)
         if changed is not None and changed != state:
             await asyncio.to_thread(self.threads.set, incoming.thread, changed)
 
     async def interrupted(self, entry: Entry, reason: Interrupted) -> None:
+        if reason is Interrupted.WITHDRAWN:
+            await self._take_back(incoming_of(entry), entry)
+            return
         surface = self.surface(incoming_of(entry), entry)
         try:
-            await (surface.remove() if reason is Interrupted.WITHDRAWN else surface.stopped())
+            await surface.stopped()
         finally:
             await surface.close()
 
@@ -92,6 +98,13 @@ class Answering:
         surface = self.surface(incoming_of(entry), entry)
         try:
             await surface.say(wording.gave_up(ref))
+        finally:
+            await surface.close()
+
+    async def _take_back(self, incoming: Incoming, entry: Entry) -> None:
+        surface = self.surface(incoming, entry)
+        try:
+            await surface.remove()
         finally:
             await surface.close()
 

@@ -12,7 +12,7 @@ from enum import StrEnum
 import structlog
 
 from core.errors import LorekeeperError
-from core.store.inbox import Entry, Inbox
+from core.store.inbox import Entry, Inbox, Revision
 
 AT_ONCE = 64
 HOLD_SECONDS = 15.0
@@ -101,22 +101,18 @@ class Desk:
         """Record an entry; True if it is new and ours. Raises `StorageFailed`: then the platform must send it again."""
         return await self._queue.write(entry)
 
-    async def revise(self, entry: Entry) -> None:
-        """The person edited the message. One that was not for the bot before may be now. Raises `StorageFailed`."""
+    async def revise(self, entry: Entry, *, again: bool = False) -> None:
+        """The person edited the message. One that was not for the bot before may be now. Raises `StorageFailed`.
+
+        `again`: it is to be answered once more, edited or not.
+        """
         await self._queue.settled(entry.key)
-        if await asyncio.to_thread(self._inbox.revise, entry.key, entry.payload):
+        revised = await asyncio.to_thread(lambda: self._inbox.revise(entry.key, entry.payload, again=again))
+        if revised is Revision.DONE:
             self._interrupt(entry.key, Interrupted.REVISED)
             self._wake.set()
-        elif entry.opens:
+        elif revised is Revision.UNKNOWN and entry.opens:
             await self.accept(entry)
-
-    async def again(self, key: str) -> bool:
-        """Answer once more, in place. False for an entry that is no longer kept. Raises `StorageFailed`."""
-        entry = await asyncio.to_thread(self._inbox.get, key)
-        if entry is None or not entry.payload:
-            return False
-        await self.revise(entry)
-        return True
 
     async def withdraw(self, key: str) -> None:
         """The person deleted the message. Raises `StorageFailed`."""

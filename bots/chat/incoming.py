@@ -21,6 +21,8 @@ class Incoming:
     """Another person, or a group, is tagged in it."""
     is_direct: bool = False
     """Between one person and the bot: nobody else could be meant."""
+    version: float = 0.0
+    """Of an edited message, when it was edited: events can come in another order."""
     place: Mapping[str, str] = field(default_factory=dict)
     """What the adapter needs to answer there: its own ids and addresses."""
 
@@ -57,6 +59,7 @@ def payload(incoming: Incoming) -> Json:
         },
         "tags_others": incoming.tags_others,
         "is_direct": incoming.is_direct,
+        "version": incoming.version,
         "place": dict(incoming.place),
     }
 
@@ -64,4 +67,6 @@ def payload(incoming: Incoming) -> Json:
 def incoming_of(entry: Entry) -> Incoming:
     """Raises `KeyError` or `TypeError` for what another version wrote and this one cannot read."""
     value = entry.payload
-    return Incoming(Message(**value["message"]), value["tags_others"], value["is_direct"], value["place"])
+    return Incoming(
+        Message(**value["message"]), value["tags_others"], value["is_direct"], value["version"], value["place"]
+    )

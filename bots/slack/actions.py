@@ -26,6 +26,7 @@ from core.build import Record
 from core.errors import LorekeeperError, NotFound
 from core.log import reference
 from core.ports import Documents
+from core.store.inbox import Entry
 from core.types import Answer, Citation, Exchange, Feedback, Message, Reason, Thumb
 
 Json = dict[str, Any]
@@ -75,7 +76,11 @@ class Actions:
             is_direct=True,
             place={"team": str(body.get("team_id") or ""), "response_url": str(body["response_url"])},
         )
-        await self._desk.accept(incoming.entry())
+        try:
+            await self._desk.accept(incoming.entry())
+        except Exception as error:  # noqa: BLE001 - nobody delivers a command again, so the person is told
+            await ack(text=_not_taken(error))
+            return
         await ack(text=wording.LOOKING)
 
     async def answer_this(self, ack: Ack, body: Json) -> None:
@@ -99,9 +104,22 @@ class Actions:
                 "response_url": str(body.get("response_url") or ""),
             },
         )
-        is_new = await self._desk.accept(incoming.entry())
+        try:
+            said = await self._pointed_to(incoming.entry())
+        except Exception as error:  # noqa: BLE001 - as above
+            said = _not_taken(error)
         await ack()
-        await self._tell(body, sentence(wording.ANSWERING_THERE if is_new else wording.ALREADY_ANSWERED))
+        await self._tell(body, sentence(said))
+
+    async def _pointed_to(self, entry: Entry) -> str:
+        """What to say to who pointed. A message that the bot stayed out of is known, and has no answer."""
+        if await self._desk.accept(entry):
+            return wording.ANSWERING_THERE
+        known = await asyncio.to_thread(self._record.inbox.get, entry.key)
+        if known is not None and known.reply:
+            return wording.ALREADY_ANSWERED
+        await self._desk.revise(entry, again=True)
+        return wording.ANSWERING_THERE
 
     async def passage(self, ack: Ack, body: Json) -> None:
         """Shows a source of an answer in a dialog."""
@@ -132,7 +150,6 @@ class Actions:
 
     async def reason(self, ack: Ack, body: Json) -> None:
         """The dialog after a thumb down."""
-        await ack()
         view = body["view"]
         answer_id = json.loads(view["private_metadata"])["a"]
         given = {name: element for block in view["state"]["values"].values() for name, element in block.items()}
@@ -141,8 +158,12 @@ class Actions:
         comment = str((given.get("comment") or {}).get("value") or "")
         try:
             await self._rate(Feedback(answer_id, Thumb.DOWN, _rater(body), reason, comment))
+        except NotFound as error:
+            await ack(response_action="errors", errors={"comment": error.message})
         except LorekeeperError as error:
-            log.warning("feedback was not recorded", answer=answer_id, cause=error.message)
+            await ack(response_action="errors", errors={"comment": _not_taken(error)})
+        else:
+            await ack()
 
     async def retry(self, ack: Ack, body: Json) -> None:
         """Answers once more, in place."""
@@ -155,7 +176,7 @@ class Actions:
                 # The address that Slack gave with the question may be used up.
                 place = {**entry.payload["place"], "response_url": str(body["response_url"])}
                 entry = replace(entry, payload={**entry.payload, "place": place})
-            await self._desk.revise(entry)
+            await self._desk.revise(entry, again=True)
 
     async def share(self, ack: Ack, body: Json) -> None:
         """Shows a private answer to the channel."""
@@ -219,6 +240,12 @@ class _Told:
             text = wording.button_failed(ref)
         await self._actions._tell(self._body, sentence(text))  # noqa: SLF001 - a part of it
         return True
+
+
+def _not_taken(error: Exception) -> str:
+    ref = reference()
+    log.error("what somebody asked for was not taken", reference=ref, exc_info=error)
+    return wording.button_failed(ref)
 
 
 def _citation(answer: Answer, number: int) -> Citation:

@@ -201,15 +201,16 @@ class SlackChannel:
         workspace = self._workspaces.find(incoming.place["team"])
         if workspace is None:
             raise Retry("the workspace is not known yet")
-        return SlackSurface(workspace.posting, self._record.inbox, incoming, entry, self._desk.note)
+        return SlackSurface(workspace.posting, self._record.inbox, incoming, entry, self._desk.note, self._desk.stop)
 
     async def _catch_up(self, workspace: Workspace) -> None:
         """Hear what was said while nobody listened."""
         try:
             since = datetime.now(UTC) - timedelta(minutes=self._settings.missed_minutes)
-            async for incoming in missed(workspace, since):
+            threads = await asyncio.to_thread(self._record.threads.recent, CHANNEL)
+            async for incoming in missed(workspace, since, threads):
                 for part in parts(incoming):
-                    await self._desk.accept(part.entry())
+                    await (self._desk.revise(part.entry()) if incoming.version else self._desk.accept(part.entry()))
         except (Refused, Unknown, Retry) as error:
             log.warning("what was said meanwhile could not be read", cause=str(error))
 

@@ -115,9 +115,13 @@ def _opened(event: Json) -> Meaning | None:
     return Opened(channel, user) if event.get("tab") == "messages" and channel else None
 
 
-def written(message: Json, event: Json, team: str, bot_user: str) -> Incoming | None:
-    """A message that a person wrote; `event` says where, when the message itself does not."""
-    user, ts, text = message.get("user"), message.get("ts"), str(message.get("text") or "")
+def written(message: Json, event: Json, team: str, bot_user: str, *, is_known: bool = False) -> Incoming | None:
+    """A message that a person wrote; `event` says where, when the message itself does not.
+
+    `is_known`: it may be one that the bot was pointed to, so it counts wherever it is.
+    """
+    user, ts = message.get("user"), message.get("ts")
+    text = str(message.get("text") or "") or _forwarded(message)
     if not user or not ts or message.get("bot_id") or user in {bot_user, _SLACKBOT}:
         return None
     if message.get("subtype") not in _WRITTEN or not (text.strip() or message.get("files")):
@@ -129,7 +133,7 @@ def written(message: Json, event: Json, team: str, bot_user: str) -> Incoming | 
     thread = message.get("thread_ts")
     # In a channel, they are for the people there.
     files = {FILES: facts} if is_direct and (facts := packed(message.get("files") or ())) else {}
-    if not addressed and (thread is None or thread == ts):
+    if not addressed and not is_known and (thread is None or thread == ts):
         # Talk in a channel is nobody's business.
         return None
     return Incoming(
@@ -144,6 +148,7 @@ def written(message: Json, event: Json, team: str, bot_user: str) -> Incoming | 
         ),
         tags_others=bool(tags - {bot_user}),
         is_direct=is_direct,
+        version=float((message.get("edited") or {}).get("ts") or 0),
         place={
             "team": team,
             "user_team": str(message.get("user_team") or message.get("team") or team),
@@ -152,6 +157,12 @@ def written(message: Json, event: Json, team: str, bot_user: str) -> Incoming | 
             **files,
         },
     )
+
+
+def _forwarded(message: Json) -> str:
+    """What somebody forwarded without a word of their own."""
+    shared = (each for each in message.get("attachments") or () if each.get("is_share") or each.get("is_msg_unfurl"))
+    return "\n".join(str(each.get("text") or each.get("fallback") or "") for each in shared)
 
 
 def parts(incoming: Incoming) -> list[Incoming]:
@@ -197,5 +208,5 @@ def _edited(event: Json, team: str, bot_user: str) -> Meaning | None:
     if now.get("text") == before.get("text"):
         # Slack unfolded a link, or counted replies.
         return None
-    incoming = written(now, event, team, bot_user)
+    incoming = written(now, event, team, bot_user, is_known=True)
     return Edited(incoming) if incoming else None

@@ -61,7 +61,10 @@ class SlackSurface:
         incoming: Incoming,
         entry: Entry,
         note: Callable[[Entry, Json], Awaitable[None]],
+        stop: Callable[[str], None],
     ) -> None:
+        """`stop` ends the work on a thread's entries, because the person wants that."""
+        self._stop = stop
         self._posting = posting
         self._calls = posting.calls
         self._inbox = inbox
@@ -163,6 +166,9 @@ class SlackSurface:
             # The final form puts everything right.
             self._is_broken = True
             self._is_unsure = isinstance(error, Unknown)
+            if isinstance(error, Refused) and error.error == "stopped_by_user":
+                # The event about it may have gone to another process.
+                self._stop(self._entry.thread)
             log.info("an answer is not streamed further", entry=self._entry.key, cause=str(error))
 
     async def _append(self, piece: str) -> None:

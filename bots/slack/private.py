@@ -35,7 +35,8 @@ class PrivateSurface:
 
     async def finish(self, answer: Answer) -> None:
         messages = answer_messages(answer, private=True)
-        await self._post(messages[:MOST_POSTS])
+        # The sources are on the last.
+        await self._post([*messages[: MOST_POSTS - 1], messages[-1]] if len(messages) > MOST_POSTS else messages)
 
     async def say(self, text: str) -> None:
         await self._post([sentence(text)])

@@ -32,6 +32,16 @@ class State(StrEnum):
     """The person deleted the message."""
 
 
+class Revision(StrEnum):
+    """What became of an edit."""
+
+    DONE = "done"
+    OLD = "old"
+    """The same edit, or a later one, is known already."""
+    UNKNOWN = "unknown"
+    """There is no such message, or it was deleted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One message. `key` is the same however often, and in whatever form, the platform delivers it."""
@@ -86,9 +96,10 @@ class Inbox:
             upsert(connection, chat_threads, states, keep=("is_quiet", "talking"))
         return {entry.key for entry in fresh if storable(entry.key) in written}
 
-    def revise(self, key: str, payload: Json) -> bool:
-        """The person edited the message: it waits again, to be answered where its answer is. False for an unknown one.
+    def revise(self, key: str, payload: Json, *, again: bool = False) -> Revision:
+        """The person edited the message: it waits again, to be answered where its answer is.
 
+        A `version` in the payload that is not above the known one is old news, except when it is to be answered `again`.
         While somebody works on the old form, the new one is not taken: not before they let go, or their time is over.
         """
         statement = (
@@ -104,8 +115,12 @@ class Inbox:
                 attempts=sa.case((inbox.c.attempts > 0, 1), else_=0),
             )
         )
+        version = payload.get("version", 0)
         with transaction(self._engine) as connection:
-            return connection.execute(statement).rowcount > 0
+            known = connection.scalar(sa.select(inbox.c.payload).where(inbox.c.key == key).with_for_update())
+            if known and version and not again and version <= known.get("version", 0):
+                return Revision.OLD
+            return Revision.DONE if connection.execute(statement).rowcount else Revision.UNKNOWN
 
     def withdraw(self, key: str) -> Entry | None:
         """The person deleted the message. The entry as it was while it waited; None when there is nothing pending."""

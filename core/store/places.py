@@ -37,6 +37,12 @@ class Threads:
             row = connection.execute(sa.select(chat_threads).where(chat_threads.c.thread == thread)).mappings().first()
         return None if row is None else ThreadState(row["is_quiet"], frozenset(row["talking"]))
 
+    def recent(self, channel: str, limit: int = 40) -> list[str]:
+        """The names of the threads in which something happened last."""
+        query = sa.select(chat_threads.c.thread).where(chat_threads.c.thread.startswith(f"{channel}:", autoescape=True))
+        with reading(self._engine) as connection:
+            return list(connection.scalars(query.order_by(chat_threads.c.updated_at.desc()).limit(limit)))
+
     def set(self, thread: str, state: ThreadState) -> None:
         """Raises `StorageFailed`. Threads in which nothing happened for long are forgotten."""
         now = datetime.now(UTC)

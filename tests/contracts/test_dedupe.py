@@ -61,7 +61,6 @@ async def test_a_question_that_is_edited_while_it_is_answered_has_one_answer(dri
 @contract(
     Can.EDIT,
     Can.REPEAT,
-    broken={"slack": "an edit is taken whenever it comes, also before a newer one that was answered"},
 )
 async def test_an_old_form_that_comes_late_does_not_replace_the_new_one(driver: ChannelDriver) -> None:
     asked = await driver.ask("How many days of leave do I have?")
@@ -74,7 +73,7 @@ async def test_an_old_form_that_comes_late_does_not_replace_the_new_one(driver: 
     assert_answered(await driver.seen(asked))
 
 
-@contract(Can.EDIT, Can.PUBLIC, Can.FOLLOW_UP, broken={"slack": "what was streamed of the answer stays"})
+@contract(Can.EDIT, Can.PUBLIC, Can.FOLLOW_UP)
 async def test_a_question_that_is_edited_into_talk_leaves_no_half_answer(driver: ChannelDriver) -> None:
     first = await driver.ask(QUESTION)
     await driver.seen(first)
@@ -124,9 +123,7 @@ async def test_talk_that_becomes_a_question_is_answered(driver: ChannelDriver) -
     assert_answered(await driver.seen(said))
 
 
-@contract(
-    Can.EDIT, Can.PUBLIC, Can.POINT, broken={"slack": "an edit of what does not mention the bot is nothing to it"}
-)
+@contract(Can.EDIT, Can.PUBLIC, Can.POINT)
 async def test_what_was_pointed_out_and_is_edited_is_answered_again_in_place(driver: ChannelDriver) -> None:
     said = await driver.talk(OTHER)
     await driver.point_at(said, person=BEN)
@@ -145,7 +142,7 @@ async def test_what_was_pointed_out_and_is_deleted_takes_its_unfinished_answer_a
     assert (await driver.seen(said)).parts == ()
 
 
-@contract(Can.AWAY, Can.EDIT, broken={"slack": "what is looked up is taken when it is new, not when it is changed"})
+@contract(Can.AWAY, Can.EDIT)
 async def test_an_answered_question_that_was_edited_while_the_bot_was_away_is_answered_again(
     driver: ChannelDriver,
 ) -> None:
@@ -176,7 +173,6 @@ async def test_what_was_edited_while_the_bot_was_away_is_answered_as_it_is_now(d
     Can.AWAY,
     Can.FOLLOW_UP,
     Can.PUBLIC,
-    broken={"slack": "replies to messages that are too old themselves are not looked up"},
 )
 async def test_a_question_in_an_old_conversation_is_found_after_the_bot_was_away(driver: ChannelDriver) -> None:
     first = await driver.talk("Welcome, everybody", hours_ago=5)

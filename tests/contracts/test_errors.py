@@ -84,7 +84,7 @@ async def test_a_history_that_cannot_be_read_is_apologised_for(driver: ChannelDr
         assert_apology(await driver.seen(await driver.ask(QUESTION)))
 
 
-@contract(Can.PRIVATE, broken={"slack": "the command is not acknowledged, so Slack says that the app did not respond"})
+@contract(Can.PRIVATE)
 async def test_a_private_question_that_cannot_be_written_down_is_apologised_for(driver: ChannelDriver) -> None:
     with driver.stage.broken("inbox", "accept"):
         asked = await driver.ask(QUESTION, private=True)
@@ -93,7 +93,7 @@ async def test_a_private_question_that_cannot_be_written_down_is_apologised_for(
     assert HIDDEN not in told
 
 
-@contract(Can.POINT, Can.PUBLIC, broken={"slack": "the shortcut is not acknowledged, and nothing is said"})
+@contract(Can.POINT, Can.PUBLIC)
 async def test_a_shortcut_that_cannot_be_written_down_is_apologised_for(driver: ChannelDriver) -> None:
     first = await driver.ask(QUESTION)
     await driver.seen(first)

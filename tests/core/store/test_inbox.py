@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.store.engine import transaction
-from core.store.inbox import Entry, Inbox
+from core.store.inbox import Entry, Inbox, Revision
 from core.store.places import Threads, ThreadState
 from core.store.schema import inbox as table
 
@@ -120,7 +120,7 @@ def test_odd_names_are_the_same_message_each_time(inbox: Inbox, odd: str) -> Non
     assert inbox.accept([entry(odd, odd)]) == {odd}
     assert inbox.accept([entry(odd, odd)]) == set()
     assert inbox.accept([entry("2", odd, opens=False)]) == {"2"}
-    assert inbox.revise(odd, {"text": "new"})
+    assert inbox.revise(odd, {"text": "new"}) is Revision.DONE
     assert inbox.finish(only(claim(inbox)))
     assert keys(claim(inbox)) == ["2"]
 
@@ -244,7 +244,7 @@ def test_an_answered_entry_does_not_come_again(inbox: Inbox) -> None:
 
 def test_an_edit_before_work(inbox: Inbox) -> None:
     inbox.accept([entry("1", text="Wear?")])
-    assert inbox.revise("1", {"text": "Where?"})
+    assert inbox.revise("1", {"text": "Where?"}) is Revision.DONE
     changed = only(claim(inbox))
     assert (changed.payload, changed.revision, changed.attempts) == ({"text": "Where?"}, 1, 1)
     assert inbox.finish(changed)
@@ -254,7 +254,7 @@ def test_an_edit_during_work_makes_it_come_again_where_its_answer_is(inbox: Inbo
     inbox.accept([entry("1", "t"), entry("2", "t")])
     old = only(claim(inbox))
     inbox.note("1", {"ts": ["7"]})
-    assert inbox.revise("1", {"text": "new"})
+    assert inbox.revise("1", {"text": "new"}) is Revision.DONE
     # Nobody begins with the new form while the old one may still be written.
     assert claim(inbox, "w2") == []
     assert not inbox.finish(old)
@@ -285,13 +285,13 @@ def test_an_edit_after_the_answer(inbox: Inbox) -> None:
     inbox.accept([entry("1")])
     inbox.finish(only(claim(inbox)))
     inbox.note("1", {"ts": ["7"]})
-    assert inbox.revise("1", {"text": "new"})
+    assert inbox.revise("1", {"text": "new"}) is Revision.DONE
     again = only(claim(inbox))
     assert (again.payload, again.reply) == ({"text": "new"}, {"ts": ["7"]})
 
 
 def test_an_edit_of_something_unknown(inbox: Inbox) -> None:
-    assert not inbox.revise("1", {"text": "new"})
+    assert inbox.revise("1", {"text": "new"}) is Revision.UNKNOWN
 
 
 def test_a_deletion_before_and_during_work(inbox: Inbox) -> None:
@@ -305,7 +305,7 @@ def test_a_deletion_before_and_during_work(inbox: Inbox) -> None:
     assert inbox.withdraw("2") is not None
     assert inbox.withdraw("2") is None
     assert claim(inbox) == []
-    assert not inbox.revise("2", {"text": "new"})
+    assert inbox.revise("2", {"text": "new"}) is Revision.UNKNOWN
     assert inbox.accept([entry("2")]) == set()
 
 
@@ -350,3 +350,14 @@ def test_finishing_needs_the_claim_of_this_revision(inbox: Inbox) -> None:
     assert not inbox.finish(replace(claimed, revision=1))
     assert not inbox.finish(replace(claimed, attempts=2))
     assert inbox.finish(claimed)
+
+
+def test_an_edit_that_comes_late_or_again_changes_nothing(engine: Engine) -> None:
+    inbox = Inbox(engine)
+    inbox.accept([entry("1")])
+    assert inbox.revise("1", {"text": "newer", "version": 2.0}) is Revision.DONE
+    assert inbox.revise("1", {"text": "older", "version": 1.0}) is Revision.OLD
+    assert inbox.revise("1", {"text": "newer", "version": 2.0}) is Revision.OLD
+    assert inbox.revise("1", {"text": "newer", "version": 2.0}, again=True) is Revision.DONE
+    (found,) = claim(inbox)
+    assert found.payload["text"] == "newer"
