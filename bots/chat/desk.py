@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import structlog
@@ -15,6 +16,8 @@ from core.errors import LorekeeperError
 from core.store.inbox import Entry, Inbox, Revision
 
 AT_ONCE = 64
+# So long an answer waits for a platform that is away.
+PATIENCE = timedelta(hours=6)
 HOLD_SECONDS = 15.0
 LOOK_SECONDS = 2.0
 GRACE_SECONDS = 20.0
@@ -92,6 +95,8 @@ class Desk:
         self._at_once = at_once
         self._worker = secrets.token_hex(8)
         self._jobs: dict[str, _Job] = {}
+        self._put_off: dict[str, int] = {}
+        """How often each entry was put back because the platform was away, which is no fault of the entry."""
         self._cleaning: set[asyncio.Task[None]] = set()
         self._claiming: asyncio.Future[list[Entry]] | None = None
         self._wake = asyncio.Event()
@@ -256,20 +261,24 @@ class Desk:
 
     async def _answer(self, entry: Entry) -> float | None:
         delay = min(RETRY_SECONDS * 2.0 ** max(entry.attempts - 1, 0), LONGEST_RETRY_SECONDS)
+        attempts = entry.attempts - self._put_off.get(entry.key, 0)
         try:
-            if entry.attempts > MOST_ATTEMPTS + MOST_APOLOGIES:
+            if attempts > MOST_ATTEMPTS + MOST_APOLOGIES:
                 log.error("a message was left without an answer", entry=entry.key)
-            elif entry.attempts > MOST_ATTEMPTS:
+            elif attempts > MOST_ATTEMPTS:
                 await self._work.give_up(entry)
             else:
                 await self._work.answer(entry)
         except Retry as retry:
             delay = retry.delay if retry.delay is not None else delay
             log.warning("an answer is put back", entry=entry.key, cause=str(retry), seconds=delay)
+            if datetime.now(UTC) - entry.received_at < PATIENCE:
+                self._put_off[entry.key] = self._put_off.get(entry.key, 0) + 1
             return delay
         except Exception:  # becomes another try
             log.exception("work on an entry failed", entry=entry.key)
             return delay
+        self._put_off.pop(entry.key, None)
         return None
 
     async def _is_withdrawn(self, key: str) -> bool:

@@ -21,6 +21,8 @@ _WORDS = (
 )
 # "Please add this to hr": nothing but the wish.
 _WISH = re.compile(rf"\W*(?:(?:{_WORDS})[\s,:]+)*{_PLACE.pattern}\W*(?:please|pls|thanks|thank you)?\W*", re.IGNORECASE)
+# A few words beside files; more is no order.
+MOST_CHARACTERS = 500
 _AFTER_NAMESPACE = frozenset({"is", "for", "of", "and", "or", "to", "in", "with", "the", "that", "which", "please"})
 
 
@@ -30,6 +32,7 @@ def namespace_in(text: str, known: Collection[str]) -> str | None:
     `namespace NAME` may name a new one; `in NAME` and `to NAME` only one of `known`, in any case of letters.
     Raises `InvalidRequest`, with what to do, for a namespace that there is not or cannot be, and for several.
     """
+    text = text[:MOST_CHARACTERS]
     explicit = [match["name"] for match in _EXPLICIT.finditer(text) if match["name"].casefold() not in _AFTER_NAMESPACE]
     named = [_known(name, known) or check_namespace(name) for name in explicit]
     places = [match["name"] for match in _PLACE.finditer(text) if match["name"].casefold() != "namespace"]

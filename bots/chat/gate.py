@@ -14,6 +14,9 @@ from bots.chat.incoming import Incoming
 from bots.chat.phrases import is_dismissal, is_greeting, is_question, is_thanks, is_wordless, names_bot
 from core.store.places import ThreadState
 
+# Of a message; what is longer is no courtesy, and its beginning tells whether it asks.
+MOST_CHARACTERS = 2000
+
 
 class Decision(StrEnum):
     """What becomes of a message."""
@@ -32,7 +35,7 @@ def decide(incoming: Incoming, state: ThreadState | None) -> Decision:
     message = incoming.message
     if message.from_bot:
         return Decision.IGNORE
-    text = message.text
+    text = message.text[:MOST_CHARACTERS]
     if message.addressed:
         return _addressed(text, is_direct=incoming.is_direct)
     if state is None or state.is_quiet or incoming.tags_others:
@@ -47,7 +50,7 @@ def after(incoming: Incoming, state: ThreadState | None, decision: Decision) -> 
     """The thread's state once the decision is carried out; None where the bot still is in no thread."""
     message = incoming.message
     if decision is Decision.IGNORE:
-        if state is None or message.from_bot or _is_courtesy(message.text):
+        if state is None or message.from_bot or _is_courtesy(message.text[:MOST_CHARACTERS]):
             return state
         return ThreadState(state.is_quiet, state.talking | {message.author})
     if decision is Decision.THANKS:

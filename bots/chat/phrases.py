@@ -63,7 +63,8 @@ _SHOWN = re.compile(
 )
 _EMOJI_NAME = re.compile(r":[\w+-]+:")
 _BOT = _pattern(r"\b(?:bot|lorekeeper)\b")
-_END = r"(?::[\w+-]+:|[^\w?？؟])*$"  # punctuation and emoji
+# Punctuation and emoji; possessive, because both can begin with a colon.
+_END = r"(?::[\w+-]++:|[^\w?？؟])*+$"
 
 _QUIET = _pattern(
     r"(?:(?:ok(?:ay)?|please|hey|bot|lorekeeper|thanks|now|(?:you|could you|can you)(?: can| may)?)[\s,!.]+)*",

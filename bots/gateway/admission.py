@@ -97,6 +97,11 @@ class Admission:
         self._inside += 1
         try:
             if scope["path"] in self._doors:
+                # What people open there, anybody can; a platform's own calls are many, and signed.
+                refusal = self._too_often(scope, f"door {_address(scope)}") if scope["method"] == "GET" else None
+                if refusal is not None:
+                    await self._refuse(refusal, scope, receive, send)
+                    return
                 scope[STATE] = Caller(permissions=frozenset())
                 await self._app(scope, receive, send)
                 return

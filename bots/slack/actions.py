@@ -27,7 +27,7 @@ from core.errors import LorekeeperError, NotFound
 from core.log import reference
 from core.ports import Documents
 from core.store.inbox import Entry
-from core.types import Answer, Citation, Exchange, Feedback, Message, Reason, Thumb
+from core.types import Answer, Citation, Exchange, Feedback, Message, Passage, Reason, Thumb
 
 Json = dict[str, Any]
 Ack = Callable[..., Awaitable[Any]]
@@ -128,10 +128,7 @@ class Actions:
             pressed = json.loads(body["actions"][0]["value"])
             exchange = await self._exchange(pressed["a"])
             cited = _citation(exchange.answer, int(pressed["n"]))
-            try:
-                passages = await self._documents.passages(cited.document_id)
-            except NotFound:
-                passages = []
+            passages = await self._passages(cited.document_id, exchange.answer.namespace)
             place = next((index for index, each in enumerate(passages) if each.chunk_id == cited.chunk_id), None)
             view = passage_view(cited, passages, place)
             await self._workspace(body).calls.call("views.open", patience=2.5, trigger_id=body["trigger_id"], view=view)
@@ -185,7 +182,15 @@ class Actions:
             exchange = await self._exchange(str(body["actions"][0]["value"]))
             asked = sentence(wording.shared(exchange.question))
             for message in (asked, *answer_messages(exchange.answer, private=False)):
-                await respond(self._session, body["response_url"], message, to_all=True)
+                await respond(self._session, body["response_url"], _without_actions(message), to_all=True)
+
+    async def _passages(self, document_id: str, namespace: str) -> list[Passage]:
+        """Empty for a document that was removed, has moved, or that not everybody may read any more."""
+        try:
+            document = await self._documents.get(document_id, frozenset({namespace}))
+            return [] if document.readers else await self._documents.passages(document_id)
+        except NotFound:
+            return []
 
     async def _rate(self, given: Feedback) -> None:
         await asyncio.to_thread(self._record.feedback.rate, given)
@@ -240,6 +245,11 @@ class _Told:
             text = wording.button_failed(ref)
         await self._actions._tell(self._body, sentence(text))  # noqa: SLF001 - a part of it
         return True
+
+
+def _without_actions(message: Rendered) -> Rendered:
+    """Of a copy: what "Try again" would change is the private original."""
+    return replace(message, blocks=tuple(block for block in message.blocks if block["type"] != "actions"))
 
 
 def _not_taken(error: Exception) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import structlog
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.error import BoltError
@@ -17,13 +18,15 @@ from bots.slack.workspaces import Workspaces
 from core.errors import LorekeeperError
 
 Json = dict[str, Any]
+NO_TOKEN = "xoxb-of-nobody"  # noqa: S105 - it is none
+log = structlog.get_logger(__name__)
 Receive = Callable[[Json], Awaitable[None]]
 
 
 def quiet_logger() -> logging.Logger:
-    """Slack's library logs whole messages at debug level, which ours never may."""
+    """Slack's library logs whole messages at debug level, and addresses with tickets in errors, which ours never may."""
     logger = logging.getLogger("lorekeeper.slack")
-    logger.setLevel(logging.WARNING)
+    logger.setLevel(logging.CRITICAL)
     return logger
 
 
@@ -36,8 +39,11 @@ def build_app(client: AsyncWebClient, workspaces: Workspaces, receive: Receive, 
     async def authorize(team_id: str | None = None, **_: Any) -> AuthorizeResult:
         # Asks nobody: the library acknowledges, and loses, events whose authorization fails.
         found = workspaces.find(team_id or "")
+        if found is None and workspaces.is_expected(team_id or ""):
+            raise BoltError(f"{team_id} is not reached yet")
         if found is None:
-            raise BoltError(f"there is no installation for {team_id}")
+            # Acknowledged and ignored: Slack stops sending to an app that refuses too much.
+            return AuthorizeResult(enterprise_id=None, team_id=team_id, bot_token=NO_TOKEN)
         return AuthorizeResult(
             enterprise_id=None,
             team_id=found.team,
@@ -71,7 +77,7 @@ def build_app(client: AsyncWebClient, workspaces: Workspaces, receive: Receive, 
     @app.error
     async def failed(error: Exception) -> BoltResponse:
         cause = error.message if isinstance(error, LorekeeperError) else type(error).__name__
-        quiet_logger().error("an event was not taken: %s", cause)
+        log.error("an event was not taken", cause=cause)
         # Not acknowledged: Slack sends it again.
         return BoltResponse(status=503, body="")
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
+import aiohttp
 import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -134,7 +135,7 @@ class Calls:
                 )
         except SlackApiError as error:
             raise _explained(method, error) from None
-        except (OSError, TimeoutError) as error:
+        except (OSError, TimeoutError, aiohttp.ClientError) as error:
             raise Unknown(f"{method}: {type(error).__name__}") from error
         data: Json = response.data if isinstance(response.data, dict) else {}
         return data
@@ -183,7 +184,8 @@ def _explained(method: str, error: SlackApiError) -> Exception:
     # A proxy in between answers in HTML.
     data = getattr(response, "data", None)
     code = str(data.get("error") or "") if isinstance(data, dict) else ""
-    status = int(getattr(response, "status_code", 0) or 0)
+    # Where the body is no JSON, the library hands over the connection's own response.
+    status = int(getattr(response, "status_code", 0) or getattr(response, "status", 0) or 0)
     if status == 429 or code in {"ratelimited", "rate_limited"}:  # noqa: PLR2004
         return _Busy(_seconds(getattr(response, "headers", {})))
     if status >= 500 or code in PASSING:  # noqa: PLR2004

@@ -58,6 +58,8 @@ from core.store.inbox import Entry
 
 CONNECTIONS = 100
 CALL_SECONDS = 20
+CONNECT_SECONDS = 60.0
+WATCH_SECONDS = 15.0
 log = structlog.get_logger(__name__)
 
 
@@ -197,7 +199,7 @@ class SlackChannel:
 
     def _surface(self, incoming: Incoming, entry: Entry) -> Surface:
         if "ts" not in incoming.place:
-            return PrivateSurface(self.session, incoming)
+            return PrivateSurface(self.session, incoming, entry, self._note)
         workspace = self._workspaces.find(incoming.place["team"])
         if workspace is None:
             raise Retry("the workspace is not known yet")
@@ -213,6 +215,18 @@ class SlackChannel:
                     await (self._desk.revise(part.entry()) if incoming.version else self._desk.accept(part.entry()))
         except (Refused, Unknown, Retry) as error:
             log.warning("what was said meanwhile could not be read", cause=str(error))
+
+    async def _watch(self, handler: AsyncSocketModeHandler) -> None:
+        """Report a connection that stays away."""
+        away = 0
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            away = 0 if await handler.client.is_connected() else away + 1
+            if away > 1:
+                detail = "no connection by Socket Mode; it is tried again and again"
+                self._application.reports[CHANNEL] = Check(CHANNEL, State.DEGRADED, detail, "Run `lorekeeper doctor`.")
+            elif self._application.reports[CHANNEL].state is not State.OK and not away:
+                self._application.reports[CHANNEL] = Check(CHANNEL, State.OK, "connected again")
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
@@ -247,7 +261,10 @@ class SlackChannel:
         token = self._settings.app_token.get_secret_value()
         handler = AsyncSocketModeHandler(app, token, logger=quiet_logger())
         try:
-            await handler.connect_async()  # type: ignore[no-untyped-call]
+            # The library tries for ever by itself, and says nothing to us.
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await handler.connect_async()  # type: ignore[no-untyped-call]
+            self._spawn(self._watch(handler))
             yield
         finally:
             await handler.close_async()  # type: ignore[no-untyped-call]

@@ -11,6 +11,7 @@ import html
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -60,6 +61,7 @@ class Exchange:
     """Codes and refresh tokens to tokens."""
 
     def __init__(self, client: AsyncWebClient, app: Client) -> None:
+        self._client = client
         self._calls = Calls(client, "")
         self._app = app
 
@@ -71,6 +73,11 @@ class Exchange:
         """The workspace with its next token. Raises as `code` does."""
         refresh_token = installation.details["refresh_token"]
         return await self._exchange(grant_type="refresh_token", refresh_token=refresh_token)
+
+    async def revoke(self, installation: Installation) -> None:
+        """Give a token back."""
+        with suppress(Refused, Unknown, Retry):
+            await Calls(self._client, installation.details["token"]).call("auth.revoke", patience=EXCHANGE_SECONDS)
 
     async def _exchange(self, **arguments: Any) -> Installation:
         given = {"client_id": self._app.id, "client_secret": self._app.secret, **arguments}
@@ -164,6 +171,9 @@ class RedirectPage:
     async def _install(self, installation: Installation) -> Response:
         if installation.team not in self._allowed:
             log.warning("a workspace that is not named in the settings wanted to install", team=installation.team)
+            exchange = self._exchange()
+            if exchange is not None:
+                await exchange.revoke(installation)
             return _page(
                 403,
                 f"This Lorekeeper does not serve your workspace. Its operator can add {installation.team} "

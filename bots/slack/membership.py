@@ -53,8 +53,9 @@ class Membership:
             yield
             return
         app = Client(self._settings.client_id, self._settings.client_secret.get_secret_value())
-        exchange = Exchange(client, app)
-        self._tokens = Tokens(self._installations, self.workspaces, exchange, known)
+        # Each with limits of its own: who opens the page often must not keep tokens from being renewed.
+        exchange, renewing = Exchange(client, app), Exchange(client, app)
+        self._tokens = Tokens(self._installations, self.workspaces, renewing, self._settings.workspaces, known)
         await self._tokens.refresh()
         self._exchange = exchange
         running = asyncio.create_task(self._tokens.run())
@@ -64,6 +65,7 @@ class Membership:
             self._exchange = None
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
+            await self._tokens.close()
 
     async def left(self, team: str) -> None:
         """A workspace has removed the bot. Raises `StorageFailed`."""

@@ -31,6 +31,19 @@ UPDATE_SECONDS = 1.5
 # What Slack says where there are no streams at all; then it is not asked again for a while.
 NO_STREAMS = frozenset({"unknown_method", "missing_scope", "feature_not_enabled", "not_allowed_token_type"})
 NO_STREAM_SECONDS = 600.0
+# The bot may not write in that place, and may elsewhere.
+NOT_THERE = frozenset(
+    {
+        "channel_not_found",
+        "is_archived",
+        "not_in_channel",
+        "restricted_action",
+        "restricted_action_non_threadable_channel",
+        "restricted_action_read_only_channel",
+        "restricted_action_thread_locked",
+        "restricted_action_thread_only_channel",
+    }
+)
 log = structlog.get_logger(__name__)
 
 
@@ -126,6 +139,7 @@ class SlackSurface:
             shown = safe_markdown(self._streamed)
             text = f"{shown}\n\n{text}" if shown.strip() else text
         await self._post([sentence(text)])
+        await self._session("active")
 
     async def stopped(self) -> None:
         if not self._posted:
@@ -258,16 +272,16 @@ class SlackSurface:
             # A new message takes the status away; a changed one does not.
             await self._status("")
 
-    async def _replace(self, ts: str, message: Rendered) -> bool:
+    async def _replace(self, ts: str, message: Rendered, *, may_stop: bool = True) -> bool:
         try:
             await self._calls.call(
                 "chat.update", channel=self._channel, ts=ts, text=message.text, blocks=list(message.blocks)
             )
         except Refused as refused:
-            if refused.error == "streaming_state_conflict":
+            if refused.error == "streaming_state_conflict" and may_stop:
                 # A stream that an earlier try left behind.
                 await self._stop_stream({}, ts)
-                return await self._replace(ts, message)
+                return await self._replace(ts, message, may_stop=False)
             if refused.error in {"message_not_found", "cant_update_message", "edit_window_closed"}:
                 self._posted.remove(ts)
                 return False
@@ -282,7 +296,7 @@ class SlackSurface:
                 channel=self._incoming.message.author if self._is_aside else self._channel,
                 thread_ts=None if self._is_aside else self._root,
                 text=message.text,
-                blocks=list(message.blocks),
+                blocks=list(message.blocks) or None,
                 unfurl_links=False,
                 unfurl_media=False,
                 metadata={"event_type": EVENT_TYPE, "event_payload": {"key": self._entry.key, "part": index}},
@@ -291,14 +305,20 @@ class SlackSurface:
             # The next try looks whether it is there.
             raise Retry(str(unknown)) from unknown
         except Refused as refused:
-            log.warning("Slack takes no answer there", entry=self._entry.key, error=refused.error)
-            if not self._is_aside:
-                self._is_aside = True
-                await self._add(sentence(wording.CANNOT_WRITE_THERE), -1)
-                await self._add(message, index)
+            await self._refused(refused, message, index)
             return
         if not self._is_aside:
             await self._remember(str(posted["ts"]))
+
+    async def _refused(self, refused: Refused, message: Rendered, index: int) -> None:
+        log.warning("Slack takes no answer there", entry=self._entry.key, error=refused.error)
+        if refused.error in NOT_THERE and not self._is_aside:
+            self._is_aside = True
+            await self._add(sentence(wording.CANNOT_WRITE_THERE), -1)
+            await self._add(message, index)
+        elif refused.error not in NOT_THERE and len(message.blocks) > 1:
+            # Whatever it is that Slack does not take: the words alone, rather than nothing.
+            await self._add(Rendered(message.text, ()), index)
 
     async def _announce(self) -> None:
         if not self._is_announced:
@@ -316,6 +336,9 @@ class SlackSurface:
 
     async def _session(self, status: str) -> None:
         """In a direct message, where Slack's Stop button belongs to a session."""
+        if status == "active" and self._beginning is not None:
+            # Or "processing" could come after it.
+            await asyncio.wait([self._beginning])
         if self._channel.startswith("D"):
             with suppress(Refused, Unknown, Retry):
                 await self._calls.offer(

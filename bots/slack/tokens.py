@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 
@@ -28,11 +28,14 @@ class Tokens:
         installations: Installations,
         workspaces: Workspaces,
         exchange: Exchange,
+        allowed: Collection[str],
         introduce: Callable[[str], Awaitable[Workspace]],
     ) -> None:
         self._installations = installations
         self._workspaces = workspaces
         self._exchange = exchange
+        self._allowed = frozenset(allowed)
+        self._renewals: set[asyncio.Task[Installation]] = set()
         self._introduce = introduce
 
     async def run(self) -> None:
@@ -41,18 +44,20 @@ class Tokens:
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self.refresh()
-            except StorageFailed as error:
-                log.warning("the installations cannot be read", cause=error.message)
+            except Exception:  # the next time may go well, and without this no token is renewed any more
+                log.exception("the installations were not looked at")
 
     async def refresh(self) -> None:
         """Once. A workspace whose token does not work is left out, and tried again the next time. Raises `StorageFailed`."""
-        installed = await asyncio.to_thread(self._installations.all)
+        stored = await asyncio.to_thread(self._installations.all)
+        installed = [each for each in stored if each.team in self._allowed]
+        self._workspaces.expect(each.team for each in installed)
         for gone in {workspace.team for workspace in self._workspaces.all()} - {each.team for each in installed}:
             self._workspaces.drop(gone)
         for installation in installed:
             try:
                 await self.welcome(await self._renewed(installation))
-            except (Refused, Unknown, Retry) as error:
+            except (Refused, Unknown, Retry, StorageFailed) as error:
                 log.warning("a workspace is not reached", team=installation.team, cause=str(error))
 
     async def welcome(self, installation: Installation) -> None:
@@ -74,8 +79,18 @@ class Tokens:
         current = await asyncio.to_thread(self._installations.to_renew, installation.team, RENEWAL_SECONDS)
         if current is None or not is_due(current, time.time()):
             return current or installation
-        renewed = await self._exchange.refresh(current)
-        # Before it is used: the old one is void.
+        renewal = asyncio.create_task(self._renew(current))
+        self._renewals.add(renewal)
+        renewal.add_done_callback(self._renewals.discard)
+        # Who stops here must not stop between the exchange and the record: the old token is void then.
+        return await asyncio.shield(renewal)
+
+    async def _renew(self, installation: Installation) -> Installation:
+        renewed = await self._exchange.refresh(installation)
         await asyncio.to_thread(self._installations.put, renewed)
         log.info("a token was renewed", team=renewed.team)
         return renewed
+
+    async def close(self) -> None:
+        """Wait for what is being renewed."""
+        await asyncio.gather(*self._renewals, return_exceptions=True)

@@ -34,12 +34,20 @@ class Workspaces:
         """`is_fixed`: there is one, whatever name events give it."""
         self._known = {workspace.team: workspace for workspace in known}
         self._is_fixed = is_fixed
+        self._expected: frozenset[str] = frozenset()
 
     def find(self, team: str) -> Workspace | None:
         found = self._known.get(team)
         if found is None and self._is_fixed:
             return next(iter(self._known.values()), None)
         return found
+
+    def expect(self, teams: Iterable[str]) -> None:
+        """These have installed the bot, whether they are reached or not."""
+        self._expected = frozenset(teams)
+
+    def is_expected(self, team: str) -> bool:
+        return team in self._expected
 
     def put(self, workspace: Workspace) -> None:
         self._known[workspace.team] = workspace

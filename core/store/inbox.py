@@ -67,7 +67,8 @@ class Inbox:
 
     def __init__(self, engine: Engine, keep_days: int = 30) -> None:
         self._engine = engine
-        self._keep = timedelta(days=keep_days)
+        # For a day in any case: platforms send again what they have sent.
+        self._keep = timedelta(days=max(keep_days, 1))
 
     def accept(self, entries: Sequence[Entry]) -> set[str]:
         """Record messages in one transaction; returns the keys of those that are new and ours. Raises `StorageFailed`."""
@@ -214,7 +215,8 @@ class Inbox:
         claimed = waiting.where(inbox.c.revision == entry.revision, inbox.c.attempts == entry.attempts)
         edited = waiting.where(inbox.c.revision > entry.revision, inbox.c.worker == "", inbox.c.due_at > now)
         with transaction(self._engine) as connection:
-            connection.execute(sa.delete(inbox).where(inbox.c.received_at < now - self._keep))
+            old = sa.delete(inbox).where(inbox.c.received_at < now - self._keep, inbox.c.state != State.WAITING.value)
+            connection.execute(old)
             if connection.execute(claimed.values(worker="", **values)).rowcount > 0:
                 return True
             connection.execute(edited.values(due_at=now))

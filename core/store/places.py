@@ -29,7 +29,7 @@ class Threads:
 
     def __init__(self, engine: Engine, keep_days: int = 30) -> None:
         self._engine = engine
-        self._keep = timedelta(days=keep_days)
+        self._keep = timedelta(days=max(keep_days, 1))
 
     def get(self, thread: str) -> ThreadState | None:
         """None for a thread that the bot is not in. Raises `StorageFailed`."""

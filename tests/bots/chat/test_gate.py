@@ -304,3 +304,10 @@ def _incoming(match: re.Match[str] | None) -> Incoming:
         from_bot=match["who"] == "Robot",
     )
     return Incoming(message, tags_others=bool(tags - {"bot"}), is_direct=is_direct)
+
+
+@pytest.mark.parametrize("text", ["thanks " + ":-" * 60 + "x", "stop " + ":-" * 60 + "x", "hi " + "::a" * 500 + "?x"])
+def test_no_message_takes_long_to_decide(text: str) -> None:
+    # With patterns that backtrack, it would take days.
+    message = Message("1", "chat", "C1", "ann", text, addressed=True)
+    assert decide(Incoming(message), None) is Decision.ANSWER

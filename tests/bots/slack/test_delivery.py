@@ -21,6 +21,8 @@ UNSURE = {
     ("chat.stopStream", "refused"): "streaming_state_conflict",
     ("chat.startStream", "carried out and broken"): "streaming_state_conflict",
     ("chat.stopStream", "carried out and broken"): "message_not_in_streaming_state",
+    ("chat.startStream", "carried out and closed"): "streaming_state_conflict",
+    ("chat.stopStream", "carried out and closed"): "message_not_in_streaming_state",
 }
 
 
@@ -168,7 +170,7 @@ async def test_a_connection_that_breaks_is_made_again(slack: FakeSlack, bot: Bot
 
 
 @pytest.mark.parametrize("method", ["chat.startStream", "chat.stopStream", "chat.appendStream", "chat.update"])
-@pytest.mark.parametrize("fault", ["refused", "busy", "broken", "carried out and broken"])
+@pytest.mark.parametrize("fault", ["refused", "busy", "broken", "carried out and broken", "carried out and closed"])
 async def test_whatever_fails_at_slack_there_is_one_whole_answer(
     slack: FakeSlack, model: FakeOpenAI, bot: Bot, method: str, fault: str
 ) -> None:
@@ -177,6 +179,8 @@ async def test_whatever_fails_at_slack_there_is_one_whole_answer(
         slack.faults.fail(method, error="not_allowed")
     elif fault == "busy":
         slack.faults.fail(method, retry_after=1)
+    elif fault.endswith("closed"):
+        slack.faults.fail(method, close=True, afterwards=True)
     else:
         slack.faults.fail(method, status=500, afterwards=fault.startswith("carried"))
     question = await slack.say("U1", "C1", f"<@BOT> {QUESTION}")

@@ -28,6 +28,8 @@ SUBSCRIPTIONS = {
     "message.groups": ("groups:history", MESSAGE | {"channel": "G1", "channel_type": "group"}),
     "message.im": ("im:history", MESSAGE | {"channel": "D1", "channel_type": "im"}),
     "message.mpim": ("mpim:history", MESSAGE | {"channel": "G2", "channel_type": "mpim"}),
+    "app_uninstalled": ("", {"type": "app_uninstalled"}),
+    "tokens_revoked": ("", {"type": "tokens_revoked", "tokens": {"oauth": [], "bot": ["UBOT"]}}),
 }
 LISTS = "users.conversations"
 # Of the kinds that it lists, each needs a scope of its own.

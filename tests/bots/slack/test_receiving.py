@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -306,6 +307,7 @@ async def test_trouble_of_the_index_is_tried_again_and_then_told_with_a_referenc
 ) -> None:
     monkeypatch.setattr("bots.chat.desk.RETRY_SECONDS", 0.01)
     monkeypatch.setattr("bots.chat.desk.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr("bots.chat.desk.PATIENCE", timedelta(0))
     tries = 0
 
     async def full(name: str, path: Path, namespace: str) -> DocumentChange:

@@ -139,12 +139,20 @@ async def test_a_model_that_hangs_runs_out_of_time_and_answers_again_later(vllm:
 
 
 async def test_a_model_that_hangs_in_mid_answer_runs_out_of_time(vllm: VllmServer) -> None:
-    generator = chat(vllm, max_tokens=2000, total_seconds=15)
-    async with aclosing(generator.stream(request())) as pieces:
-        await anext(pieces)
-        with vllm.frozen(), pytest.raises(GenerationInterrupted, match="did not finish within 15 seconds"):
-            async for _ in pieces:
-                pass
+    # On a busy machine a tiny model is at times done before it can be stopped.
+    for _ in range(5):
+        generator = chat(vllm, max_tokens=2000, total_seconds=15)
+        async with aclosing(generator.stream(request())) as pieces:
+            await anext(pieces)
+            with vllm.frozen():
+                try:
+                    async for _piece in pieces:
+                        pass
+                except GenerationInterrupted as error:
+                    if "did not finish within 15 seconds" in error.message:
+                        return
+                    raise
+    pytest.fail("the model was always done before it could be stopped")
 
 
 async def test_a_model_that_dies_in_mid_answer_is_replaced_by_quotations(mortal_vllm: VllmServer) -> None:

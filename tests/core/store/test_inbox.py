@@ -352,6 +352,15 @@ def test_finishing_needs_the_claim_of_this_revision(inbox: Inbox) -> None:
     assert inbox.finish(claimed)
 
 
+def test_however_short_conversations_are_kept_what_waits_and_what_may_come_again_stays(engine: Engine) -> None:
+    inbox = Inbox(engine, keep_days=0)
+    inbox.accept([entry("1"), entry("2", thread="other")])
+    first, _ = claim(inbox)
+    assert inbox.finish(first)
+    assert inbox.waiting("chat") == 1
+    assert inbox.accept([entry("1")]) == set(), "it is known"
+
+
 def test_an_edit_that_comes_late_or_again_changes_nothing(engine: Engine) -> None:
     inbox = Inbox(engine)
     inbox.accept([entry("1")])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -42,10 +42,15 @@ def test_a_state_can_be_set_twice(engine: Engine) -> None:
 
 
 def test_threads_in_which_nothing_happens_are_forgotten(engine: Engine) -> None:
-    Threads(engine).set("old", ThreadState())
+    for name in ("old", "recent"):
+        Threads(engine).set(name, ThreadState())
+    with engine.begin() as connection:
+        old = sa.update(chat_threads).where(chat_threads.c.thread == "old")
+        connection.execute(old.values(updated_at=datetime.now(UTC) - timedelta(days=2)))
+    # However short conversations are kept, a day's threads stay.
     Threads(engine, keep_days=0).set("new", ThreadState())
     assert Threads(engine).get("old") is None
-    assert Threads(engine).get("new") == ThreadState()
+    assert Threads(engine).get("recent") == Threads(engine).get("new") == ThreadState()
 
 
 def test_a_message_keeps_its_thread_in_mind(engine: Engine) -> None:

@@ -49,14 +49,14 @@ async def answer(slack: Stage, request: web.Request) -> web.Response:
         arguments = await _arguments(request, name)
         fault = slack.faults.next_for(name)
         if fault is not None and not fault.afterwards:
-            return await _spoilt(slack, name, arguments, fault)
+            return await _spoilt(slack, request, name, arguments, fault)
         spec = spec_of(name)
         caller = _caller(slack, spec, request, arguments)
         team = caller.team
         headers = _granted(caller)
         body = {"ok": True, **await _carried_out(slack, spec, caller, arguments)}
         if fault is not None:
-            return await _spoilt(slack, name, arguments, fault)
+            return await _spoilt(slack, request, name, arguments, fault)
     except Throttled as throttled:
         body, status = {"ok": False, "error": "ratelimited"}, 429
         headers["Retry-After"] = str(throttled.retry_after)
@@ -141,7 +141,10 @@ def _parsed(key: str, value: Any) -> Any:
         raise Refused("invalid_blocks_format" if key == "blocks" else "invalid_arguments", key) from not_json
 
 
-async def _spoilt(slack: Stage, name: str, arguments: Arguments, fault: Fault) -> web.Response:
+async def _spoilt(slack: Stage, request: web.Request, name: str, arguments: Arguments, fault: Fault) -> web.Response:
+    if fault.close and request.transport is not None:
+        _record(slack, name, arguments, "", 0, "closed")
+        request.transport.close()
     if fault.hang:
         _record(slack, name, arguments, "", 0, "hangs")
         await asyncio.Event().wait()

@@ -14,6 +14,8 @@ class Fault:
     error: str = ""
     retry_after: int | None = None
     hang: bool = False
+    close: bool = False
+    """The connection is closed without an answer."""
     afterwards: bool = False
     """The call is carried out and only its answer is spoilt, as when a connection breaks on the way back."""
 
@@ -39,10 +41,11 @@ class Faults:
         error: str = "",
         retry_after: int | None = None,
         hang: bool = False,
+        close: bool = False,
         afterwards: bool = False,
     ) -> None:
         """The next `times` calls of `method` (`*`: of any) answer so. `retry_after` makes it a 429."""
-        self.calls[method].extend([Fault(status, error, retry_after, hang, afterwards)] * times)
+        self.calls[method].extend([Fault(status, error, retry_after, hang, close, afterwards)] * times)
 
     def next_for(self, method: str) -> Fault | None:
         for name in (method, "*"):
