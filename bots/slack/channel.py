@@ -264,8 +264,11 @@ class SlackChannel:
             # The library tries for ever by itself, and says nothing to us.
             async with asyncio.timeout(CONNECT_SECONDS):
                 await handler.connect_async()  # type: ignore[no-untyped-call]
-            self._spawn(self._watch(handler))
-            yield
+            watching = asyncio.create_task(self._watch(handler))
+            try:
+                yield
+            finally:
+                await self._end(watching)
         finally:
             await handler.close_async()  # type: ignore[no-untyped-call]
             client = handler.client
