@@ -108,8 +108,6 @@ async def measure(mentions: int, channels: int, kill: float) -> Report:
         await asyncio.sleep(1)
         before = await process.cpu_seconds()
         begun = time.monotonic()
-        seen: dict[str, float] = {}
-        watching = asyncio.create_task(_first_text(slack, seen))
         asked = await burst(slack, mentions, channels)
         if kill:
             await asyncio.sleep(max(0.0, begun + kill - time.monotonic()))
@@ -119,10 +117,10 @@ async def measure(mentions: int, channels: int, kill: float) -> Report:
             await slack.redeliver()
         await slack.until(lambda: all(is_whole(slack, each) for each in asked), PATIENCE)
         seconds = time.monotonic() - begun
-        watching.cancel()
         cpu = await process.cpu_seconds() - before
     acks = [each.ack_seconds for each in slack.deliveries if each.event.get("user") == "U1"]
     counts = Counter(len(slack.replies(each)) for each in asked)
+    seen = _first_text(slack)
     firsts = [seen[each.root] - sent for each, sent in zip(asked, _sent(slack, asked), strict=True)]
     return Report(
         mentions=mentions,
@@ -138,12 +136,10 @@ async def measure(mentions: int, channels: int, kill: float) -> Report:
     )
 
 
-async def _first_text(slack: FakeSlack, seen: dict[str, float]) -> None:
-    while True:
-        for (_, root), replies in list(slack.world.threads.items()):
-            if root not in seen and any(reply.bot_id and reply.shown for reply in replies):
-                seen[root] = time.monotonic()
-        await asyncio.sleep(0.01)
+def _first_text(slack: FakeSlack) -> dict[str, float]:
+    """When something that can be read first came, by the thread's root."""
+    shown = [call for name in ("chat.startStream", "chat.postMessage") for call in slack.called(name)]
+    return {str(call.arguments["thread_ts"]): call.arrived for call in sorted(shown, key=lambda call: -call.arrived)}
 
 
 def _sent(slack: FakeSlack, asked: list[Message]) -> list[float]:
