@@ -5,7 +5,6 @@ from __future__ import annotations
 from bots.chat.gate import Decision
 
 SEARCHING = "is searching the documents…"
-WRITING = "is writing an answer…"
 QUIET = "I will keep out of this thread. Mention me when you want me back."
 THANKS = "You are welcome."
 GREETING = "Hello! Ask me a question, and I will look it up in the documents."

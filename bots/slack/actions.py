@@ -18,6 +18,7 @@ from bots.chat.incoming import Incoming
 from bots.slack.blocks import Rendered, answer_messages, sentence
 from bots.slack.calls import Refused, Unknown
 from bots.slack.events import CHANNEL, key_of
+from bots.slack.manifest import COMMAND, SHORTCUT
 from bots.slack.private import respond
 from bots.slack.text import question_of
 from bots.slack.views import feedback_view, passage_view
@@ -31,8 +32,6 @@ from core.types import Answer, Citation, Exchange, Feedback, Message, Passage, R
 
 Json = dict[str, Any]
 Ack = Callable[..., Awaitable[Any]]
-SHORTCUT = "answer_this"
-COMMAND = "/ask"
 log = structlog.get_logger(__name__)
 
 

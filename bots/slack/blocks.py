@@ -20,11 +20,8 @@ from bots.slack.kit import (
     section,
 )
 from bots.slack.text import escape, is_safe_url, mrkdwn_plain, safe_markdown
-from bots.slack.views import feedback_view, passage_view
 from core import wording
 from core.types import Answer, Citation, Outcome
-
-__all__ = ["Rendered", "answer_messages", "closing_blocks", "feedback_view", "passage_view", "sentence", "source_line"]
 
 # The rest is left for what Slack itself may add when it translates Markdown.
 PIECE = 11_000

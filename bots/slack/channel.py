@@ -39,8 +39,9 @@ from bots.slack.events import (
 )
 from bots.slack.files import Files
 from bots.slack.home import Home
-from bots.slack.http import EVENTS_PATH, Door
+from bots.slack.http import Door
 from bots.slack.lore import Lore
+from bots.slack.manifest import EVENTS_PATH
 from bots.slack.membership import Membership
 from bots.slack.missed import missed
 from bots.slack.posting import SlackSurface

@@ -11,8 +11,6 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-EVENTS_PATH = "/slack/events"
-
 
 class Door:
     """An ASGI application that lets Slack in while the channel is connected; before and after, Slack tries again."""

@@ -24,13 +24,12 @@ from starlette.types import Receive, Scope, Send
 
 from bots.chat.desk import Retry
 from bots.slack.calls import Calls, Refused, Unknown
-from bots.slack.manifest import SCOPES
+from bots.slack.manifest import REDIRECT_PATH, SCOPES
 from core.errors import LorekeeperError
 from core.log import reference
 from core.store.installations import Installation, Installations
 
 AUTHORIZE_URL = "https://slack.com/oauth/v2/authorize"
-INSTALL_PATH, REDIRECT_PATH = "/slack/install", "/slack/oauth_redirect"
 COOKIE = "lorekeeper_slack_install"
 COOKIE_SECONDS = 600
 EXCHANGE_SECONDS = 20.0

@@ -11,13 +11,9 @@ SECTION_TEXT = 3000
 MARKDOWN = 12_000
 """All `markdown` blocks of one message together, and one `markdown_text`."""
 MESSAGE_BLOCKS = 50
-CONTEXT_ELEMENTS = 10
 BUTTON_TEXT = 75
 BUTTON_VALUE = 2000
 HEADER_TEXT = 150
-# https://docs.slack.dev/reference/methods/chat.postMessage and chat.update.
-TEXT = 40_000
-UPDATE_TEXT = 4000
 # https://docs.slack.dev/reference/views/modal-views and …/block-elements/plain-text-input-element, in characters.
 VIEW_TITLE = 24
 INPUT_TEXT = 3000

@@ -21,13 +21,13 @@ from bots.slack.calls import Refused
 from bots.slack.calls import Unknown as Unanswered
 from bots.slack.events import CHANNEL
 from bots.slack.kit import MESSAGE_BLOCKS, Json, actions, button, clipped, section
+from bots.slack.manifest import MANAGE
 from bots.slack.private import respond
 from bots.slack.text import mrkdwn_plain, question_of
 from bots.slack.workspaces import Workspace, Workspaces
 from core.errors import InvalidRequest
 from core.log import reference
 
-COMMAND = "/lore"
 PRESSED = re.compile(r"^lore:")
 REMOVING = "Removing it…"
 Ack = Callable[..., Awaitable[Any]]
@@ -56,7 +56,7 @@ class Lore:
         self._open_upload = open_upload
 
     def install(self, app: AsyncApp) -> None:
-        app.command(COMMAND)(self.command)
+        app.command(MANAGE)(self.command)
         app.action(PRESSED)(self.pressed)
 
     async def command(self, ack: Ack, body: Json) -> None:

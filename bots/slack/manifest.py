@@ -14,7 +14,7 @@ APP_NAME = "Lorekeeper"
 COMMAND = "/ask"
 MANAGE = "/lore"
 SHORTCUT = "answer_this"
-EVENTS_PATH = "/slack/events"
+EVENTS_PATH, INSTALL_PATH, REDIRECT_PATH = "/slack/events", "/slack/install", "/slack/oauth_redirect"
 NEW_APP_URL = "https://api.slack.com/apps?new_app=1"
 
 # https://docs.slack.dev/reference/scopes, and what each is for.
@@ -109,7 +109,7 @@ def manifest(public_url: str = "") -> Json:
 
 def _redirect(public_url: str) -> Json:
     """Where Slack sends people back to who install the app by OAuth."""
-    return {"redirect_urls": [f"{public_url.rstrip('/')}/slack/oauth_redirect"]} if public_url else {}
+    return {"redirect_urls": [f"{public_url.rstrip('/')}{REDIRECT_PATH}"]} if public_url else {}
 
 
 def events_url(public_url: str) -> str:

@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 from slack_sdk.web.async_client import AsyncWebClient
 from starlette.types import ASGIApp
 
-from bots.slack.installing import INSTALL_PATH, REDIRECT_PATH, Client, Exchange, InstallPage, RedirectPage
+from bots.slack.installing import Client, Exchange, InstallPage, RedirectPage
+from bots.slack.manifest import INSTALL_PATH, REDIRECT_PATH
 from bots.slack.tokens import Tokens
 from bots.slack.workspaces import Workspace, Workspaces, introduce
 from core.settings import Slack

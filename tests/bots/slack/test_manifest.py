@@ -10,7 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from bots.slack import actions, http, lore
 from bots.slack.events import meaning
 from bots.slack.manifest import as_yaml, creation_url, manifest
 from bots.slack.missed import KINDS
@@ -62,8 +61,8 @@ def test_exactly_the_events_are_subscribed_to_that_mean_something_to_the_bot() -
 
 def test_the_commands_and_the_shortcut_are_those_that_the_bot_answers() -> None:
     features = manifest()["features"]
-    assert [command["command"] for command in features["slash_commands"]] == [actions.COMMAND, lore.COMMAND]
-    assert [(each["type"], each["callback_id"]) for each in features["shortcuts"]] == [("message", actions.SHORTCUT)]
+    assert [command["command"] for command in features["slash_commands"]] == ["/ask", "/lore"]
+    assert [(each["type"], each["callback_id"]) for each in features["shortcuts"]] == [("message", "answer_this")]
 
 
 def test_people_can_write_to_the_bot_and_there_are_a_home_tab_and_an_agent_view() -> None:
@@ -82,7 +81,7 @@ def test_socket_mode_names_no_address() -> None:
 @pytest.mark.parametrize("public_url", [URL, f"{URL}/"])
 def test_in_http_mode_slack_calls_the_gateway_for_everything(public_url: str) -> None:
     app = manifest(public_url)
-    address = URL + http.EVENTS_PATH
+    address = f"{URL}/slack/events"
     assert app["settings"]["socket_mode_enabled"] is False
     assert app["settings"]["event_subscriptions"]["request_url"] == address
     assert app["settings"]["interactivity"] == {"is_enabled": True, "request_url": address}
