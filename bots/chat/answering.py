@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -17,10 +19,13 @@ from bots.chat.incoming import Incoming, incoming_of
 from core.log import reference
 from core.ports import Asker
 from core.router import Router
+from core.store.conversations import Conversations
 from core.store.inbox import Entry
 from core.store.places import Bindings, Threads
 from core.types import Answer, Finished, Message, Question, Token
 
+# Who asks again later than this in a direct message speaks of something else.
+GOES_ON = timedelta(minutes=15)
 log = structlog.get_logger(__name__)
 
 
@@ -63,6 +68,7 @@ class Answering:
     asker: Asker
     threads: Threads
     bindings: Bindings
+    conversations: Conversations
     surface: Callable[[Incoming, Entry], Surface]
     router: Router = field(default_factory=Router)
     """With the bindings of the settings; those of admins' commands go first."""
@@ -125,6 +131,8 @@ class Answering:
         if question is None:
             return
         await surface.begin()
+        if incoming.goes_on:
+            question = await self._going_on(question, message)
         try:
             async with asyncio.timeout(self.seconds):
                 answer = await self._watch(question, surface)
@@ -132,6 +140,13 @@ class Answering:
             await surface.say(wording.too_slow(self.seconds))
             return
         await surface.finish(answer)
+
+    async def _going_on(self, question: Question, message: Message) -> Question:
+        """With what was said in this direct conversation just before, in whatever thread."""
+        place = f"{message.channel}:{message.conversation}:"
+        since = datetime.now(UTC) - GOES_ON
+        find = partial(self.conversations.lately, question.scope, place, since, before=question.id)
+        return replace(question, history=await asyncio.to_thread(find))
 
     async def _watch(self, question: Question, surface: Surface) -> Answer:
         async with aclosing(self.asker.stream(question)) as events:

@@ -120,9 +120,9 @@ class Desk:
             await self.accept(entry)
 
     async def withdraw(self, key: str) -> None:
-        """The person deleted the message. Raises `StorageFailed`."""
+        """The person deleted the message, which may not have come yet. Raises `StorageFailed`."""
         await self._queue.settled(key)
-        pending = await asyncio.to_thread(self._inbox.withdraw, key)
+        pending = await asyncio.to_thread(self._inbox.withdraw, key, self._channel)
         if pending is not None and not self._interrupt(key, Interrupted.WITHDRAWN):
             task = asyncio.create_task(self._clean_up(pending, Interrupted.WITHDRAWN))
             self._cleaning.add(task)

@@ -21,6 +21,8 @@ class Incoming:
     """Another person, or a group, is tagged in it."""
     is_direct: bool = False
     """Between one person and the bot: nobody else could be meant."""
+    goes_on: bool = False
+    """Begins a thread where only its author talks with the bot: what they said there just before belongs to it."""
     version: float = 0.0
     """Of an edited message, when it was edited: events can come in another order."""
     place: Mapping[str, str] = field(default_factory=dict)
@@ -59,6 +61,7 @@ def payload(incoming: Incoming) -> Json:
         },
         "tags_others": incoming.tags_others,
         "is_direct": incoming.is_direct,
+        "goes_on": incoming.goes_on,
         "version": incoming.version,
         "place": dict(incoming.place),
     }
@@ -68,5 +71,10 @@ def incoming_of(entry: Entry) -> Incoming:
     """Raises `KeyError` or `TypeError` for what another version wrote and this one cannot read."""
     value = entry.payload
     return Incoming(
-        Message(**value["message"]), value["tags_others"], value["is_direct"], value["version"], value["place"]
+        Message(**value["message"]),
+        tags_others=value["tags_others"],
+        is_direct=value["is_direct"],
+        goes_on=value.get("goes_on", False),
+        version=value["version"],
+        place=value["place"],
     )

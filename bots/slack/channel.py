@@ -22,9 +22,9 @@ from bots.chat.library import Library
 from bots.slack.actions import Actions
 from bots.slack.admins import Admins
 from bots.slack.app import build_app, quiet_logger
-from bots.slack.calls import Refused, Unknown
 from bots.slack.events import (
     CHANNEL,
+    FILE_QUEUE,
     Deleted,
     Edited,
     HomeOpened,
@@ -32,9 +32,9 @@ from bots.slack.events import (
     Opened,
     Said,
     Stopped,
+    entries,
     files_key,
     meaning,
-    parts,
     team_of,
 )
 from bots.slack.files import Files
@@ -43,7 +43,7 @@ from bots.slack.http import Door
 from bots.slack.lore import Lore
 from bots.slack.manifest import EVENTS_PATH
 from bots.slack.membership import Membership
-from bots.slack.missed import missed
+from bots.slack.missed import Missed
 from bots.slack.posting import SlackSurface
 from bots.slack.private import PrivateSurface
 from bots.slack.prompts import suggest
@@ -76,6 +76,7 @@ class SlackChannel:
         self._workspaces = self._membership.workspaces
         self._session: aiohttp.ClientSession | None = None
         self._background: set[asyncio.Task[None]] = set()
+        self._is_listening = False
         bound = {f"{CHANNEL}:{channel}": namespace for channel, namespace in self._settings.channels.items()}
         self._router = Router(bound)
         self._door = Door()
@@ -86,6 +87,7 @@ class SlackChannel:
             asker=application.asker,
             threads=record.threads,
             bindings=record.bindings,
+            conversations=record.conversations,
             surface=self._surface,
             router=self._router,
             seconds=application.settings.server.request_seconds,
@@ -100,11 +102,13 @@ class SlackChannel:
             Destinations(documents, record.bindings, self._settings.channels),
             self._admins,
             self._files,
-            self._note,
+            self._note_files,
         )
-        work = receiving.beside(Work(answering.answer, answering.interrupted, answering.give_up))
-        self._desk = Desk(record.inbox, CHANNEL, work)
-        self._uploads = Uploads(self._desk, documents)
+        self._desk = Desk(record.inbox, CHANNEL, Work(answering.answer, answering.interrupted, answering.give_up))
+        self._file_desk = Desk(record.inbox, FILE_QUEUE, receiving.work)
+        self._uploads = Uploads(self._file_desk, documents)
+        self._missed = Missed(self._settings, record, self._take)
+        self._workspaces.arrived = self._arrived
 
     @property
     def doors(self) -> Mapping[str, Any]:
@@ -124,18 +128,22 @@ class SlackChannel:
                 lambda: self._workspaces, self._library, self._admins, self.session, self._uploads.open_upload
             ).install(app)
             self._home.install(app)
-            working = asyncio.create_task(self._desk.run(alone=self._application.claim is not None))
+            await self._missed.drop_deleted(self._workspaces.all(), self._withdraw)
+            alone = self._application.claim is not None
+            working = [asyncio.create_task(desk.run(alone=alone)) for desk in (self._desk, self._file_desk)]
             try:
                 async with self._listening(app):
                     teams = [workspace.team for workspace in self._workspaces.all()]
                     log.info("slack is connected", teams=teams)
                     shown = f"connected to {', '.join(teams) or 'no workspace yet'}"
                     self._application.reports[CHANNEL] = Check(CHANNEL, State.OK, shown)
-                    for workspace in self._workspaces.all():
-                        self._spawn(self._catch_up(workspace))
-                    await working
+                    self._is_listening = True
+                    self._catch_up()
+                    ended, _ = await asyncio.wait(working, return_when=asyncio.FIRST_COMPLETED)
+                    await ended.pop()
             finally:
-                await self._end(working, *self._background)
+                self._is_listening = False
+                await self._end(*working, *self._background)
 
     async def receive(self, body: dict[str, Any]) -> None:
         """Write down what an event asks for. Raises `StorageFailed`: then Slack must send it again."""
@@ -147,7 +155,7 @@ class SlackChannel:
         if isinstance(meant, Said | Edited | Deleted):
             await self._written(meant)
         elif isinstance(meant, Stopped):
-            self._desk.stop(meant.thread)
+            self._stop(meant.thread)
         elif isinstance(meant, Left):
             await self._membership.left(meant.team)
         elif isinstance(meant, Opened | HomeOpened):
@@ -155,17 +163,32 @@ class SlackChannel:
 
     async def _written(self, meant: Said | Edited | Deleted) -> None:
         if isinstance(meant, Deleted):
-            for key in (files_key(meant.key), meant.key):
-                await self._desk.withdraw(key)
+            await self._withdraw(meant.key)
             return
         is_old = self._is_too_old(meant.incoming)
-        for part in parts(meant.incoming):
-            entry = part.entry()
+        for entry in entries(meant.incoming):
             if isinstance(meant, Edited):
                 # An old message that becomes a question now is as old as it is.
-                await self._desk.revise(replace(entry, opens=False) if is_old else entry)
+                await self._desk_of(entry).revise(replace(entry, opens=False) if is_old else entry)
             elif not is_old:
-                await self._desk.accept(entry)
+                await self._desk_of(entry).accept(entry)
+
+    async def _withdraw(self, key: str) -> None:
+        await self._file_desk.withdraw(files_key(key))
+        await self._desk.withdraw(key)
+
+    async def _take(self, incoming: Incoming) -> None:
+        """What was said while nobody listened, perhaps known already."""
+        for entry in entries(incoming):
+            desk = self._desk_of(entry)
+            await (desk.revise(entry) if incoming.version else desk.accept(entry))
+
+    def _desk_of(self, entry: Entry) -> Desk:
+        return self._file_desk if entry.channel == FILE_QUEUE else self._desk
+
+    def _stop(self, thread: str) -> None:
+        self._desk.stop(thread)
+        self._file_desk.stop(thread)
 
     async def _opened(self, workspace: Workspace, opened: Opened | HomeOpened) -> None:
         if isinstance(opened, HomeOpened):
@@ -191,8 +214,8 @@ class SlackChannel:
     def _find(self, team: str) -> Workspace | None:
         return self._workspaces.find(team)
 
-    async def _note(self, entry: Entry, reply: dict[str, Any]) -> None:
-        await self._desk.note(entry, reply)
+    async def _note_files(self, entry: Entry, reply: dict[str, Any]) -> None:
+        await self._file_desk.note(entry, reply)
 
     def _is_too_old(self, incoming: Incoming) -> bool:
         sent = datetime.fromtimestamp(float(incoming.place["ts"]), UTC)
@@ -200,29 +223,28 @@ class SlackChannel:
 
     def _surface(self, incoming: Incoming, entry: Entry) -> Surface:
         if "ts" not in incoming.place:
-            return PrivateSurface(self.session, incoming, entry, self._note)
+            return PrivateSurface(self.session, incoming, entry, self._desk.note)
         workspace = self._workspaces.find(incoming.place["team"])
         if workspace is None:
             raise Retry("the workspace is not known yet")
-        return SlackSurface(workspace.posting, self._record.inbox, incoming, entry, self._desk.note, self._desk.stop)
+        return SlackSurface(workspace.posting, self._record.inbox, incoming, entry, self._desk.note, self._stop)
 
-    async def _catch_up(self, workspace: Workspace) -> None:
-        """Hear what was said while nobody listened."""
-        try:
-            since = datetime.now(UTC) - timedelta(minutes=self._settings.missed_minutes)
-            threads = await asyncio.to_thread(self._record.threads.recent, CHANNEL)
-            async for incoming in missed(workspace, since, threads):
-                for part in parts(incoming):
-                    await (self._desk.revise(part.entry()) if incoming.version else self._desk.accept(part.entry()))
-        except (Refused, Unknown, Retry) as error:
-            log.warning("what was said meanwhile could not be read", cause=str(error))
+    def _arrived(self, workspace: Workspace) -> None:
+        if self._is_listening:
+            self._spawn(self._missed.catch_up(workspace))
+
+    def _catch_up(self) -> None:
+        for workspace in self._workspaces.all():
+            self._spawn(self._missed.catch_up(workspace))
 
     async def _watch(self, handler: AsyncSocketModeHandler) -> None:
-        """Report a connection that stays away."""
+        """Report a connection that stays away, and hear afterwards what was said meanwhile."""
         away = 0
         while True:
             await asyncio.sleep(WATCH_SECONDS)
-            away = 0 if await handler.client.is_connected() else away + 1
+            was_away, away = away, 0 if await handler.client.is_connected() else away + 1
+            if was_away and not away:
+                self._catch_up()
             if away > 1:
                 detail = "no connection by Socket Mode; it is tried again and again"
                 self._application.reports[CHANNEL] = Check(CHANNEL, State.DEGRADED, detail, "Run `lorekeeper doctor`.")

@@ -9,6 +9,7 @@ from typing import Any
 from bots.chat.incoming import Incoming
 from bots.slack.file_facts import packed
 from bots.slack.text import mentioned, question_of
+from core.store.inbox import Entry
 from core.types import Message
 
 Json = Mapping[str, Any]
@@ -18,6 +19,8 @@ _WRITTEN = frozenset({None, "file_share", "thread_broadcast", "me_message"})
 _SLACKBOT = "USLACKBOT"
 FILES = "files"
 """In `Incoming.place`: the facts of the files that came with a direct message, see `bots.slack.file_facts.packed`."""
+FILE_QUEUE = "slack:files"
+"""The channel of entries with files, in the inbox."""
 _QUESTION_MARKS = ("?", "？", "؟")
 
 
@@ -148,6 +151,7 @@ def written(message: Json, event: Json, team: str, bot_user: str, *, is_known: b
         ),
         tags_others=bool(tags - {bot_user}),
         is_direct=is_direct,
+        goes_on=is_direct and str(thread or ts) == str(ts),
         version=float((message.get("edited") or {}).get("ts") or 0),
         place={
             "team": team,
@@ -165,19 +169,24 @@ def _forwarded(message: Json) -> str:
     return "\n".join(str(each.get("text") or each.get("fallback") or "") for each in shared)
 
 
-def parts(incoming: Incoming) -> list[Incoming]:
+def entries(incoming: Incoming) -> list[Entry]:
     """What there is to do about a message, in this order: to take its files, and to answer it.
 
     Beside files, a text is a remark on them, unless it ends with a question mark.
     """
     if FILES not in incoming.place:
-        return [incoming]
+        return [incoming.entry()]
     message = incoming.message
-    files = replace(incoming, message=replace(message, id=files_key(message.id)))
+    files = file_entry(replace(incoming, message=replace(message, id=files_key(message.id))))
     if not asks(message.text):
         return [files]
     place = {name: value for name, value in incoming.place.items() if name != FILES}
-    return [files, replace(incoming, place=place)]
+    return [files, replace(incoming, place=place).entry()]
+
+
+def file_entry(incoming: Incoming) -> Entry:
+    """Files have a queue of their own, so that nobody's question waits until they are read."""
+    return replace(incoming.entry(), channel=FILE_QUEUE)
 
 
 def asks(text: str) -> bool:

@@ -31,6 +31,7 @@ SCOPES: Mapping[str, str] = {
     "im:history": "direct messages",
     "im:read": "which direct messages there are",
     "mpim:history": "direct messages among several people",
+    "mpim:read": "which of those there are",
     "usergroups:read": "who is in the user groups that manage documents",
     "users:read": "who is an admin of the workspace",
 }

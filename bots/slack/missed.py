@@ -1,24 +1,122 @@
-"""What was said while the bot was down, read from the conversations that it is in."""
+"""What happened while the bot was not there, read from the conversations that it is in."""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from datetime import datetime
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bots.chat.incoming import Incoming
-from bots.slack.calls import Refused
-from bots.slack.events import written
+import structlog
+
+from bots.chat.desk import Retry
+from bots.chat.incoming import Incoming, incoming_of
+from bots.slack.calls import Refused, Unknown
+from bots.slack.events import CHANNEL, FILE_QUEUE, FILES, written
 from bots.slack.workspaces import Workspace
+from core.build import Record
+from core.errors import LorekeeperError, StorageFailed
+from core.settings import Slack
+from core.store.inbox import Entry
 
 Json = Mapping[str, Any]
-KINDS = ("public_channel", "private_channel", "im")
+KINDS = ("public_channel", "private_channel", "im", "mpim")
 PAGE = 200
 OLDER_SECONDS = 24 * 3600.0
 # Of one conversation, the newest first.
 MOST_PAGES = 5
+# After a shorter absence Slack itself sends again what happened.
+ABSENT_SECONDS = 60.0
+# Nobody waits longer for an answer because somebody else may have deleted a question.
+LOOKING_SECONDS = 30.0
+TRIES, PAUSE_SECONDS = 4, 30.0
 _TS = re.compile(r"\d+\.\d+")
+log = structlog.get_logger(__name__)
+
+
+class Missed:
+    """For all workspaces."""
+
+    def __init__(self, settings: Slack, record: Record, take: Callable[[Incoming], Awaitable[None]]) -> None:
+        """`take` raises `StorageFailed`."""
+        self._young = timedelta(minutes=settings.missed_minutes)
+        self._record = record
+        self._take = take
+        self._running: set[str] = set()
+
+    async def catch_up(self, workspace: Workspace) -> None:
+        """Take what was said while nobody listened; tried again while Slack or the database is away."""
+        if workspace.team in self._running:
+            return
+        self._running.add(workspace.team)
+        since = datetime.now(UTC) - self._young
+        try:
+            for left in reversed(range(TRIES)):
+                try:
+                    threads = await asyncio.to_thread(self._record.threads.recent, CHANNEL)
+                    async for incoming in missed(workspace, since, threads):
+                        await self._take(incoming)
+                except (Refused, Unknown, Retry, StorageFailed) as error:
+                    log.warning("what was said meanwhile could not be read", team=workspace.team, cause=str(error))
+                    await asyncio.sleep(PAUSE_SECONDS if left else 0)
+                else:
+                    return
+        finally:
+            self._running.discard(workspace.team)
+
+    async def drop_deleted(self, workspaces: Iterable[Workspace], withdraw: Callable[[str], Awaitable[None]]) -> None:
+        """Withdraw what was left without an answer and deleted meanwhile, within some seconds."""
+        before = datetime.now(UTC) - timedelta(seconds=ABSENT_SECONDS)
+        try:
+            async with asyncio.timeout(LOOKING_SECONDS):
+                left = [
+                    each
+                    for queue in (CHANNEL, FILE_QUEUE)
+                    for each in await asyncio.to_thread(self._record.inbox.left_over, queue, before)
+                ]
+                for workspace in workspaces:
+                    for key in await deleted(workspace, left):
+                        await withdraw(key)
+        except (TimeoutError, LorekeeperError, Refused, Unknown, Retry) as error:
+            log.warning("whether questions were deleted meanwhile is not known", cause=str(error) or "too slow")
+
+
+async def deleted(workspace: Workspace, entries: Collection[Entry]) -> list[str]:
+    """The keys of those of the workspace's entries whose messages are not there any more.
+
+    Raises `bots.slack.calls.Refused`, `Unknown`, `Retry`.
+    """
+    asked = [incoming for incoming in map(incoming_of, entries) if "ts" in incoming.place]
+    by_thread: dict[tuple[str, str], list[Incoming]] = defaultdict(list)
+    for incoming in asked:
+        if incoming.place["team"] == workspace.team:
+            ts, root = incoming.place["ts"], incoming.place["root"]
+            by_thread[(incoming.message.conversation, "" if ts == root else root)].append(incoming)
+    gone: list[str] = []
+    for (conversation, root), several in by_thread.items():
+        times = sorted(each.place["ts"] for each in several)
+        there = await _there(workspace, conversation, root, times[0], times[-1])
+        gone += [each.message.id.partition(f":{FILES}")[0] for each in several if each.place["ts"] not in there]
+    return gone
+
+
+async def _there(workspace: Workspace, conversation: str, root: str, first: str, last: str) -> set[str]:
+    """The times of the messages from the `first` to the `last`, of a channel or, with `root`, of a thread."""
+    method = "conversations.replies" if root else "conversations.history"
+    span = {"channel": conversation, "oldest": first, "latest": last, "inclusive": "true"}
+    try:
+        pages = _pages(workspace, method, **span, **({"ts": root} if root else {}))
+        return {str(each["ts"]) async for page in pages for each in page.get("messages", ()) if _is_whole(each)}
+    except Refused as refused:
+        if refused.error == "thread_not_found":
+            return set()
+        raise
+
+
+def _is_whole(message: Json) -> bool:
+    return message.get("subtype") != "tombstone"
 
 
 async def missed(workspace: Workspace, since: datetime, threads: Collection[str] = ()) -> AsyncIterator[Incoming]:
@@ -30,7 +128,12 @@ async def missed(workspace: Workspace, since: datetime, threads: Collection[str]
     names = [name.split(":", 2) for name in threads]
     async for conversation in _conversations(workspace):
         roots = {root for _, place, root in names if place == conversation and _TS.fullmatch(root)}
-        found = [each async for each in _messages(workspace, conversation, since, roots)]
+        try:
+            found = [each async for each in _messages(workspace, conversation, since, roots)]
+        except Refused as refused:
+            # One that cannot be read must not hide what was said in the others.
+            log.warning("a conversation could not be read", conversation=conversation, cause=str(refused))
+            continue
         for incoming in sorted(found, key=lambda each: float(each.place["ts"])):
             yield incoming
 

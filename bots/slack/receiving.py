@@ -85,18 +85,10 @@ class Receiving:
         self._note = note
         self._room = asyncio.Semaphore(AT_ONCE)
 
-    def beside(self, answering: Work) -> Work:
-        """Both kinds of work: this one takes the entries with files."""
-        own = Work(self.answer, self.interrupted, self.give_up)
-
-        def of(entry: Entry) -> Work:
-            return own if FILES in entry.payload.get("place", {}) else answering
-
-        return Work(
-            lambda entry: of(entry).answer(entry),
-            lambda entry, reason: of(entry).interrupted(entry, reason),
-            lambda entry: of(entry).give_up(entry),
-        )
+    @property
+    def work(self) -> Work:
+        """For the desk of the queue `bots.slack.events.FILE_QUEUE`."""
+        return Work(self.answer, self.interrupted, self.give_up)
 
     async def answer(self, entry: Entry) -> None:
         incoming = incoming_of(entry)

@@ -9,7 +9,7 @@ from slack_bolt.async_app import AsyncApp
 
 from bots.chat.desk import Desk
 from bots.chat.incoming import Incoming
-from bots.slack.events import CHANNEL, FILES
+from bots.slack.events import CHANNEL, FILES, file_entry
 from bots.slack.file_facts import packed
 from bots.slack.kit import VIEW_TITLE, Json, plain
 from bots.slack.workspaces import Workspace
@@ -31,6 +31,7 @@ class Uploads:
     """Opens the dialog, and takes what is sent with it; who may add documents is checked when the files are taken."""
 
     def __init__(self, desk: Desk, documents: Documents) -> None:
+        """`desk`: that of the files."""
         self._desk = desk
         self._documents = documents
 
@@ -51,7 +52,7 @@ class Uploads:
         if isinstance(incoming, dict):
             await ack(response_action="errors", errors=incoming)
             return
-        await self._desk.accept(incoming.entry())
+        await self._desk.accept(file_entry(incoming))
         await ack()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,6 +35,8 @@ class Workspaces:
         self._known = {workspace.team: workspace for workspace in known}
         self._is_fixed = is_fixed
         self._expected: frozenset[str] = frozenset()
+        self.arrived: Callable[[Workspace], None] = lambda _: None
+        """Called with each that was not known before."""
 
     def find(self, team: str) -> Workspace | None:
         found = self._known.get(team)
@@ -50,7 +52,10 @@ class Workspaces:
         return team in self._expected
 
     def put(self, workspace: Workspace) -> None:
+        is_new = workspace.team not in self._known
         self._known[workspace.team] = workspace
+        if is_new:
+            self.arrived(workspace)
 
     def drop(self, team: str) -> None:
         self._known.pop(team, None)

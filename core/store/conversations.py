@@ -62,11 +62,7 @@ class Conversations:
 
         `before` is the id of a question that may be asked for the second time: only what came before it counts.
         """
-        return tuple(
-            turn
-            for each in self.exchanges(thread, limit, before=before)
-            for turn in (Turn("user", each.question), Turn("assistant", each.answer.text))
-        )
+        return _turns(self.exchanges(thread, limit, before=before))
 
     def exchanges(self, thread: str, limit: int = 100, *, before: str = "") -> tuple[Exchange, ...]:
         """The last `limit` questions with their whole answers, oldest first. Raises `StorageFailed`.
@@ -82,6 +78,26 @@ class Conversations:
         with reading(self._engine) as connection:
             rows = connection.execute(query.limit(limit)).mappings().all()
         return tuple(_exchange(row) for row in reversed(rows))
+
+    def lately(
+        self, scope: Scope, threads: str, since: datetime, limit: int = 3, *, before: str = ""
+    ) -> tuple[Turn, ...]:
+        """The last exchanges since then in all threads whose names begin with `threads`, oldest first.
+
+        `before` as for `history`. Raises `StorageFailed`.
+        """
+        begin = thread_key(scope, threads).removesuffix('"]')
+        query = sa.select(exchanges).where(
+            exchanges.c.asked_at >= since, exchanges.c.thread.startswith(begin, autoescape=True)
+        )
+        if before:
+            again = sa.select(sa.func.min(exchanges.c.position)).where(exchanges.c.id == before)
+            query = query.where(
+                exchanges.c.position < sa.func.coalesce(again.scalar_subquery(), exchanges.c.position + 1)
+            )
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(exchanges.c.position.desc()).limit(limit)).mappings().all()
+        return _turns([_exchange(row) for row in reversed(rows)])
 
     def find(self, answer_id: str) -> Exchange | None:
         """The exchange with this answer, in whatever thread; None when it is not kept (any more)."""
@@ -130,6 +146,10 @@ class Conversations:
         with transaction(self._engine) as connection:
             connection.execute(sa.delete(feedback).where(feedback.c.thread == thread))
             return connection.execute(sa.delete(exchanges).where(exchanges.c.thread == thread)).rowcount
+
+
+def _turns(asked: Iterable[Exchange]) -> tuple[Turn, ...]:
+    return tuple(turn for each in asked for turn in (Turn("user", each.question), Turn("assistant", each.answer.text)))
 
 
 def _exchange(row: Any) -> Exchange:

@@ -123,9 +123,23 @@ class Inbox:
                 return Revision.OLD
             return Revision.DONE if connection.execute(statement).rowcount else Revision.UNKNOWN
 
-    def withdraw(self, key: str) -> Entry | None:
-        """The person deleted the message. The entry as it was while it waited; None when there is nothing pending."""
+    def withdraw(self, key: str, channel: str) -> Entry | None:
+        """The person deleted the message. The entry as it was while it waited; None when there is nothing pending.
+
+        A message that is not known is not taken any more: platforms deliver in any order.
+        """
+        gone = {
+            "key": key,
+            "channel": channel,
+            "thread": "",
+            "payload": {},
+            "state": State.WITHDRAWN.value,
+            "reply": {},
+        }
+        now = datetime.now(UTC)
         with transaction(self._engine) as connection:
+            if _insert_missing(connection, [{**gone, "received_at": now, "due_at": now}]):
+                return None
             row = connection.execute(_waiting(key).with_for_update()).mappings().first()
             statement = sa.update(inbox).where(inbox.c.key == key).values(state=State.WITHDRAWN.value, payload={})
             connection.execute(statement)
@@ -207,6 +221,14 @@ class Inbox:
         query = sa.select(sa.func.count()).where(inbox.c.channel == channel, inbox.c.state == State.WAITING.value)
         with reading(self._engine) as connection:
             return connection.scalar(query) or 0
+
+    def left_over(self, channel: str, before: datetime) -> list[Entry]:
+        """Entries that came before then and are not answered, in the order in which they came."""
+        query = sa.select(inbox).where(
+            inbox.c.channel == channel, inbox.c.state == State.WAITING.value, inbox.c.received_at < before
+        )
+        with reading(self._engine) as connection:
+            return [_entry(row) for row in connection.execute(query.order_by(inbox.c.position)).mappings()]
 
     def _let_go(self, entry: Entry, **values: Any) -> bool:
         now = datetime.now(UTC)

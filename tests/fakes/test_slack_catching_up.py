@@ -74,6 +74,7 @@ async def test_conversations_of_the_bot_by_kind_and_page(slack: FakeSlack) -> No
     assert [channel["id"] for channel in (await client.users_conversations())["channels"]] == ["C1", "C2"]
     with pytest.raises(SlackApiError, match="invalid_types"):
         await client.users_conversations(types="channels")
+    slack.bot.scopes -= {"mpim:read"}
     with pytest.raises(SlackApiError) as missing:
         await client.users_conversations(types="public_channel,mpim")
     assert missing.value.response["needed"] == "mpim:read"

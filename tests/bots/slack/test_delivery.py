@@ -120,6 +120,54 @@ async def test_what_was_asked_while_nobody_listened_is_answered_once(
     assert [len(slack.replies(each)) for each in (lost, direct, last)] == [1, 1, 1]
 
 
+async def test_after_a_broken_connection_what_was_asked_meanwhile_is_answered(
+    slack: FakeSlack, bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bots.slack.channel.WATCH_SECONDS", 0.1)
+    await slack.until(lambda: slack.called("conversations.history"))
+    slack.lose_while_down = True
+    slack.faults.fail("apps.connections.open", 2, status=503)
+    slack.sockets.cut()
+    lost = await slack.say("U1", "C1", f"<@BOT> {QUESTION}")
+    assert slack.lost()
+    await slack.until(lambda: slack.replies(lost), 40)
+    await answered(slack, lost)
+    assert len(slack.replies(lost)) == 1
+
+
+async def test_a_deletion_may_come_before_its_message(slack: FakeSlack, model: FakeOpenAI, tmp_path: Path) -> None:
+    question = await slack.say("U1", "C1", f"<@BOT> {QUESTION}")
+    await slack.delete(question)
+    late = slack.unacked()
+    assert len(late) > 1
+    async with running(settings(tmp_path, slack, model), slack):
+        await slack.redeliver(list(reversed(late)))
+        other = await slack.say("U1", "C2", f"<@BOT> {QUESTION}")
+        await answered(slack, other)
+    assert len(slack.messages(by_bot=True)) == 1
+
+
+async def test_a_question_deleted_while_nobody_listened_is_not_answered(
+    slack: FakeSlack, model: FakeOpenAI, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("bots.slack.missed.ABSENT_SECONDS", 0.0)
+    monkeypatch.setattr("bots.chat.desk.GRACE_SECONDS", 0.0)
+    chosen = settings(tmp_path, slack, model)
+    async with running(chosen, slack, asker=Scripted(ANSWER, 1000.0)):
+        root = await slack.say("U1", "C1", f"<@BOT> {QUESTION}")
+        gone = await slack.say("U1", "C2", f"<@BOT> {QUESTION}")
+        reply = await slack.say("U2", "C1", f"<@BOT> {QUESTION}", thread=root)
+        await slack.all_acked()
+    slack.lose_while_down = True
+    await slack.delete(gone)
+    await slack.delete(reply)
+    async with running(chosen, slack, text=""):
+        last = await slack.say("U1", "C2", f"<@BOT> {QUESTION}")
+        await answered(slack, root)
+        await answered(slack, last)
+    assert len(slack.messages(by_bot=True)) == 2
+
+
 async def test_what_is_too_old_is_not_answered(slack: FakeSlack, model: FakeOpenAI, tmp_path: Path) -> None:
     old = await slack.say("U1", "C1", f"<@BOT> {QUESTION}")
     await asyncio.sleep(0.2)

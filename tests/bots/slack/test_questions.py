@@ -69,3 +69,19 @@ async def test_what_is_not_in_the_documents_gets_an_honest_no_answer(slack: Fake
     question = await slack.say("U1", "C1", "<@BOT> Who won the football match in Lisbon?")
     (reply,) = await slack.until(lambda: slack.replies(question))
     assert "could not find" in reply.shown
+
+
+async def test_in_a_direct_message_the_next_question_may_belong_to_the_one_before(
+    slack: FakeSlack, model: FakeOpenAI
+) -> None:
+    direct = slack.dm("U1")
+    first = await slack.say("U1", direct, QUESTION)
+    await slack.until(lambda: any("Leave" in each.shown for each in slack.replies(first)))
+    asked = len(model.requests)
+    second = await slack.say("U1", direct, "And when must it be requested?")
+    await slack.until(lambda: any("Leave" in each.shown for each in slack.replies(second)))
+    assert QUESTION in str(model.requests[asked:])
+    asked = len(model.requests)
+    other = await slack.say("U2", slack.dm("U2"), "And when must it be requested?")
+    await slack.until(lambda: slack.replies(other))
+    assert len(model.requests) == asked, "by itself, it says nothing that could be found"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import pytest
 from sqlalchemy.engine import Engine
 
@@ -54,6 +57,25 @@ def test_a_question_asked_again_sees_neither_its_answer_nor_later_ones(engine: E
         conversations.append(*asked("t", number, f"Question {number}", f"Answer {number}"))
     turns = conversations.history(key("t"), before=before)
     assert [turn.text for turn in turns] == [f"{kind} {each}" for each in seen for kind in ("Question", "Answer")]
+
+
+def test_what_was_said_lately_in_one_place(engine: Engine) -> None:
+    conversations = Conversations(engine)
+    for thread, number in (("chat:D_1:a", "1"), ("chat:D_1:b", "2"), ("chat:DX1:a", "3"), ("chat:D_1:c", "4")):
+        conversations.append(*asked(thread, number, f"Question {number}", "Yes."))
+    conversations.append(*asked("chat:D_1:a", "5", "Question 5", "Yes.", asker="ann"))
+
+    def said(**given: Any) -> list[str]:
+        since = datetime.now(UTC) - timedelta(minutes=given.pop("minutes", 1))
+        turns = conversations.lately(Scope(given.pop("namespace", "default")), "chat:D_1:", since, **given)
+        return [turn.text.removeprefix("Question ") for turn in turns if turn.role == "user"]
+
+    assert said() == ["1", "2", "4"]
+    assert said(limit=2) == ["2", "4"]
+    assert said(before="4") == ["1", "2"]
+    assert said(before="9") == ["1", "2", "4"]
+    assert said(minutes=-1) == []
+    assert said(namespace="other") == []
 
 
 def test_recording_a_question_twice_changes_nothing(engine: Engine) -> None:

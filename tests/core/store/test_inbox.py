@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
@@ -136,7 +137,7 @@ def test_a_thread_is_worked_on_in_order_and_threads_beside_each_other(inbox: Inb
     inbox.finish(first[0])
     second = only(claim(inbox, "w2"))
     assert second.key == "2"
-    inbox.withdraw("2")
+    inbox.withdraw("2", "chat")
     assert keys(claim(inbox)) == ["4"]
 
 
@@ -192,7 +193,7 @@ def test_who_lost_an_entry_cannot_finish_it_or_put_it_back(inbox: Inbox) -> None
 def test_holding_on(inbox: Inbox) -> None:
     inbox.accept([entry("1"), entry("2"), entry("3"), entry("4")])
     claim(inbox, "w1", 3, seconds=OVER)
-    inbox.withdraw("2")
+    inbox.withdraw("2", "chat")
     inbox.revise("3", {"text": "new"})
     assert inbox.hold({"1", "2", "3", "4", "none"}, "w1", LONG) == {"1"}
     assert keys(claim(inbox, "w2")) == ["3", "4"]
@@ -298,12 +299,12 @@ def test_a_deletion_before_and_during_work(inbox: Inbox) -> None:
     inbox.accept([entry("1"), entry("2")])
     working = only(claim(inbox, limit=1))
     inbox.note("1", {"ts": ["7"]})
-    pending = inbox.withdraw("1")
+    pending = inbox.withdraw("1", "chat")
     assert pending is not None
     assert (pending.payload, pending.reply) == ({"text": "Where?"}, {"ts": ["7"]})
     assert not inbox.finish(working)
-    assert inbox.withdraw("2") is not None
-    assert inbox.withdraw("2") is None
+    assert inbox.withdraw("2", "chat") is not None
+    assert inbox.withdraw("2", "chat") is None
     assert claim(inbox) == []
     assert inbox.revise("2", {"text": "new"}) is Revision.UNKNOWN
     assert inbox.accept([entry("2")]) == set()
@@ -312,13 +313,29 @@ def test_a_deletion_before_and_during_work(inbox: Inbox) -> None:
 def test_a_deletion_after_the_answer_and_of_something_unknown(inbox: Inbox) -> None:
     inbox.accept([entry("1")])
     inbox.finish(only(claim(inbox)))
-    assert inbox.withdraw("1") is None
-    assert inbox.withdraw("2") is None
+    assert inbox.withdraw("1", "chat") is None
+    assert inbox.withdraw("2", "chat") is None
+
+
+def test_a_deletion_before_the_message_comes(inbox: Inbox) -> None:
+    assert inbox.withdraw("1", "chat") is None
+    assert inbox.accept([entry("1"), entry("2")]) == {"2"}
+    assert inbox.revise("1", {"text": "new"}) is Revision.UNKNOWN
+    assert keys(claim(inbox)) == ["2"]
+
+
+def test_what_was_left_without_an_answer(inbox: Inbox) -> None:
+    inbox.accept([entry("1"), entry("2"), entry("3", channel="other"), entry("4")])
+    inbox.finish(only(claim(inbox, limit=1)))
+    inbox.withdraw("4", "chat")
+    now = datetime.now(UTC)
+    assert keys(inbox.left_over("chat", now)) == ["2"]
+    assert inbox.left_over("chat", now - timedelta(minutes=1)) == []
 
 
 def test_the_words_of_a_deleted_message_are_not_kept(inbox: Inbox, engine: Engine) -> None:
     inbox.accept([entry("1", text="secret")])
-    inbox.withdraw("1")
+    inbox.withdraw("1", "chat")
     with transaction(engine) as connection:
         assert "secret" not in str(connection.execute(sa.select(table)).all())
 

@@ -14,7 +14,7 @@ Json = dict[str, Any]
 # https://docs.slack.dev/reference/scopes: what the application is granted unless a test says otherwise.
 SCOPES = frozenset(
     "app_mentions:read assistant:write channels:history channels:read chat:write commands files:read files:write "
-    "groups:history groups:read im:history im:read im:write reactions:read reactions:write team:read usergroups:read "
+    "groups:history groups:read im:history im:read im:write mpim:read reactions:read reactions:write team:read usergroups:read "
     "users:read users:read.email".split()
 )
 
