@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from core.datafolder import Claim, Owner, claim, prepare
-from core.health import Check
+from core.health import Check, State
 from core.metrics import Metrics
 from core.plugins import load
 from core.ports import Asker, Documents, Embedder, Retriever
@@ -148,8 +148,14 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
         retriever = HybridRetriever(QueryBatcher(remembering), vectors, lexical, store, settings.retrieval, reranker)
         chooser, rewriter = open_generation(settings.generation, remembering)
         keep_days = settings.conversations.keep_days
-        conversations = Conversations(engine, keep_days)
-        metrics = Metrics(store.count_by_status, chooser.healthy if _has_model(settings) else None)
+        conversations, inbox = Conversations(engine, keep_days), Inbox(engine, keep_days)
+        reports: dict[str, Check] = {}
+        metrics = Metrics(
+            store.count_by_status,
+            chooser.healthy if _has_model(settings) else None,
+            inbox.count_waiting,
+            lambda: {name: said.state is State.OK for name, said in reports.items()},
+        )
         responder = Responder(
             retriever=retriever,
             evidence=PassageEvidence(remembering, lexical, store),
@@ -165,14 +171,13 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
         parts.callback(pipeline.close)
         if not for_reindex:
             pipeline.recover()
-        reports: dict[str, Check] = {}
         checks = Readiness(settings, store, vectors, chooser, reports).checks
         record = Record(
             conversations,
             FeedbackStore(engine),
             KeyStore(engine),
             retriever,
-            Inbox(engine, keep_days),
+            inbox,
             Threads(engine, keep_days),
             Bindings(engine),
             partial(Installations, engine),

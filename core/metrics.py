@@ -1,4 +1,4 @@
-"""What a Prometheus server reads: answers, stages, documents, model, requests and streams.
+"""What a Prometheus server reads: answers, stages, documents, model, requests, streams and chat platforms.
 
 Every label takes its values from a list that is known beforehand, and what is not on it is counted as `other`: a
 Prometheus server keeps a series for each value that it ever saw. No label holds anything that a person wrote.
@@ -47,21 +47,30 @@ class _Meters:
     documents: Gauge
     queue: Gauge
     model: Gauge | None
+    channels: Gauge
+    messages: Counter
+    message_seconds: Histogram
+    waiting: Gauge
 
 
 class Metrics:
     """The metrics of one application. Until `start()`, nothing is counted and the library is not imported.
 
-    `count_documents` blocks; without `ask_model` there is no model, and no metric of it.
+    `count_documents` and `count_waiting` block; without `ask_model` there is no model, and no metric of it.
     """
 
     def __init__(
         self,
         count_documents: Callable[[], Counts] | None = None,
         ask_model: Callable[[], Awaitable[bool]] | None = None,
+        count_waiting: Callable[[], Mapping[str, int]] | None = None,
+        channels: Callable[[], Mapping[str, bool]] = dict,
     ) -> None:
+        """`count_waiting`: messages by channel that are not answered; `channels`: which are connected."""
         self._count_documents = count_documents
         self._ask_model = ask_model
+        self._count_waiting = count_waiting
+        self._channels = channels
         self._reading: dict[str, asyncio.Task[Any]] = {}
         self._meters: _Meters | None = None
 
@@ -85,6 +94,13 @@ class Metrics:
         self._meters.requests.labels(method if method in METHODS else OTHER, route, str(status)).inc()
         self._meters.request_seconds.labels(route).observe(seconds)
 
+    def settled(self, channel: str, end: str, seconds: float) -> None:
+        """Work on a message of a chat platform came to an `end`, so many seconds after the message was written down."""
+        if self._meters is None:
+            return
+        self._meters.messages.labels(channel, end).inc()
+        self._meters.message_seconds.labels(channel).observe(seconds)
+
     @property
     def streams_open(self) -> Gauge:
         """To be set, or counted up and down, by whoever holds the streams; only after `start()`."""
@@ -95,7 +111,9 @@ class Metrics:
         from prometheus_client.exposition import choose_encoder
 
         meters = self._started()
-        await asyncio.gather(self._read_documents(meters), self._read_model(meters))
+        for channel, is_up in self._channels().items():
+            meters.channels.labels(channel).set(is_up)
+        await asyncio.gather(self._read_documents(meters), self._read_model(meters), self._read_waiting(meters))
         encode, media_type = choose_encoder(accept)
         return encode(meters.registry), media_type
 
@@ -107,6 +125,16 @@ class Metrics:
         for status in DocumentStatus:
             meters.documents.labels(status.value).set(math.nan if counts is None else counts[status])
         meters.queue.set(math.nan if counts is None else sum(counts[status] for status in WAITING))
+
+    async def _read_waiting(self, meters: _Meters) -> None:
+        if self._count_waiting is None:
+            return
+        count = self._count_waiting
+        counts = await self._in_time("messages", lambda: asyncio.to_thread(count))
+        # What has none left is not among them.
+        meters.waiting.clear()
+        for channel, number in (counts or {}).items():
+            meters.waiting.labels(channel).set(number)
 
     async def _read_model(self, meters: _Meters) -> None:
         if self._ask_model is not None and meters.model is not None:
@@ -194,4 +222,18 @@ def _open_meters(*, has_model: bool) -> _Meters:
         documents=gauge("lorekeeper_documents", "Documents on record, by state.", "status"),
         queue=gauge("lorekeeper_queue", "Documents that wait to be searchable: queued or in work."),
         model=gauge("lorekeeper_model_up", "Whether the language model answers.") if has_model else None,
+        channels=gauge("lorekeeper_channel_up", "Whether a chat platform is connected.", "channel"),
+        messages=Counter(
+            "lorekeeper_messages",
+            "Messages of chat platforms on which work ended, by how it ended.",
+            ["channel", "end"],
+            registry=registry,
+        ),
+        message_seconds=histogram(
+            "lorekeeper_message_seconds",
+            "Time from a message of a chat platform to the end of the work on it.",
+            "channel",
+            REQUEST_BUCKETS,
+        ),
+        waiting=gauge("lorekeeper_messages_waiting", "Messages of chat platforms that are not answered.", "channel"),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import structlog
 
+from bots.chat.writes import Writes
 from core.errors import LorekeeperError
 from core.store.inbox import Entry, Inbox, Revision
 
@@ -40,6 +41,16 @@ class Interrupted(StrEnum):
     CLOSING = "closing"
 
 
+class End(StrEnum):
+    """How work on an entry ended, in metrics."""
+
+    DONE = "done"
+    GIVEN_UP = "given_up"
+    INTERRUPTED = "interrupted"
+    PUT_BACK = "put_back"
+    """It is tried again."""
+
+
 class Retry(Exception):  # it is no error: the work is put back
     """Work on an entry cannot go on now, and may later."""
 
@@ -58,9 +69,6 @@ class Work:
     """Cleans up after that. `entry.reply` is as it was last noted."""
     give_up: Callable[[Entry], Awaitable[None]]
     """The last try failed: an apology."""
-
-
-_Write = tuple[Entry, asyncio.Future[bool]]
 
 
 @dataclass(slots=True)
@@ -88,11 +96,21 @@ class _Job:
 class Desk:
     """For one channel in one process."""
 
-    def __init__(self, inbox: Inbox, channel: str, work: Work, *, at_once: int = AT_ONCE) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        channel: str,
+        work: Work,
+        *,
+        at_once: int = AT_ONCE,
+        observe: Callable[[str, str, float], None] = lambda *_: None,
+    ) -> None:
+        """`observe` is told how work on an entry ended: the channel, an `End`, and the seconds since the entry came."""
         self._inbox = inbox
         self._channel = channel
         self._work = work
         self._at_once = at_once
+        self._observe = observe
         self._worker = secrets.token_hex(8)
         self._jobs: dict[str, _Job] = {}
         self._put_off: dict[str, int] = {}
@@ -100,7 +118,7 @@ class Desk:
         self._cleaning: set[asyncio.Task[None]] = set()
         self._claiming: asyncio.Future[list[Entry]] | None = None
         self._wake = asyncio.Event()
-        self._queue = _Writes(inbox, self._wake.set)
+        self._queue = Writes(inbox, self._wake.set)
 
     async def accept(self, entry: Entry) -> bool:
         """Record an entry; True if it is new and ours. Raises `StorageFailed`: then the platform must send it again."""
@@ -247,9 +265,24 @@ class Desk:
         if job.reason is Interrupted.STOPPED and delay is not None:
             await self._clean_up(job.entry, Interrupted.STOPPED)
             delay = None
+        self._count(job, delay)
         if delay is None:
             return await asyncio.to_thread(self._inbox.finish, job.entry)
         return await asyncio.to_thread(self._inbox.put_back, job.entry, delay)
+
+    def _count(self, job: _Job, delay: float | None) -> None:
+        entry = job.entry
+        if job.reason is not None:
+            end = End.INTERRUPTED
+        elif delay is not None:
+            end = End.PUT_BACK
+        else:
+            end = End.GIVEN_UP if self._tries(entry) > MOST_ATTEMPTS else End.DONE
+            self._put_off.pop(entry.key, None)
+        self._observe(self._channel, end, (datetime.now(UTC) - entry.received_at).total_seconds())
+
+    def _tries(self, entry: Entry) -> int:
+        return entry.attempts - self._put_off.get(entry.key, 0)
 
     async def _work_on(self, job: _Job) -> float | None:
         """None when the entry is answered, else the seconds after which to try again."""
@@ -261,7 +294,7 @@ class Desk:
 
     async def _answer(self, entry: Entry) -> float | None:
         delay = min(RETRY_SECONDS * 2.0 ** max(entry.attempts - 1, 0), LONGEST_RETRY_SECONDS)
-        attempts = entry.attempts - self._put_off.get(entry.key, 0)
+        attempts = self._tries(entry)
         try:
             if attempts > MOST_ATTEMPTS + MOST_APOLOGIES:
                 log.error("a message was left without an answer", entry=entry.key)
@@ -278,7 +311,6 @@ class Desk:
         except Exception:  # becomes another try
             log.exception("work on an entry failed", entry=entry.key)
             return delay
-        self._put_off.pop(entry.key, None)
         return None
 
     async def _is_withdrawn(self, key: str) -> bool:
@@ -331,51 +363,3 @@ class Desk:
         tasks = [*(job.task for job in self._jobs.values() if job.task is not None), *self._cleaning]
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
-
-
-class _Writes:
-    """Entries that come while others are being written go together into the next transaction."""
-
-    def __init__(self, inbox: Inbox, written: Callable[[], None]) -> None:
-        self._inbox = inbox
-        self._written = written
-        self._waiting: list[_Write] = []
-        self._batch: list[_Write] = []
-        self._task: asyncio.Task[None] | None = None
-
-    async def write(self, entry: Entry) -> bool:
-        future: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting.append((entry, future))
-        if self._task is None:
-            self._task = asyncio.create_task(self._write_all())
-        return await future
-
-    async def settled(self, key: str) -> None:
-        """Wait until what was given with this key is written, or refused."""
-        futures = [future for entry, future in (*self._batch, *self._waiting) if entry.key == key]
-        if futures:
-            await asyncio.wait(futures)
-
-    async def _write_all(self) -> None:
-        try:
-            while self._waiting:
-                self._batch, self._waiting = self._waiting, []
-                await self._write_batch(self._batch)
-        finally:
-            self._batch, self._task = [], None
-
-    async def _write_batch(self, batch: Sequence[_Write]) -> None:
-        try:
-            new = await asyncio.to_thread(self._inbox.accept, [entry for entry, _ in batch])
-        except Exception as error:  # noqa: BLE001 - belongs to those who wait
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
-            return
-        if new:
-            self._written()
-        for entry, future in batch:
-            if not future.done():
-                future.set_result(entry.key in new)
-            # Of several deliveries in one batch, one is new.
-            new.discard(entry.key)

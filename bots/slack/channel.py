@@ -104,8 +104,10 @@ class SlackChannel:
             self._files,
             self._note_files,
         )
-        self._desk = Desk(record.inbox, CHANNEL, Work(answering.answer, answering.interrupted, answering.give_up))
-        self._file_desk = Desk(record.inbox, FILE_QUEUE, receiving.work)
+        questions = Work(answering.answer, answering.interrupted, answering.give_up)
+        observe = application.metrics.settled
+        self._desk = Desk(record.inbox, CHANNEL, questions, observe=observe)
+        self._file_desk = Desk(record.inbox, FILE_QUEUE, receiving.work, observe=observe)
         self._uploads = Uploads(self._file_desk, documents)
         self._missed = Missed(self._settings, record, self._take)
         self._workspaces.arrived = self._arrived

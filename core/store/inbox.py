@@ -216,11 +216,11 @@ class Inbox:
         with reading(self._engine) as connection:
             return [reply for reply in connection.scalars(query) if reply]
 
-    def waiting(self, channel: str) -> int:
-        """How many entries are not answered."""
-        query = sa.select(sa.func.count()).where(inbox.c.channel == channel, inbox.c.state == State.WAITING.value)
+    def count_waiting(self) -> dict[str, int]:
+        """How many entries are not answered, by channel; those without any are left out."""
+        waiting = sa.select(inbox.c.channel, sa.func.count()).where(inbox.c.state == State.WAITING.value)
         with reading(self._engine) as connection:
-            return connection.scalar(query) or 0
+            return dict(connection.execute(waiting.group_by(inbox.c.channel)).all())
 
     def left_over(self, channel: str, before: datetime) -> list[Entry]:
         """Entries that came before then and are not answered, in the order in which they came."""

@@ -264,7 +264,7 @@ class SlackDriver:
         await self._slack.all_acked(WAIT)
         assert self._channel is not None
         desk, inbox = self._channel._desk, self.stage.record.inbox
-        await self._slack.until(lambda: not desk.busy and not inbox.waiting("slack"), WAIT)
+        await self._slack.until(lambda: not desk.busy and not inbox.count_waiting().get("slack", 0), WAIT)
 
     async def _quietly(self, saying: Callable[[], Any]) -> Message:
         """Said, but the bot does not hear of it."""

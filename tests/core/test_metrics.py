@@ -84,6 +84,21 @@ async def test_documents_and_model_are_read_when_they_are_asked_for() -> None:
     assert found["lorekeeper_model_up", ()] == 1
 
 
+async def test_chat_platforms_and_their_messages() -> None:
+    waiting = {"slack": 2}
+    metrics = started(None, None, lambda: waiting, lambda: {"slack": True, "discord": False})
+    metrics.settled("slack", "done", 1.5)
+    metrics.settled("slack", "put_back", 0.5)
+    found = await samples(metrics)
+    assert found["lorekeeper_channel_up", ("slack",)] == 1
+    assert found["lorekeeper_channel_up", ("discord",)] == 0
+    assert found["lorekeeper_messages_total", ("slack", "done")] == 1
+    assert found["lorekeeper_message_seconds_sum", ("slack",)] == 2
+    assert found["lorekeeper_messages_waiting", ("slack",)] == 2
+    waiting.clear()
+    assert ("lorekeeper_messages_waiting", ("slack",)) not in await samples(metrics)
+
+
 async def test_without_a_model_there_is_no_metric_of_one() -> None:
     assert ("lorekeeper_model_up", ()) not in await samples(started(lambda: COUNTS))
 

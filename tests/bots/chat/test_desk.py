@@ -72,6 +72,11 @@ class Office:
     replies: list[dict[str, Any]] = field(default_factory=list)
     """What there was to clean up."""
     given_up: list[str] = field(default_factory=list)
+    ends: list[str] = field(default_factory=list)
+
+    def observe(self, channel: str, end: str, seconds: float) -> None:
+        assert (channel, seconds >= 0) == ("chat", True)
+        self.ends.append(end)
 
     @property
     def texts(self) -> list[str]:
@@ -97,7 +102,7 @@ class Office:
 
 @asynccontextmanager
 async def at_work(inbox: Inbox, office: Office, *, alone: bool = False, at_once: int = 64) -> AsyncIterator[Desk]:
-    desk = Desk(inbox, "chat", office.work, at_once=at_once)
+    desk = Desk(inbox, "chat", office.work, at_once=at_once, observe=office.observe)
     running = asyncio.create_task(desk.run(alone=alone))
     try:
         yield desk
@@ -163,7 +168,7 @@ async def test_many_messages_at_once_and_some_of_them_repeated(inbox: Inbox) -> 
     async with at_work(inbox, office) as desk:
         accepted = await asyncio.gather(*(desk.accept(each) for each in (*entries, *entries[:50])))
         assert sum(accepted) == 150
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
         assert not await desk.accept(entries[0])
     assert sorted(int(each.key) for each in office.answered) == list(range(150))
     for thread in {each.thread for each in entries}:
@@ -178,7 +183,7 @@ async def test_no_more_than_allowed_at_once(inbox: Inbox) -> None:
             await desk.accept(entry(f"{number}"))
         await until(lambda: desk.busy == 3)
         block.let_through()
-        while inbox.waiting("chat"):
+        while inbox.count_waiting().get("chat", 0):
             most = max(most, desk.busy)
             await asyncio.sleep(0.001)
     assert most <= 3
@@ -194,7 +199,7 @@ async def test_what_cannot_be_written_is_refused_and_can_come_again(inbox: Inbox
         other.execute("ROLLBACK")
         other.close()
         assert await desk.accept(entry("a"))
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert [each.key for each in office.answered] == ["a"]
 
 
@@ -219,7 +224,7 @@ async def test_an_edit_during_work_cuts_it_short_and_is_answered_in_its_place(in
         await until(lambda: bool(office.begun))
         await desk.note(office.begun[0], {"ts": ["7"]})
         await desk.revise(entry("1", text="new"))
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
         block.let_through()
     assert office.texts == ["new"]
     assert office.answered[0].reply == {"ts": ["7"]}
@@ -251,7 +256,7 @@ async def test_an_edit_waits_for_work_that_ends_slowly(inbox: Inbox) -> None:
         await asyncio.sleep(0.2)
         assert running == ["old"]
         ended.set()
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert office.texts == ["newest"]
 
 
@@ -259,11 +264,11 @@ async def test_an_edit_after_the_answer_is_answered_too(inbox: Inbox) -> None:
     office = Office()
     async with at_work(inbox, office) as desk:
         await desk.accept(entry("1", text="old"))
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
         await desk.revise(entry("1", text="new"))
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
         await desk.revise(entry("1", text="new"), again=True)
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert office.texts == ["old", "new", "new"]
 
 
@@ -274,7 +279,7 @@ async def test_an_edit_at_the_moment_of_finishing(engine: Engine) -> None:
         await asyncio.to_thread(inbox.reached.wait, PATIENCE)
         await desk.revise(entry("1", text="new"))
         inbox.go_on()
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert office.texts == ["old", "new"]
 
 
@@ -285,7 +290,7 @@ async def test_an_edit_right_after_the_moment_of_finishing(engine: Engine) -> No
         await asyncio.to_thread(inbox.reached.wait, PATIENCE)
         await desk.revise(entry("1", text="new"))
         inbox.go_on()
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert office.texts == ["old", "new"]
 
 
@@ -298,7 +303,7 @@ async def test_an_edit_of_a_message_that_is_still_being_written_down(engine: Eng
         await asyncio.sleep(0.05)
         inbox.go_on()
         await asyncio.gather(accepting, revising)
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert office.texts[-1] == "new"
 
 
@@ -326,7 +331,7 @@ async def test_what_was_noted_while_the_work_is_cut_short_is_known_to_the_next(e
         await desk.revise(entry("1", text="new"))
         await asyncio.sleep(0.05)
         inbox.go_on()
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert [(each.payload["text"], each.reply) for each in office.answered] == [("new", {"ts": ["7"]})]
 
 
@@ -342,7 +347,7 @@ async def test_a_deletion_before_work(inbox: Inbox) -> None:
         await desk.withdraw("2")
         await until(lambda: bool(office.interrupted))
         block.let_through()
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert [each.key for each in office.answered] == ["1"]
     assert office.interrupted == [("2", Interrupted.WITHDRAWN)]
 
@@ -400,7 +405,7 @@ async def test_a_deletion_while_the_entry_is_taken(engine: Engine) -> None:
         await desk.accept(entry("1"))
         await asyncio.to_thread(inbox.reached.wait, PATIENCE)
         withdrawing = asyncio.create_task(desk.withdraw("1"))
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
         inbox.go_on()
         await withdrawing
         # It is noticed when the desk tells that it holds on, which is not awaited here.
@@ -417,7 +422,7 @@ async def test_a_deletion_of_a_message_that_is_still_being_written_down(engine: 
         await asyncio.sleep(0.05)
         inbox.go_on()
         await asyncio.gather(accepting, withdrawing)
-        assert inbox.waiting("chat") == 0
+        assert inbox.count_waiting().get("chat", 0) == 0
     assert office.answered == []
 
 
@@ -425,11 +430,11 @@ async def test_a_deletion_after_the_answer_leaves_it(inbox: Inbox) -> None:
     office = Office()
     async with at_work(inbox, office) as desk:
         await desk.accept(entry("1"))
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
         await desk.withdraw("1")
         await desk.withdraw("2")
         await desk.revise(entry("1", opens=False), again=True)
-        assert inbox.waiting("chat") == 0
+        assert inbox.count_waiting().get("chat", 0) == 0
     assert office.interrupted == []
 
 
@@ -443,7 +448,7 @@ async def test_a_stop_ends_what_is_being_answered_in_that_thread(inbox: Inbox) -
         desk.stop("t")
         await until(lambda: "2" in [each.key for each in office.answered])
         block.let_through()
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
         desk.stop("t")
     assert {each.key for each in office.answered} == {"2", "3"}
     assert office.interrupted == [("1", Interrupted.STOPPED)]
@@ -456,7 +461,7 @@ async def test_a_stop_at_the_moment_of_finishing_comes_too_late(engine: Engine) 
         await asyncio.to_thread(inbox.reached.wait, PATIENCE)
         desk.stop("t")
         inbox.go_on()
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert office.interrupted == []
 
 
@@ -471,7 +476,7 @@ async def test_a_clean_up_that_fails_harms_nobody(inbox: Inbox, monkeypatch: pyt
         await desk.accept(entry("2", "t"))
         await until(lambda: bool(office.begun))
         desk.stop("t")
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert [each.key for each in office.answered] == ["2"]
 
 
@@ -487,7 +492,7 @@ async def test_work_that_fails_is_tried_again(inbox: Inbox, failure: Exception) 
     office = Office(fails_twice)
     async with at_work(inbox, office) as desk:
         await desk.accept(entry("1"))
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert [each.attempts for each in office.begun] == [1, 2, 3]
     assert office.given_up == []
 
@@ -515,8 +520,9 @@ async def test_in_the_end_there_is_an_apology(inbox: Inbox) -> None:
     office = Office(crashes)
     async with at_work(inbox, office) as desk:
         await desk.accept(entry("1", "t"))
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert len(office.begun) == desks.MOST_ATTEMPTS
+    assert office.ends == [*["put_back"] * desks.MOST_ATTEMPTS, "given_up"]
     assert office.given_up == ["1"]
 
 
@@ -529,7 +535,7 @@ async def test_an_apology_that_fails_does_not_hold_up_its_thread(inbox: Inbox) -
     async with at_work(inbox, office) as desk:
         await desk.accept(entry("1", "t"))
         await desk.accept(entry("2", "t"))
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert office.given_up == ["1"] * desks.MOST_APOLOGIES
     assert [each.key for each in office.answered] == ["2"]
 
@@ -544,7 +550,7 @@ async def test_an_edit_gives_new_tries(inbox: Inbox) -> None:
         await desk.accept(entry("1", text="bad"))
         await until(lambda: bool(office.begun) and desk.busy == 0)
         await desk.revise(entry("1", text="good"))
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert office.texts == ["good"]
 
 
@@ -562,7 +568,7 @@ async def test_an_entry_that_cannot_be_finished_comes_again(engine: Engine, monk
     monkeypatch.setattr(inbox, "finish", broken)
     async with at_work(inbox, office) as desk:
         await desk.accept(entry("1"))
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert failures == []
 
 
@@ -578,7 +584,7 @@ async def test_two_processes_share_the_work(inbox: Inbox, engine: Engine) -> Non
         assert sum(await asyncio.gather(*deliveries)) == 120
         await until(lambda: len(one.begun) == len(two.begun) == 4)
         block.let_through()
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     answered = [each.key for office in (one, two) for each in office.answered]
     assert sorted(answered, key=int) == [f"{number}" for number in range(120)]
 
@@ -603,7 +609,7 @@ async def test_long_work_is_held_on_to(inbox: Inbox, engine: Engine, monkeypatch
         async with at_work(Inbox(engine), two):
             await until(lambda: held >= 5)
             block.let_through()
-            await until(lambda: inbox.waiting("chat") == 0)
+            await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert [each.key for each in one.answered] == ["1"]
     assert two.begun == []
 
@@ -616,7 +622,7 @@ async def test_an_edit_through_another_process(inbox: Inbox, engine: Engine, mon
         await desk.accept(entry("1", text="old"))
         await until(lambda: bool(office.begun))
         await other.revise(entry("1", text="new"))
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert office.texts == ["new"]
 
 
@@ -642,7 +648,7 @@ async def test_what_a_dead_process_held_is_taken_by_another(inbox: Inbox) -> Non
     inbox.accept([entry("1")])
     inbox.claim("chat", "dead", 1, 0.5)
     async with at_work(inbox, office):
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert [each.attempts for each in office.answered] == [2]
 
 
@@ -651,7 +657,7 @@ async def test_a_process_that_is_alone_need_not_wait_for_the_dead(inbox: Inbox) 
     inbox.accept([entry("1")])
     inbox.claim("chat", "dead", 1, LONG)
     async with at_work(inbox, office, alone=True):
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert len(office.answered) == 1
 
 
@@ -678,7 +684,7 @@ async def test_closing_gives_back_what_takes_too_long(inbox: Inbox, monkeypatch:
     assert office.interrupted == []
     after = Office()
     async with at_work(inbox, after):
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert [(each.attempts, each.reply) for each in after.answered] == [(2, {"ts": ["7"]})]
 
 
@@ -727,7 +733,7 @@ async def test_an_inbox_that_cannot_be_read_for_a_while(inbox: Inbox, monkeypatc
     office = Office()
     async with at_work(inbox, office, alone=True) as desk:
         await desk.accept(entry("1"))
-        await until(lambda: inbox.waiting("chat") == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0)
     assert failures == 0
 
 
@@ -760,7 +766,7 @@ async def test_whatever_people_do_the_last_form_is_answered(inbox: Inbox, engine
                 gone.add(key)
                 await desk.withdraw(key)
             await asyncio.sleep(chance.random() * 0.005)
-        await until(lambda: inbox.waiting("chat") == 0 and first.busy + second.busy == 0)
+        await until(lambda: inbox.count_waiting().get("chat", 0) == 0 and first.busy + second.busy == 0)
     answered = [each for office in offices for each in office.answered]
     for key, text in texts.items():
         if key not in gone:
