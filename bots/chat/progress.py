@@ -84,7 +84,9 @@ def headline(files: Sequence[FileProgress], namespace: str) -> str:
     """Above the list of the files."""
     begun = counted(len(files), "file")
     if all(file.stage.is_last for file in files):
-        return f"{begun} for the namespace {namespace}: done."
+        failed = sum(file.stage is not Stage.SEARCHABLE for file in files)
+        end = f"{len(files) - failed} searchable, {failed} not added" if failed else "done"
+        return f"{begun} for the namespace {namespace}: {end}."
     return f"{begun} received for the namespace {namespace}. This message shows how far they are."
 
 

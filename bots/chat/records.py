@@ -32,7 +32,8 @@ def facts(document: Document) -> list[str]:
     if document.chunks and document.status is not DocumentStatus.READY:
         state += " (the version before answers)"
     pages = [count(document.pages, "page")] if document.pages else []
-    return [state, *pages, count(document.chunks, "passage"), f"{document.updated_at:%Y-%m-%d %H:%M} UTC"]
+    passages = [count(document.chunks, "passage")] if document.chunks else []
+    return [state, *pages, *passages, f"{document.updated_at:%Y-%m-%d %H:%M} UTC"]
 
 
 def in_full(document: Document) -> tuple[str, ...]:

@@ -111,6 +111,8 @@ def _notification(piece: str) -> str:
 
 
 def _sources(answer_id: str, sources: Sequence[Citation], *, with_quotes: bool) -> Iterator[Json]:
+    if sources and not with_quotes:
+        yield context("Sources")
     for position, citation in enumerate(sources[:WITH_BUTTON], start=1):
         value = json.dumps({"a": answer_id, "n": citation.number}, separators=(",", ":"))
         show = button("Show passage", PASSAGE, value)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import urljoin
 
 import aiohttp
+from aiohttp.abc import ResolveResult
+from aiohttp.resolver import ThreadedResolver
 
 from bots.chat.desk import Retry
 from bots.gateway.incoming import disk_failed
@@ -144,7 +148,10 @@ class Files:
             if not is_trusted and not is_public_url(url):
                 raise InvalidRequest(ELSEWHERE)
             headers = {"Authorization": f"Bearer {workspace.token}"} if is_trusted else {}
-            async with self._session().get(url, headers=headers, timeout=limits, allow_redirects=False) as response:
+            async with (
+                self._trusted() if is_trusted else public_session() as session,
+                session.get(url, headers=headers, timeout=limits, allow_redirects=False) as response,
+            ):
                 if response.status in {301, 302, 303, 307, 308}:
                     url = urljoin(url, response.headers.get("Location", ""))
                     continue
@@ -152,6 +159,10 @@ class Files:
                 await self._store(response, facts, path, moved)
                 return
         raise InvalidRequest(UNREADABLE)
+
+    @asynccontextmanager
+    async def _trusted(self) -> AsyncIterator[aiohttp.ClientSession]:
+        yield self._session()
 
     def _check(self, response: aiohttp.ClientResponse, facts: FileFacts) -> None:
         status = response.status
@@ -188,6 +199,25 @@ class Files:
         ):
             # For a page, only its size tells it from the one to sign in at.
             raise InvalidRequest(UNREADABLE)
+
+
+class PublicResolver(ThreadedResolver):
+    """Names that lead into a network lead nowhere."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Raises `OSError`."""
+        found = await super().resolve(host, port, family)
+        public = [each for each in found if ip_address(each["host"].partition("%")[0]).is_global]
+        if not public:
+            raise OSError(f"{host} has no public address")
+        return public
+
+
+def public_session() -> aiohttp.ClientSession:
+    """For servers that somebody else named."""
+    return aiohttp.ClientSession(connector=aiohttp.TCPConnector(resolver=PublicResolver()))
 
 
 class _Passing(Exception):

@@ -89,6 +89,8 @@ def _input(name: str, label: str, element: Json) -> Json:
 
 
 def _around(passages: Sequence[Passage], *, is_before: bool) -> Iterator[Json]:
+    if passages:
+        yield context("Before it:" if is_before else "After it:")
     for passage in passages:
         text = visible(passage.text).strip()
         if is_before and len(text) > _NEIGHBOUR:

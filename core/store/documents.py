@@ -30,6 +30,7 @@ BATCH = 500
 UNFINISHED = (DocumentStatus.QUEUED.value, DocumentStatus.PROCESSING.value)
 # Longer than embedding a document takes: until then another process may be about to publish reserved vectors.
 RESERVED_FOR = timedelta(hours=6)
+BY_TITLE = sa.func.lower(documents.c.title)
 T = TypeVar("T")
 
 
@@ -143,7 +144,7 @@ class DocumentStore:
             documents.c.status == status.value if status is not None else sa.true(),
             _holds(storable(text)) if text else sa.true(),
         )
-        first = documents.c.updated_at.desc() if newest_first else documents.c.title
+        first = documents.c.updated_at.desc() if newest_first else BY_TITLE
         with reading(self._engine) as connection:
             total = connection.execute(sa.select(sa.func.count()).select_from(documents).where(where)).scalar_one()
             return _select(connection, where, limit, offset, first), total
@@ -277,7 +278,7 @@ def _select(
     where: sa.ColumnElement[bool],
     limit: int | None = None,
     offset: int | None = None,
-    first: sa.ColumnElement[Any] = documents.c.title,
+    first: sa.ColumnElement[Any] = BY_TITLE,
 ) -> list[Document]:
     query = sa.select(documents).where(where).order_by(first, documents.c.id).limit(limit).offset(offset)
     found = [_document(row) for row in connection.execute(query)]

@@ -64,6 +64,8 @@ def test_the_end_is_told_in_one_sentence_or_two(files: list[FileProgress], words
 def test_the_head_says_whether_it_goes_on() -> None:
     assert "shows how far" in headline([GOOD, FileProgress("c.md")], "hr")
     assert headline([GOOD], "hr") == "1 file for the namespace hr: done."
+    failed = FileProgress("d.md", Stage.FAILED)
+    assert headline([GOOD, failed], "hr") == "2 files for the namespace hr: 1 searchable, 1 not added."
 
 
 def test_a_doubt_is_no_refusal() -> None:

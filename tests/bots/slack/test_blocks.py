@@ -56,7 +56,8 @@ def check(message: Rendered) -> None:
 def test_answer_with_its_source() -> None:
     (message,) = answer_messages(answered(), private=False)
     check(message)
-    text, source, feedback, actions = message.blocks
+    text, heading, source, feedback, actions = message.blocks
+    assert heading["elements"][0]["text"] == "Sources"
     assert text == {"type": "markdown", "text": "Thirty days [1]."}
     assert source["text"]["text"] == "[1] <https://x.org/h?a=1&amp;b=2|Handbook>, page 3"
     assert source["accessory"]["action_id"] == "passage"
@@ -86,7 +87,7 @@ def test_every_source_is_named(count: int) -> None:
 
 def test_notice_is_shown() -> None:
     blocks = closing_blocks(answered(notice="Made without a *model*."), private=False)
-    assert {"type": "plain_text", "text": "Made without a *model*.", "emoji": False} in blocks[1]["elements"]
+    assert {"type": "plain_text", "text": "Made without a *model*.", "emoji": False} in blocks[2]["elements"]
 
 
 def test_no_evidence_shows_the_nearest_with_quotes() -> None:
@@ -128,7 +129,7 @@ def test_nothing_of_a_document_is_trusted(text: str, url: str | None) -> None:
 
 @pytest.mark.parametrize("url", ["javascript:alert(1)", "https://x.org/>|x", "https://x.org/?" + "&" * 900])
 def test_source_without_a_link_that_can_be_offered(url: str) -> None:
-    block = closing_blocks(Answer("a1", Outcome.ANSWERED, "x", (citation(url=url),)), private=False)[0]
+    block = closing_blocks(Answer("a1", Outcome.ANSWERED, "x", (citation(url=url),)), private=False)[1]
     assert block["text"]["text"] == "[1] Handbook, page 3"
 
 
@@ -154,7 +155,7 @@ def test_long_answers_take_several_messages(text: str) -> None:
             assert list(regions(piece))[-1] == ("", False)
         if text.startswith("|"):
             assert piece.startswith("| Day | Hours |\n|---|---|\n")
-    assert [len(message.blocks) for message in messages] == [1] * (len(messages) - 1) + [4]
+    assert [len(message.blocks) for message in messages] == [1] * (len(messages) - 1) + [5]
 
 
 def test_code_at_the_cut_stays_whole() -> None:
@@ -188,7 +189,8 @@ def test_passage_with_its_quote_and_neighbours() -> None:
     view = passage_view(citation(number=2), passages[1:], 1)
     assert (view["type"], view["title"]["text"]) == ("modal", "Source 2")
     assert block_problems(view["blocks"], "modal") == []
-    header, where, before, cited, after, later, link = view["blocks"]
+    header, where, lead, before, cited, trail, after, later, link = view["blocks"]
+    assert [each["elements"][0]["text"] for each in (lead, trail)] == ["Before it:", "After it:"]
     assert (header["text"]["text"], where["elements"][0]["text"]) == ("Handbook", "page 3")
     assert before["elements"][0]["text"].startswith("…")
     assert before["elements"][0]["text"].endswith("before before")

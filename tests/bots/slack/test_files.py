@@ -193,6 +193,24 @@ async def test_a_redirect_to_another_public_server_gets_no_token(
     assert asked == [None]
 
 
+async def test_a_name_that_leads_into_the_network_is_not_followed(
+    slack: FakeSlack, fetch: Fetcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    async def listening(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.Response(text="secret")
+
+    monkeypatch.setattr(fetching, "is_public_url", lambda _: True)
+    async with other_server(listening) as address:
+        file = slack.file("a.pdf", CONTENT)
+        file.moved_to = f"{address.replace('127.0.0.1', 'localhost')}/a.pdf"
+        with pytest.raises(InvalidRequest, match=BROKEN):
+            await fetch(file)
+    assert asked == []
+
+
 async def test_an_address_outside_slack_is_not_asked(slack: FakeSlack, fetch: Fetcher) -> None:
     facts = FileFacts("F1", "a.pdf", 10, "application/pdf", "https://files.example.org/a.pdf")
     with pytest.raises(InvalidRequest, match=ELSEWHERE):

@@ -228,7 +228,9 @@ async def test_a_message_that_slack_took_without_saying_so_is_not_posted_again(
         slack.faults.fail("chat.postMessage", status=503, afterwards=afterwards)
     sent = await send(slack, file)
     await told(slack, sent, "searchable now")
-    await slack.until(lambda: bot.application.record and not bot.application.record.inbox.count_waiting().get("slack", 0))
+    await slack.until(
+        lambda: bot.application.record and not bot.application.record.inbox.count_waiting().get("slack", 0)
+    )
     assert len(slack.replies(sent)) == 2
     assert file.fetched == 1
 
