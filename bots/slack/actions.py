@@ -13,10 +13,10 @@ import structlog
 from slack_bolt.async_app import AsyncApp
 
 from bots.chat import wording
+from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Desk, Retry
 from bots.chat.incoming import Incoming
 from bots.slack.blocks import Rendered, answer_messages, sentence
-from bots.slack.calls import Refused, Unknown
 from bots.slack.events import CHANNEL, key_of
 from bots.slack.manifest import COMMAND, SHORTCUT
 from bots.slack.private import respond

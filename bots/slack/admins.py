@@ -9,9 +9,10 @@ from typing import Any
 
 import structlog
 
+from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Retry
 from bots.chat.results import Rights
-from bots.slack.calls import Calls, Refused, Unknown
+from bots.slack.calls import Calls
 from bots.slack.workspaces import Workspace
 
 REMEMBERED_SECONDS = 300.0

@@ -14,6 +14,7 @@ import structlog
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Retry
 
 Json = dict[str, Any]
@@ -46,18 +47,6 @@ LOCKED_OUT_SECONDS = 60.0
 # What is worth another try: Slack's own troubles.
 PASSING = frozenset({"fatal_error", "internal_error", "request_timeout", "service_unavailable", "team_added_to_org"})
 log = structlog.get_logger(__name__)
-
-
-class Refused(Exception):
-    """Slack does not do it, now or later. `error` is its code."""
-
-    def __init__(self, method: str, error: str) -> None:
-        super().__init__(f"{method}: {error}")
-        self.error = error
-
-
-class Unknown(Exception):
-    """The connection broke: nobody knows whether Slack did it."""
 
 
 class Calls:

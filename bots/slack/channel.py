@@ -17,14 +17,15 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.chat.answering import Answering, Surface
 from bots.chat.desk import Desk, Retry, Work
+from bots.chat.files import entries, file_queue, files_key
 from bots.chat.incoming import Incoming
 from bots.chat.library import Library
+from bots.chat.receiving import Destinations, Receiving
 from bots.slack.actions import Actions
 from bots.slack.admins import Admins
 from bots.slack.app import build_app, quiet_logger
 from bots.slack.events import (
     CHANNEL,
-    FILE_QUEUE,
     Deleted,
     Edited,
     HomeOpened,
@@ -32,8 +33,6 @@ from bots.slack.events import (
     Opened,
     Said,
     Stopped,
-    entries,
-    files_key,
     meaning,
     team_of,
 )
@@ -47,7 +46,7 @@ from bots.slack.missed import Missed
 from bots.slack.posting import SlackSurface
 from bots.slack.private import PrivateSurface
 from bots.slack.prompts import suggest
-from bots.slack.receiving import Destinations, Receiving
+from bots.slack.receiving import SlackFiles
 from bots.slack.upload_view import Uploads
 from bots.slack.workspaces import Workspace
 from core.build import Application, Record
@@ -97,19 +96,17 @@ class SlackChannel:
             lambda: self.session, application.settings.data_dir, self._settings.api_url, server.max_upload_mb
         )
         receiving = Receiving(
-            self._find,
+            SlackFiles(self._find, record.inbox, self._admins, self._files),
             documents,
             Destinations(documents, record.bindings, self._settings.channels),
-            self._admins,
-            self._files,
             self._note_files,
         )
         questions = Work(answering.answer, answering.interrupted, answering.give_up)
         observe = application.metrics.settled
         self._desk = Desk(record.inbox, CHANNEL, questions, observe=observe)
-        self._file_desk = Desk(record.inbox, FILE_QUEUE, receiving.work, observe=observe)
+        self._file_desk = Desk(record.inbox, file_queue(CHANNEL), receiving.work, observe=observe)
         self._uploads = Uploads(self._file_desk, documents)
-        self._missed = Missed(self._settings, record, self._take)
+        self._missed = Missed(self._settings, record, self._find, self._take)
         self._workspaces.arrived = self._arrived
 
     @property
@@ -186,7 +183,7 @@ class SlackChannel:
             await (desk.revise(entry) if incoming.version else desk.accept(entry))
 
     def _desk_of(self, entry: Entry) -> Desk:
-        return self._file_desk if entry.channel == FILE_QUEUE else self._desk
+        return self._file_desk if entry.channel == file_queue(CHANNEL) else self._desk
 
     def _stop(self, thread: str) -> None:
         self._desk.stop(thread)
@@ -233,11 +230,11 @@ class SlackChannel:
 
     def _arrived(self, workspace: Workspace) -> None:
         if self._is_listening:
-            self._spawn(self._missed.catch_up(workspace))
+            self._spawn(self._missed.catch_up(workspace.team))
 
     def _catch_up(self) -> None:
         for workspace in self._workspaces.all():
-            self._spawn(self._missed.catch_up(workspace))
+            self._spawn(self._missed.catch_up(workspace.team))
 
     async def _watch(self, handler: AsyncSocketModeHandler) -> None:
         """Report a connection that stays away, and hear afterwards what was said meanwhile."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
+from bots.chat.files import FILES
 from bots.chat.incoming import Incoming
-from bots.slack.file_facts import packed
+from bots.slack.file_facts import packed_files
 from bots.slack.text import mentioned, question_of
-from core.store.inbox import Entry
 from core.types import Message
 
 Json = Mapping[str, Any]
@@ -17,11 +17,6 @@ CHANNEL = "slack"
 # Messages that people write. All other subtypes are Slack's own remarks on what happened.
 _WRITTEN = frozenset({None, "file_share", "thread_broadcast", "me_message"})
 _SLACKBOT = "USLACKBOT"
-FILES = "files"
-"""In `Incoming.place`: the facts of the files that came with a direct message, see `bots.slack.file_facts.packed`."""
-FILE_QUEUE = "slack:files"
-"""The channel of entries with files, in the inbox."""
-_QUESTION_MARKS = ("?", "？", "؟")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +130,7 @@ def written(message: Json, event: Json, team: str, bot_user: str, *, is_known: b
     addressed = is_direct or bot_user in tags
     thread = message.get("thread_ts")
     # In a channel, they are for the people there.
-    files = {FILES: facts} if is_direct and (facts := packed(message.get("files") or ())) else {}
+    files = {FILES: facts} if is_direct and (facts := packed_files(message.get("files") or ())) else {}
     if not addressed and not is_known and (thread is None or thread == ts):
         # Talk in a channel is nobody's business.
         return None
@@ -167,36 +162,6 @@ def _forwarded(message: Json) -> str:
     """What somebody forwarded without a word of their own."""
     shared = (each for each in message.get("attachments") or () if each.get("is_share") or each.get("is_msg_unfurl"))
     return "\n".join(str(each.get("text") or each.get("fallback") or "") for each in shared)
-
-
-def entries(incoming: Incoming) -> list[Entry]:
-    """What there is to do about a message, in this order: to take its files, and to answer it.
-
-    Beside files, a text is a remark on them, unless it ends with a question mark.
-    """
-    if FILES not in incoming.place:
-        return [incoming.entry()]
-    message = incoming.message
-    files = file_entry(replace(incoming, message=replace(message, id=files_key(message.id))))
-    if not asks(message.text):
-        return [files]
-    place = {name: value for name, value in incoming.place.items() if name != FILES}
-    return [files, replace(incoming, place=place).entry()]
-
-
-def file_entry(incoming: Incoming) -> Entry:
-    """Files have a queue of their own, so that nobody's question waits until they are read."""
-    return replace(incoming.entry(), channel=FILE_QUEUE)
-
-
-def asks(text: str) -> bool:
-    """Whether a text beside files is a question."""
-    return text.rstrip(" *_~`\"'”»)").endswith(_QUESTION_MARKS)
-
-
-def files_key(key: str) -> str:
-    """Of the entry for the files of a message."""
-    return f"{key}:{FILES}"
 
 
 def key_of(channel: str, ts: str) -> str:

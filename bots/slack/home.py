@@ -11,12 +11,12 @@ import structlog
 from slack_bolt.async_app import AsyncApp
 
 from bots.chat import wording
+from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Retry
 from bots.chat.library import Library
 from bots.chat.records import about, count
 from bots.chat.results import Board, Request, Shelf, shelf_details
 from bots.slack.admins import Admins
-from bots.slack.calls import Refused, Unknown
 from bots.slack.events import CHANNEL
 from bots.slack.kit import HEADER_TEXT, SECTION_TEXT, Json, actions, button, clipped, context, plain, section
 from bots.slack.lore import lines

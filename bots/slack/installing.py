@@ -22,8 +22,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
+from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Retry
-from bots.slack.calls import Calls, Refused, Unknown
+from bots.slack.calls import Calls
 from bots.slack.manifest import REDIRECT_PATH, SCOPES
 from core.errors import LorekeeperError
 from core.log import reference

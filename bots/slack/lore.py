@@ -11,14 +11,14 @@ import structlog
 from slack_bolt.async_app import AsyncApp
 
 from bots.chat import wording
+from bots.chat.board import Refused
+from bots.chat.board import Unknown as Unanswered
 from bots.chat.desk import Retry
 from bots.chat.grammar import Add, Help, Unfinished, Unknown, parse
 from bots.chat.library import Library
 from bots.chat.results import Action, Request, Result, Rights, Row, instructions, refusal
 from bots.slack.admins import Admins
 from bots.slack.blocks import Rendered, sentence
-from bots.slack.calls import Refused
-from bots.slack.calls import Unknown as Unanswered
 from bots.slack.events import CHANNEL
 from bots.slack.kit import MESSAGE_BLOCKS, Json, actions, button, clipped, section
 from bots.slack.manifest import MANAGE

@@ -43,7 +43,7 @@ class Membership:
     async def open(self, client: AsyncWebClient) -> AsyncIterator[None]:
         """Knows the workspaces until the block ends.
 
-        Raises `bots.slack.calls.Refused`, `Unknown` or `bots.chat.desk.Retry` for the bot token, `StorageFailed`.
+        Raises `bots.chat.board.Refused`, `Unknown` or `bots.chat.desk.Retry` for the bot token, `StorageFailed`.
         """
 
         async def known(token: str) -> Workspace:

@@ -11,10 +11,11 @@ from typing import Any
 
 import structlog
 
+from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Retry
+from bots.chat.files import FILES, file_queue
 from bots.chat.incoming import Incoming, incoming_of
-from bots.slack.calls import Refused, Unknown
-from bots.slack.events import CHANNEL, FILE_QUEUE, FILES, written
+from bots.slack.events import CHANNEL, written
 from bots.slack.workspaces import Workspace
 from core.build import Record
 from core.errors import LorekeeperError, StorageFailed
@@ -39,32 +40,43 @@ log = structlog.get_logger(__name__)
 class Missed:
     """For all workspaces."""
 
-    def __init__(self, settings: Slack, record: Record, take: Callable[[Incoming], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        settings: Slack,
+        record: Record,
+        find: Callable[[str], Workspace | None],
+        take: Callable[[Incoming], Awaitable[None]],
+    ) -> None:
         """`take` raises `StorageFailed`."""
+        self._find = find
         self._young = timedelta(minutes=settings.missed_minutes)
         self._record = record
         self._take = take
         self._running: set[str] = set()
 
-    async def catch_up(self, workspace: Workspace) -> None:
+    async def catch_up(self, team: str) -> None:
         """Take what was said while nobody listened; tried again while Slack or the database is away."""
-        if workspace.team in self._running:
+        if team in self._running:
             return
-        self._running.add(workspace.team)
+        self._running.add(team)
         since = datetime.now(UTC) - self._young
         try:
             for left in reversed(range(TRIES)):
+                # Found anew: its token can be renewed meanwhile.
+                workspace = self._find(team)
+                if workspace is None:
+                    return
                 try:
                     threads = await asyncio.to_thread(self._record.threads.recent, CHANNEL)
                     async for incoming in missed(workspace, since, threads):
                         await self._take(incoming)
                 except (Refused, Unknown, Retry, StorageFailed) as error:
-                    log.warning("what was said meanwhile could not be read", team=workspace.team, cause=str(error))
+                    log.warning("what was said meanwhile could not be read", team=team, cause=str(error))
                     await asyncio.sleep(PAUSE_SECONDS if left else 0)
                 else:
                     return
         finally:
-            self._running.discard(workspace.team)
+            self._running.discard(team)
 
     async def drop_deleted(self, workspaces: Iterable[Workspace], withdraw: Callable[[str], Awaitable[None]]) -> None:
         """Withdraw what was left without an answer and deleted meanwhile, within some seconds."""
@@ -73,7 +85,7 @@ class Missed:
             async with asyncio.timeout(LOOKING_SECONDS):
                 left = [
                     each
-                    for queue in (CHANNEL, FILE_QUEUE)
+                    for queue in (CHANNEL, file_queue(CHANNEL))
                     for each in await asyncio.to_thread(self._record.inbox.left_over, queue, before)
                 ]
                 for workspace in workspaces:
@@ -86,7 +98,7 @@ class Missed:
 async def deleted(workspace: Workspace, entries: Collection[Entry]) -> list[str]:
     """The keys of those of the workspace's entries whose messages are not there any more.
 
-    Raises `bots.slack.calls.Refused`, `Unknown`, `Retry`.
+    Raises `bots.chat.board.Refused`, `Unknown`, `Retry`.
     """
     asked = [incoming for incoming in map(incoming_of, entries) if "ts" in incoming.place]
     by_thread: dict[tuple[str, str], list[Incoming]] = defaultdict(list)
@@ -123,7 +135,7 @@ async def missed(workspace: Workspace, since: datetime, threads: Collection[str]
     """Messages for the bot, younger than `since`, oldest first in each conversation; known ones too.
 
     `threads`: names of threads that the bot is in, where the last message may be younger than the first.
-    Raises `bots.slack.calls.Refused`, `Unknown`, `Retry`.
+    Raises `bots.chat.board.Refused`, `Unknown`, `Retry`.
     """
     names = [name.split(":", 2) for name in threads]
     async for conversation in _conversations(workspace):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import aiohttp
@@ -11,6 +11,7 @@ import structlog
 from bots.chat import wording
 from bots.chat.desk import Retry
 from bots.chat.incoming import Incoming
+from bots.chat.posted import Note
 from bots.slack.blocks import Rendered, answer_messages, sentence
 from core.store.inbox import Entry
 from core.types import Answer
@@ -18,7 +19,6 @@ from core.types import Answer
 # https://docs.slack.dev/interactivity/handling-user-interaction#message_responses: five times at most.
 MOST_POSTS = 4
 POST_SECONDS = 10.0
-Note = Callable[[Entry, dict[str, Any]], Awaitable[None]]
 log = structlog.get_logger(__name__)
 
 

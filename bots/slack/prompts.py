@@ -6,7 +6,8 @@ import asyncio
 
 import structlog
 
-from bots.slack.calls import Calls, Refused, Unknown
+from bots.chat.board import Refused, Unknown
+from bots.slack.calls import Calls
 from core.store.conversations import Conversations
 
 # https://docs.slack.dev/reference/methods/assistant.threads.setSuggestedPrompts

@@ -29,4 +29,5 @@ def _complete(written: str) -> str:
         # In code, links stay as they are; whether it is code, its end will tell.
         head = head[: head.rfind("`")]
     opening = _OPEN.search(head.rstrip(" "))
-    return head[: opening.start()] if opening else head
+    # Not the space at its end: a full stop may yet go before it, where the model puts it after a citation.
+    return (head[: opening.start()] if opening else head).rstrip()

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable, Collection
 
 import structlog
 
+from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Retry
-from bots.slack.calls import Refused, Unknown
 from bots.slack.installing import Exchange, is_due
 from bots.slack.workspaces import Workspace, Workspaces
 from core.errors import StorageFailed

@@ -8,9 +8,10 @@ from typing import Any
 from slack_bolt.async_app import AsyncApp
 
 from bots.chat.desk import Desk
+from bots.chat.files import FILES, file_entry
 from bots.chat.incoming import Incoming
-from bots.slack.events import CHANNEL, FILES, file_entry
-from bots.slack.file_facts import packed
+from bots.slack.events import CHANNEL
+from bots.slack.file_facts import packed_files
 from bots.slack.kit import VIEW_TITLE, Json, plain
 from bots.slack.workspaces import Workspace
 from core.errors import InvalidRequest
@@ -41,7 +42,7 @@ class Uploads:
     async def open_upload(self, workspace: Workspace, body: Json, namespace: str) -> None:
         """Open the dialog for who wrote a command or pressed something, with this namespace chosen.
 
-        Raises `bots.slack.calls.Refused`, `Unknown`, `Retry`.
+        Raises `bots.chat.board.Refused`, `Unknown`, `Retry`.
         """
         view = upload_view(await self._documents.namespaces(), namespace)
         await workspace.calls.call("views.open", patience=2.5, trigger_id=body["trigger_id"], view=view)
@@ -84,7 +85,7 @@ def incoming_upload(body: Mapping[str, Any]) -> Incoming | dict[str, str]:
     """A sent dialog as an entry, told of in the direct message with the person; else what is wrong, by field."""
     view, user = body["view"], str(body["user"]["id"])
     given = {name: element for block in view["state"]["values"].values() for name, element in block.items()}
-    files = packed(list((given.get("files") or {}).get("files") or ()))
+    files = packed_files(list((given.get("files") or {}).get("files") or ()))
     if not files:
         return {"files": NO_FILE}
     fresh = str((given.get("new_namespace") or {}).get("value") or "").strip()

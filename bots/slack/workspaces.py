@@ -9,7 +9,7 @@ from typing import Any
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.slack.calls import Calls
-from bots.slack.posting import Posting
+from bots.slack.live import Posting
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class Workspaces:
 
 
 async def introduce(client: AsyncWebClient, token: str) -> Workspace:
-    """Ask Slack who the bot with this token is. Raises `bots.slack.calls.Refused`, `Unknown`, `Retry`."""
+    """Ask Slack who the bot with this token is. Raises `bots.chat.board.Refused`, `Unknown`, `Retry`."""
     calls = Calls(client, token)
     me: dict[str, Any] = await calls.call("auth.test", patience=30.0)
     return Workspace(

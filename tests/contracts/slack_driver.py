@@ -159,7 +159,7 @@ class SlackDriver:
         self._slack.lose_while_down = False
         await self.come()
         # What it looks up when it comes back is not yet in its inbox.
-        await self._slack.until(lambda: not self._background(), WAIT)
+        await self._slack.until(lambda: self._is_listening and not self._background(), WAIT)
 
     def break_platform(self) -> None:
         for method in ("chat.startStream", "chat.postMessage"):
@@ -256,6 +256,10 @@ class SlackDriver:
     def _tagging(self, text: str, to: str) -> str:
         return f"<@{USERS[to]}> {text}" if to else text
 
+    @property
+    def _is_listening(self) -> bool:
+        return self._channel is not None and self._channel._is_listening
+
     def _background(self) -> set[asyncio.Task[None]]:
         assert self._channel is not None
         return {task for task in self._channel._background if not task.done()}
@@ -263,8 +267,8 @@ class SlackDriver:
     async def _settled(self) -> None:
         await self._slack.all_acked(WAIT)
         assert self._channel is not None
-        desk, inbox = self._channel._desk, self.stage.record.inbox
-        await self._slack.until(lambda: not desk.busy and not inbox.count_waiting().get("slack", 0), WAIT)
+        desks, inbox = (self._channel._desk, self._channel._file_desk), self.stage.record.inbox
+        await self._slack.until(lambda: not any(desk.busy for desk in desks) and not inbox.count_waiting(), WAIT)
 
     async def _quietly(self, saying: Callable[[], Any]) -> Message:
         """Said, but the bot does not hear of it."""
@@ -309,7 +313,7 @@ async def open_driver(folder: Path, model: FakeOpenAI, chosen: dict[str, Any]) -
         tokens = {"bot_token": slack.bot.token, "app_token": slack.app_token, "api_url": slack.api_url}
         async with staged(folder, model, chosen | {"slack": tokens | chosen.get("slack", {})}) as stage:
             driver = SlackDriver(slack, stage)
-            with patch("bots.slack.posting.APPEND_SECONDS", APPEND_SECONDS):
+            with patch("bots.slack.live.APPEND_SECONDS", APPEND_SECONDS):
                 await driver.come()
                 try:
                     yield driver

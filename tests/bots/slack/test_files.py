@@ -13,18 +13,11 @@ import pytest
 from aiohttp import web
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bots.slack import files as fetching
-from bots.slack.file_facts import (
-    MOST_FILES,
-    FileFacts,
-    clean_name,
-    facts_of,
-    is_public_url,
-    is_slack_url,
-    packed,
-    unpacked,
-)
-from bots.slack.files import BROKEN, DELETED, ELSEWHERE, FOLDER, UNREADABLE, Files
+from bots.chat import fetching
+from bots.chat.addresses import is_public_url
+from bots.chat.files import MOST_FILES, FileFacts, clean_name, unpacked
+from bots.slack.file_facts import facts_of, is_slack_url, packed_files
+from bots.slack.files import DELETED, ELSEWHERE, FOLDER, UNREADABLE, Files, slack_rules
 from bots.slack.workspaces import Workspace, introduce
 from core.errors import InvalidRequest, StorageFailed, TooLarge
 from tests.fakes.slack import FakeSlack, File
@@ -42,6 +35,7 @@ class Fetcher:
     workspace: Workspace
     files: Files
     folder: Path
+    session: aiohttp.ClientSession
 
     async def __call__(self, file: File) -> bytes:
         facts = await self.files.known(self.workspace, facts_of(file_json(file, self.slack.base)))
@@ -57,7 +51,7 @@ async def fetch(slack: FakeSlack, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         client = AsyncWebClient(base_url=slack.api_url, session=session)
         workspace = await introduce(client, slack.bot.token)
         files = Files(lambda: session, tmp_path, slack.api_url, max_upload_mb=2)
-        yield Fetcher(slack, workspace, files, tmp_path / FOLDER)
+        yield Fetcher(slack, workspace, files, tmp_path / FOLDER, session)
     assert not list((tmp_path / FOLDER).glob("*"))
 
 
@@ -75,7 +69,7 @@ async def test_what_breaks_off_is_fetched_again_from_the_beginning(
 
 async def test_what_breaks_off_every_time_is_given_up(slack: FakeSlack, fetch: Fetcher) -> None:
     slack.faults.fail("download", times=fetching.TRIES, afterwards=True)
-    with pytest.raises(InvalidRequest, match=BROKEN):
+    with pytest.raises(InvalidRequest, match=slack_rules(API).broken):
         await fetch(slack.file("a.pdf", CONTENT))
 
 
@@ -84,7 +78,7 @@ async def test_a_slack_that_says_nothing_is_given_up(
 ) -> None:
     monkeypatch.setattr(fetching, "SILENCE_SECONDS", 0.05)
     slack.faults.fail("download", times=fetching.TRIES, hang=True)
-    with pytest.raises(InvalidRequest, match=BROKEN):
+    with pytest.raises(InvalidRequest, match=slack_rules(API).broken):
         await fetch(slack.file("a.pdf", CONTENT))
 
 
@@ -113,7 +107,7 @@ async def test_a_file_that_unpacks_to_more_than_the_limit_is_cut_off(slack: Fake
         return response
 
     async with other_server(bomb) as address:
-        nearby = Files(fetch.files._session, fetch.folder.parent, f"{address}/api/", 2)
+        nearby = Files(lambda: fetch.session, fetch.folder.parent, f"{address}/api/", 2)
         facts = FileFacts("F1", "a.txt", 10, "text/plain", f"{address}/a.txt")
         with pytest.raises(TooLarge):
             async with nearby.fetched(fetch.workspace, facts):
@@ -206,7 +200,7 @@ async def test_a_name_that_leads_into_the_network_is_not_followed(
     async with other_server(listening) as address:
         file = slack.file("a.pdf", CONTENT)
         file.moved_to = f"{address.replace('127.0.0.1', 'localhost')}/a.pdf"
-        with pytest.raises(InvalidRequest, match=BROKEN):
+        with pytest.raises(InvalidRequest, match=slack_rules(API).broken):
             await fetch(file)
     assert asked == []
 
@@ -219,8 +213,7 @@ async def test_an_address_outside_slack_is_not_asked(slack: FakeSlack, fetch: Fe
 
 async def test_a_full_disk_is_named(slack: FakeSlack, fetch: Fetcher, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    session = fetch.files._session
-    files = Files(session, tmp_path / "file", slack.api_url, 2)
+    files = Files(lambda: fetch.session, tmp_path / "file", slack.api_url, 2)
     with pytest.raises(StorageFailed, match="disk of the data folder"):
         async with files.fetched(fetch.workspace, facts_of(file_json(slack.file("a.pdf", CONTENT), slack.base))):
             pass
@@ -302,11 +295,11 @@ def test_what_slack_says_survives_the_inbox_whatever_it_is() -> None:
         {"id": "F2", "file_access": "access_denied"},
         {},
     ]
-    first, second = unpacked(packed(odd))
+    first, second = unpacked(packed_files(odd))
     assert (first.name, first.size, first.is_stub) == ("document", 0, True)
     assert second.refusal
-    assert packed([{}]) == ""
-    assert len(unpacked(packed([{"id": f"F{number}"} for number in range(500)]))) == MOST_FILES
+    assert packed_files([{}]) == ""
+    assert len(unpacked(packed_files([{"id": f"F{number}"} for number in range(500)]))) == MOST_FILES
 
 
 class other_server:  # noqa: N801 - used like a function

@@ -115,6 +115,8 @@ async def test_a_code_that_slack_does_not_know_and_a_refusal_are_told(slack: Fak
 
 async def test_tokens_that_run_out_are_renewed(slack: FakeSlack, fresh: Installed) -> None:
     await install(slack, fresh.browser, "T1", rotating=True)
+    # What it looks up of a new workspace is read with the first token.
+    await slack.until(lambda: fresh.bot.channel._missed._running == set() and slack.called("conversations.history"))
     (installed,) = fresh.installations.all()
     assert not is_due(installed, time.time())
     soon = {**installed.details, "expires_at": time.time() + 60}

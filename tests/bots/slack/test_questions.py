@@ -85,3 +85,17 @@ async def test_in_a_direct_message_the_next_question_may_belong_to_the_one_befor
     other = await slack.say("U2", slack.dm("U2"), "And when must it be requested?")
     await slack.until(lambda: slack.replies(other))
     assert len(model.requests) == asked, "by itself, it says nothing that could be found"
+
+
+async def test_without_streams_the_answer_is_shown_by_changes(slack: FakeSlack, model: FakeOpenAI) -> None:
+    model.pause = 0.4
+    slack.faults.fail("chat.startStream", 9, error="feature_not_enabled")
+    question = await slack.say("U1", "C1", f"<@BOT> {QUESTION}")
+    (reply,) = await slack.until(lambda: slack.replies(question))
+    assert reply.stream is None
+    assert ANSWER.startswith(reply.shown)
+    assert reply.shown != ANSWER
+    await slack.until(lambda: "Leave" in reply.shown)
+    assert ANSWER in reply.shown
+    assert len(reply.edits) > 1
+    assert len(slack.replies(question)) == 1

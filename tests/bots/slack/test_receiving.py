@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from bots.slack import files as fetching
+from bots.chat import fetching
+from bots.chat.progress_message import ProgressMessage
 from bots.slack.blocks import Rendered
-from bots.slack.progress import ProgressMessage
+from bots.slack.files import FOLDER
 from core.errors import StorageFailed
 from core.types import DocumentChange
 from tests.bots.slack.running import ANSWER, QUESTION, Bot, running, serving, settings
@@ -53,7 +54,7 @@ async def sources(bot: Bot, namespace: str = "default") -> set[str]:
 
 
 def spooled(bot: Bot) -> list[Path]:
-    folder = bot.application.settings.data_dir / fetching.FOLDER
+    folder = bot.application.settings.data_dir / FOLDER
     return list(folder.iterdir()) if folder.exists() else []
 
 
@@ -274,11 +275,11 @@ async def test_two_processes_take_each_file_once(slack: FakeSlack, bot: Bot) -> 
 async def test_of_a_large_file_it_is_said_how_much_is_here(
     slack: FakeSlack, bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bots.slack.receiving.LARGE_BYTES", 2**20)
+    monkeypatch.setattr("bots.chat.receiving.LARGE_BYTES", 2**20)
     told_so_far: list[str] = []
     show = ProgressMessage.show
 
-    def listening(message: ProgressMessage, rendered: Rendered) -> None:
+    def listening(message: ProgressMessage[Rendered], rendered: Rendered) -> None:
         told_so_far.append(rendered.text)
         show(message, rendered)
 

@@ -28,8 +28,14 @@ def test_pieces_add_up_to_a_beginning_of_the_final_text(text: str, step: int) ->
 
 
 def test_a_mention_is_never_shown_in_two_halves() -> None:
-    assert next_piece("Ask <!chan", "") == "Ask "
-    assert next_piece("Ask <!channel> now ", "Ask ") == "<\u200b!channel> now "
+    assert next_piece("Ask <!chan", "") == "Ask"
+    assert next_piece("Ask <!channel> now ", "Ask") == " <\u200b!channel> now"
+
+
+def test_a_citation_may_change_places_with_a_full_stop() -> None:
+    shown = next_piece("Thirteen days [1", "")
+    assert shown
+    assert "Thirteen days. [1]".startswith(shown)
 
 
 def test_a_text_that_begins_anew_cannot_be_appended() -> None:
