@@ -33,6 +33,12 @@ class Board(Protocol[M_contra]):
         """
         ...
 
+    async def offer_post(self, message: M_contra) -> str | None:
+        """The same for the first message of an entry, where it may as well be posted later: None also when there is no
+        room now. Raises `Refused`, `Unknown`.
+        """
+        ...
+
     async def change(self, posted: str, message: M_contra) -> bool:
         """False when it is not there any more, or cannot be changed."""
         ...

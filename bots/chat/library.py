@@ -26,7 +26,7 @@ from bots.chat.grammar import (
     Unfinished,
     Unknown,
 )
-from bots.chat.records import about, count, file_name
+from bots.chat.records import about, count, file_name, is_upload
 from bots.chat.results import (
     PREFIX,
     SHOWN,
@@ -122,6 +122,26 @@ class Library:
     async def destination(self, request: Request, command: Add) -> str:
         """Which namespace a new document goes into. Raises `InvalidRequest`."""
         return check_namespace(command.namespace) if command.namespace else await self.namespace_of(request.place)
+
+    async def replacement(self, request: Request, name: DocumentName) -> Document:
+        """The uploaded document that a new file takes the place of. Raises `InvalidRequest`."""
+        found = await self._named(request, name)
+        if len(found) != 1:
+            many = f"{len(found)} documents are called so; name the one that you mean by its id."
+            raise InvalidRequest(many if found else f"There is no document of this id, title or file name: {name.text}")
+        if not is_upload(found[0]):
+            raise InvalidRequest("This document came from a folder on the server: change the file there.")
+        return found[0]
+
+    async def visible(self, request: Request) -> list[str]:
+        """The namespaces that somebody may see."""
+        return await self._visible(request)
+
+    async def matching(self, request: Request, text: str, limit: int) -> Sequence[Document]:
+        """Documents with these words in title or file name that somebody may see."""
+        visible = frozenset(await self._visible(request))
+        found, _ = await self.documents.page(None, limit, 0, within=visible, text=text.strip())
+        return _seen(request, found)
 
     async def namespace_of(self, place: str) -> str:
         """Which namespace is asked there."""

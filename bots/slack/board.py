@@ -58,7 +58,6 @@ class SlackBoard:
         return name_of(str(posted.get("channel") or self.channel), str(posted["ts"]))
 
     async def offer_post(self, message: Rendered) -> str | None:
-        """The same for the first message of an entry, where it may as well be posted later. Raises `Refused`, `Unknown`."""
         posted = await self._calls.offer("chat.postMessage", **self._new(message, 0))
         return None if posted is None else name_of(self.channel, str(posted["ts"]))
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -14,9 +13,9 @@ from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Retry
 from bots.chat.incoming import Incoming
 from bots.chat.posted import Posted
-from bots.slack.blocks import Rendered, closing_blocks, sentence
+from bots.slack.blocks import Rendered, closing_blocks
 from bots.slack.board import SlackBoard, name_of, place_of
-from bots.slack.calls import Calls
+from bots.slack.calls import PER_MINUTE, Calls
 from bots.slack.streaming import next_piece
 from bots.slack.text import safe_markdown
 from core.types import Answer
@@ -25,6 +24,8 @@ from core.types import Answer
 STREAM_LIMIT = 11_000
 # Tier 4 is 100 appends a minute for all answers of a workspace, and Tier 3 is 50 changes: one takes no more than its part.
 APPEND_SECONDS, CHANGE_SECONDS = 0.7, 2.0
+# Of the changes of a workspace: other processes reckon with the same, and final forms must not wait for room.
+CHANGES_A_MINUTE = 16
 # What Slack says where there are no streams at all; then it is not asked again for a while.
 NO_STREAMS = frozenset({"unknown_method", "missing_scope", "feature_not_enabled", "not_allowed_token_type"})
 NO_STREAM_SECONDS = 600.0
@@ -54,23 +55,8 @@ class Posting:
     @property
     def changes(self) -> bool:
         """Whether a change is left beyond those that final forms will need."""
-        return self.calls.left("chat.update") > self.open_changes
-
-
-class Live(Protocol):
-    """One unfinished answer."""
-
-    async def show(self, text: str) -> float | None:
-        """Show as much of the text so far as can be. As `bots.chat.latest.Latest` wants it."""
-        ...
-
-    async def finish(self, answer: Answer) -> bool:
-        """Turn it into the final form; False when that has to be put in its place instead."""
-        ...
-
-    async def close(self) -> str:
-        """The message must not look as if it were still being written; returns the text that it shows."""
-        ...
+        made = PER_MINUTE["chat.update"] - self.calls.left("chat.update")
+        return made + self.open_changes < CHANGES_A_MINUTE
 
 
 class Streamed:
@@ -95,7 +81,7 @@ class Streamed:
         self._name = posted.names[-1] if posted.kept.get(STREAMS) and posted.names else ""
         self._is_open = bool(self._name)
         # What a process that died has streamed is not known, so it cannot be continued.
-        self._is_unsure = self._is_open
+        self._is_inherited = self._is_unsure = self._is_open
         """Slack has failed in the middle of something, and may have done it."""
         posting.open_streams += self._is_open
 
@@ -128,6 +114,12 @@ class Streamed:
     async def finish(self, answer: Answer) -> bool:
         if not self._is_open:
             return await self._settle()
+        if self._is_inherited:
+            # It may be ended already, and of the calls that end streams there are few: the change will tell.
+            self._is_open = False
+            self._posting.open_streams -= 1
+            await self._posted.keep(STREAMS, value=False)
+            return False
         text = safe_markdown(answer.text)
         if self._is_unsure or not text.startswith(self._text) or len(text) > STREAM_LIMIT:
             await self._end({})
@@ -197,59 +189,3 @@ class Streamed:
         if self._is_unsure:
             await self._posted.open()
         return False
-
-
-class Changed:
-    """By chat.update, where there is no stream (any more)."""
-
-    def __init__(self, posting: Posting, board: SlackBoard, posted: Posted[Rendered]) -> None:
-        self._posting = posting
-        self._board = board
-        self._posted = posted
-        self._shown = ""
-        self._is_begun = False
-        self._is_unsure = False
-
-    async def show(self, text: str) -> float | None:
-        piece = next_piece(text, "") or ""
-        if len(piece) > STREAM_LIMIT or self._is_unsure:
-            return None
-        if piece == self._shown:
-            return 0.0
-        if self._posting.changes:
-            message = sentence(piece)
-            shown = await (self._posted.offer(message) if self._is_begun else self._begin(message))
-            self._shown = piece if shown else self._shown
-        return CHANGE_SECONDS
-
-    async def finish(self, answer: Answer) -> bool:
-        await self._settle()
-        return False
-
-    async def close(self) -> str:
-        await self._settle()
-        return self._shown
-
-    async def _begin(self, message: Rendered) -> bool:
-        await self._posted.announce()
-        try:
-            name = await self._board.offer_post(message)
-        except Unknown:
-            self._is_unsure = True
-            return False
-        except (Refused, Retry):
-            # Said, or tried again, with the final form.
-            return False
-        if name is not None:
-            self._is_begun = True
-            self._posting.open_changes += 1
-            await self._posted.done(name)
-        return name is not None
-
-    async def _settle(self) -> None:
-        self._posting.open_changes -= self._is_begun
-        self._is_begun = False
-        if self._is_unsure:
-            self._is_unsure = False
-            with suppress(Refused):
-                await self._posted.open()

@@ -13,10 +13,12 @@ from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Retry
 from bots.chat.incoming import Incoming
 from bots.chat.latest import Latest
+from bots.chat.live import Changed, Live
 from bots.chat.posted import Note, Posted
 from bots.slack.blocks import Rendered, answer_messages, sentence
 from bots.slack.board import SlackBoard
-from bots.slack.live import Changed, Live, Posting, Streamed
+from bots.slack.live import CHANGE_SECONDS, STREAM_LIMIT, Posting, Streamed
+from bots.slack.streaming import next_piece
 from core.store.inbox import Entry, Inbox
 from core.types import Answer
 
@@ -94,8 +96,8 @@ class SlackSurface:
         if self._live is not None:
             await self._live.close()
 
-    def _changed(self) -> Changed:
-        return Changed(self._posting, self._board, self._posted)
+    def _changed(self) -> Changed[Rendered]:
+        return Changed(self._posting, self._board, self._posted, CHANGE_SECONDS, _piece, sentence)
 
     async def _show(self, text: str) -> float | None:
         assert self._live is not None  # noqa: S101
@@ -142,3 +144,9 @@ class SlackSurface:
             await self._calls.offer(
                 "assistant.threads.setStatus", channel_id=self._board.channel, thread_ts=self._board.root, status=text
             )
+
+
+def _piece(written: str) -> str | None:
+    """What of an unfinished text can be shown at once."""
+    piece = next_piece(written, "") or ""
+    return piece if len(piece) <= STREAM_LIMIT else None

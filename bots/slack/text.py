@@ -7,13 +7,23 @@ could be taken for a mention is broken up by a zero-width space, which is not se
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import TypeGuard
-from urllib.parse import urlsplit
 
+from bots.chat.links import BREAK, DEPTH, SCHEME, beside_code, is_web_url, show_addresses, visible
 from bots.chat.split import regions
 
-BREAK = "\u200b"
+__all__ = [
+    "BREAK",
+    "URL",
+    "escape",
+    "is_safe_url",
+    "mentioned",
+    "mrkdwn_plain",
+    "question_of",
+    "safe_markdown",
+    "visible",
+]
+
 URL = 3000
 """Characters of a link: https://docs.slack.dev/reference/block-kit/block-elements/button-element."""
 
@@ -23,8 +33,6 @@ _TAG = re.compile(r"<(?:@|!subteam\^)([A-Za-z0-9]+)(?:\|[^<>\n]*)?>")
 _ENTITIES = {"&lt;": "<", "&gt;": ">", "&amp;": "&"}
 _ENTITY = re.compile("|".join(_ENTITIES))
 
-# Control characters, and those that are not seen or turn the direction of writing, so that a link reads as another.
-_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u034f\u061c\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]")
 # Of what may stay, for emoji and for languages that need it: joiners and variation selectors.
 _UNSEEN = r"[\s\u180b-\u180f\u200b-\u200f\ufe00-\ufe0f]*"
 # `<!--` and `<!DOCTYPE` are no mentions, and may be in code that people copy.
@@ -38,21 +46,13 @@ _BROADCAST = re.compile(
     re.IGNORECASE,
 )
 
-_SCHEME = r"(?:[a-z][a-z0-9+.-]{1,31}:|//|www\.)"
-_LABEL = r"(?P<label>(?>[^\[\]\n]|\n(?![ \t]*\n)|\[[^\[\]\n]*\])*+)"
-_TARGET = r"(?:<(?P<angled>[^<>\n]*)>|(?P<target>(?>[^\s()<>]|\([^\s()<>]*\))*+))"
-_TITLE = r"""(?:\s++(?:"[^"`\x00]*"|'[^'`\x00]*'|\([^()`\x00]*\)))?"""
-_LINK = re.compile(rf"!?\[{_LABEL}\]\(\s*+{_TARGET}{_TITLE}\s*+\)")
-_AUTOLINK = re.compile(rf"<(?P<target>{_SCHEME}[^<>|\s]*)>", re.IGNORECASE)
-_SLACK_LINK = re.compile(rf"<(?P<target>{_SCHEME}[^<>|\n]*)\|(?P<label>[^<>|\n]*)>", re.IGNORECASE)
+_AUTOLINK = re.compile(rf"<(?P<target>{SCHEME}[^<>|\s]*)>", re.IGNORECASE)
+_SLACK_LINK = re.compile(rf"<(?P<target>{SCHEME}[^<>|\n]*)\|(?P<label>[^<>|\n]*)>", re.IGNORECASE)
 _MAIL_LINK = re.compile(r"<(?P<target>[\w.+-]+@[\w.-]+)>")
+_LINKS = (_SLACK_LINK, _AUTOLINK, _MAIL_LINK)
 # What the rules above left: a link, the definition of one, Slack's link.
-_LEFT = re.compile(rf"\](?=[(:])|<(?={_SCHEME})", re.IGNORECASE)
-_LEFT_IN_CODE = re.compile(rf"\](?=[(:]\s*<?{_SCHEME})|<(?={_SCHEME}[^<>\n]*\|)", re.IGNORECASE)
-_CODE = re.compile(r"(?<![`\\])(`++)(?!`)((?>[^`\n]|\n(?![ \t]*\n)|(?!\1(?!`))`++){0,2000}+)\1(?!`)")
-_KEPT = re.compile(r"\x00(\d+)\x00")
-# Links in links in links …: what is nested deeper is shown as it is.
-_DEPTH = 5
+_LEFT = re.compile(rf"\](?=[(:])|<(?={SCHEME})", re.IGNORECASE)
+_LEFT_IN_CODE = re.compile(rf"\](?=[(:]\s*<?{SCHEME})|<(?={SCHEME}[^<>\n]*\|)", re.IGNORECASE)
 
 _FORMATTING = re.compile(r"(?<![^\W_])[*_~]|[*_~](?![^\W_])")
 _EMOJI = re.compile(r":(?=[\w+'-]+:)")
@@ -79,7 +79,7 @@ def safe_markdown(text: str) -> str:
     Code stays as it is, but for what would notify people. Applying it again changes nothing.
     """
     text = visible(text)
-    for _ in range(_DEPTH):
+    for _ in range(DEPTH):
         before, text = text, _mute("".join(_linkless(part, is_code) for part, is_code in regions(text)))
         if text == before:
             break
@@ -101,18 +101,7 @@ def mrkdwn_plain(text: str) -> str:
 
 def is_safe_url(url: str | None) -> TypeGuard[str]:
     """Whether people may be offered this as a link: of the web, and nothing in it that Slack would read otherwise."""
-    if not url or len(url) > URL or not url.isprintable() or re.search(r"[\s<>|\\\"]", url) or _HIDDEN.search(url):
-        return False
-    try:
-        parts = urlsplit(url)
-        return parts.scheme.lower() in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        return False
-
-
-def visible(text: str) -> str:
-    """Without characters that people do not see and that could mislead them."""
-    return _HIDDEN.sub("", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return is_web_url(url, URL)
 
 
 def _gap(match: re.Match[str]) -> str:
@@ -150,42 +139,9 @@ def _broken(match: re.Match[str]) -> str:
 
 def _linkless(part: str, is_code: bool) -> str:
     if is_code:
-        return _LEFT_IN_CODE.sub(_broken, part)
-    kept: list[str] = []
-
-    def keep(match: re.Match[str]) -> str:
-        kept.append(_LEFT_IN_CODE.sub(_broken, match[0]))
-        return f"\x00{len(kept) - 1}\x00"
-
-    masked = _CODE.sub(keep, part)
-    for _ in range(_DEPTH):
-        before = masked
-        for link in (_LINK, _SLACK_LINK, _AUTOLINK, _MAIL_LINK):
-            masked = link.sub(_told, masked)
-        if masked == before:
-            break
-    masked = _LEFT.sub(_broken, masked)
-    return _KEPT.sub(lambda match: kept[int(match[1])], masked)
+        return _code_linkless(part)
+    return beside_code(part, lambda text: _LEFT.sub(_broken, show_addresses(text, _LINKS)), _code_linkless)
 
 
-def _told(match: re.Match[str]) -> str:
-    """A link with its address in sight."""
-    groups = match.groupdict()
-    target = (groups["target"] or groups.get("angled") or "").removeprefix("mailto:")
-    label = (groups.get("label") or "").strip()
-    if "`" in label + target or label.startswith("~"):
-        # Without its brackets it could begin a block of code.
-        return match[0]
-    if label.isdigit():
-        label = f"[{label}]"
-    return " ".join(_distinct(label, target, is_bare="label" not in groups))
-
-
-def _distinct(label: str, target: str, *, is_bare: bool) -> Iterator[str]:
-    if is_bare or label == target:
-        yield target
-        return
-    if label:
-        yield label
-    if target:
-        yield f"({target})"
+def _code_linkless(code: str) -> str:
+    return _LEFT_IN_CODE.sub(_broken, code)

@@ -1,9 +1,10 @@
 """Many mentions at once, with a generator that takes a second, and a process that is killed in the middle.
 
     python -m tests.bots.slack.load [--mentions 200] [--channels 20] [--kill SECONDS] [--json]
+    python -m tests.bots.slack.load --processes 2 --database postgres [--kill SECONDS [--restart]]
 
-The bot runs in a process of its own; only the embedding model and the generator are stand-ins. CPU time is the bot's
-whole process, so it includes its database and its HTTP.
+The bots run in processes of their own; only the embedding model and the generator are stand-ins. CPU time is that of
+the bots' whole processes: it includes their HTTP, and their database only where that is SQLite.
 """
 
 from __future__ import annotations
@@ -11,129 +12,112 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import signal
 import statistics
 import sys
-import tempfile
 import time
-from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import asdict, dataclass, replace
-from pathlib import Path
-from unittest.mock import patch
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass
 
-from tests.fakes.slack import FakeSlack, Message, fake_slack
+from tests.bots.slack.load_crowd import PATIENCE, Crowd, burst, crowd, is_doubled, is_whole
+from tests.bots.slack.load_servers import Servers, own_servers
+from tests.fakes.slack import FakeSlack, Message
 
-PATIENCE = 240.0
+SQLITE, POSTGRES = "sqlite", "postgres"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What is to be measured."""
+
+    mentions: int
+    channels: int
+    processes: int = 1
+    database: str = SQLITE
+    kill: float = 0.0
+    """Seconds after the first mention; 0: never."""
+    restart: bool = False
+    """The killed process comes back at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
     """Seconds, but for what says otherwise."""
 
-    mentions: int
+    load: Load
     answered_once: int
-    answered_otherwise: int
+    lost: int
+    doubled: int
     acknowledged_p50: float
     acknowledged_p99: float
+    """Also of what a killed process took along: until another one acknowledged it."""
     first_text_p50: float
+    first_text_p99: float
     """From the mention to the first visible text; the generator's first word comes a tenth of a second after it."""
     all_answered: float
     cpu_ms_per_mention: float
     throttled: int
-    violations: int
+    violations: tuple[str, ...]
+    """What Slack would not have taken, once each."""
 
 
-class Process:
-    """A bot that can be killed."""
-
-    def __init__(self, slack: FakeSlack, folder: Path) -> None:
-        self._slack = slack
-        self._arguments = [str(folder), slack.bot.token, slack.app_token, slack.api_url]
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def start(self) -> None:
-        live = len(self._slack.sockets.live)
-        self._process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.bots.slack.load", "--bot", *self._arguments, stdout=asyncio.subprocess.PIPE
-        )
-        await self._slack.until(lambda: len(self._slack.sockets.live) > live, 60)
-
-    async def kill(self) -> None:
-        """kill -9."""
-        if self._process is not None:
-            self._process.kill()
-            await self._process.wait()
-            await self._slack.until(lambda: not self._slack.sockets.live, 30)
-
-    async def cpu_seconds(self) -> float:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        self._process.send_signal(signal.SIGUSR1)
-        return float(await self._process.stdout.readline())
-
-
-@asynccontextmanager
-async def crowd(channels: int) -> AsyncGenerator[tuple[FakeSlack, Process], None]:
-    """A workspace with so many channels, and a bot in it."""
-    with tempfile.TemporaryDirectory() as folder:
-        async with fake_slack() as slack:
-            for number in range(channels):
-                slack.add_channel(f"CL{number}", f"load-{number}", people=["U1"])
-            process = Process(slack, Path(folder))
-            await process.start()
-            try:
-                yield slack, process
-            finally:
-                await process.kill()
-
-
-async def burst(slack: FakeSlack, mentions: int, channels: int) -> list[Message]:
-    """All within a second."""
-    begun = time.monotonic()
-    asked = []
-    for number in range(mentions):
-        asked.append(await slack.say("U1", f"CL{number % channels}", f"<@BOT> How much leave has grade {number}?"))
-        await asyncio.sleep(max(0.0, begun + (number + 1) / mentions - time.monotonic()))
-    return asked
-
-
-def is_whole(slack: FakeSlack, question: Message) -> bool:
-    return any("Try again" in str(reply.blocks) for reply in slack.replies(question))
-
-
-async def measure(mentions: int, channels: int, kill: float) -> Report:
-    async with crowd(channels) as (slack, process):
+async def measure(load: Load, servers: Servers) -> Report:
+    async with crowd(load.channels, load.processes, servers) as workspace:
+        slack = workspace.slack
         await asyncio.sleep(1)
-        before = await process.cpu_seconds()
+        before = await workspace.cpu_seconds()
         begun = time.monotonic()
-        asked = await burst(slack, mentions, channels)
-        if kill:
-            await asyncio.sleep(max(0.0, begun + kill - time.monotonic()))
-            await process.kill()
-            await process.start()
-            before = 0.0
+        asking = asyncio.create_task(burst(slack, load.mentions, load.channels))
+        lost_cpu = await _kill(workspace, load) if load.kill else 0.0
+        asked = await asking
+        if load.kill:
             await slack.redeliver()
-        await slack.until(lambda: all(is_whole(slack, each) for each in asked), PATIENCE)
+        with suppress(TimeoutError):
+            await slack.until(lambda: all(is_whole(slack, each) for each in asked), PATIENCE)
         seconds = time.monotonic() - begun
-        cpu = await process.cpu_seconds() - before
+        cpu = await workspace.cpu_seconds() + lost_cpu - before
+        with suppress(TimeoutError):
+            await workspace.settled(60)
+        await asyncio.sleep(1)
+        return _report(load, slack, asked, seconds, cpu)
+
+
+async def _kill(workspace: Crowd, load: Load) -> float:
+    """Returns the CPU seconds that the killed process had used, less those of another start."""
+    await asyncio.sleep(load.kill)
+    victim = workspace.processes[0]
+    cpu = (await victim.vitals()).cpu_seconds
+    await victim.kill()
+    await workspace.slack.redeliver()
+    if load.restart:
+        await victim.start()
+        cpu -= (await victim.vitals()).cpu_seconds
+    return cpu
+
+
+def _report(load: Load, slack: FakeSlack, asked: list[Message], seconds: float, cpu: float) -> Report:
     acks = [each.ack_seconds for each in slack.deliveries if each.event.get("user") == "U1"]
-    counts = Counter(len(slack.replies(each)) for each in asked)
-    seen = _first_text(slack)
-    firsts = [seen[each.root] - sent for each, sent in zip(asked, _sent(slack, asked), strict=True)]
+    doubled = sum(is_doubled(slack, each) for each in asked)
+    lost = sum(not is_whole(slack, each) for each in asked)
+    seen, sent = _first_text(slack), _sent(slack)
+    firsts = [seen[each.root] - sent[each.ts] for each in asked if each.root in seen]
     return Report(
-        mentions=mentions,
-        answered_once=counts[1],
-        answered_otherwise=mentions - counts[1],
+        load=load,
+        answered_once=sum(is_whole(slack, each) and not is_doubled(slack, each) for each in asked),
+        lost=lost,
+        doubled=doubled,
         acknowledged_p50=round(statistics.median(acks), 3),
-        acknowledged_p99=round(statistics.quantiles(acks, n=100)[98], 3),
+        acknowledged_p99=round(_p99(acks), 3),
         first_text_p50=round(statistics.median(firsts), 2),
+        first_text_p99=round(_p99(firsts), 2),
         all_answered=round(seconds, 1),
-        cpu_ms_per_mention=round(cpu * 1000 / mentions, 1),
+        cpu_ms_per_mention=round(cpu * 1000 / load.mentions, 1),
         throttled=len(slack.throttled),
-        violations=len(slack.violations),
+        violations=tuple(sorted({f"{each.method}: {each.error} {each.detail}" for each in slack.violations})),
     )
+
+
+def _p99(values: list[float]) -> float:
+    return sorted(values)[int(0.99 * (len(values) - 1))]
 
 
 def _first_text(slack: FakeSlack) -> dict[str, float]:
@@ -142,45 +126,31 @@ def _first_text(slack: FakeSlack) -> dict[str, float]:
     return {str(call.arguments["thread_ts"]): call.arrived for call in sorted(shown, key=lambda call: -call.arrived)}
 
 
-def _sent(slack: FakeSlack, asked: list[Message]) -> list[float]:
-    sent = {
-        str(each.event.get("ts")): each.sent[0] for each in reversed(slack.deliveries) if each.event.get("user") == "U1"
-    }
-    return [sent[each.ts] for each in asked]
-
-
-async def _bot(folder: str, bot_token: str, app_token: str, api_url: str) -> None:
-    from bots.slack.channel import open_channel
-    from core.build import open_application
-    from core.log import configure
-    from core.settings import Log, Settings
-    from tests.bots.slack.running import Scripted
-    from tests.fakes.embedder import WordEmbedder
-
-    configure(Log(level="warning"))
-    tokens = {"bot_token": bot_token, "app_token": app_token, "api_url": api_url}
-    chosen = Settings.model_validate({"data_dir": folder, "slack": tokens})
-    with patch("core.build.open_embedder", lambda _: WordEmbedder()):
-        application = open_application(chosen, "lorekeeper run", through_owner=False)
-    text = "You accrue 13 days of annual leave per year. [1] Part-time staff accrue less. [1]"
-    channel = open_channel(replace(application, asker=Scripted(text, 1.0)))
-    loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGUSR1, lambda: sys.stdout.write(f"{time.process_time()}\n") and sys.stdout.flush())
-    await channel.serve()
+def _sent(slack: FakeSlack) -> dict[str, float]:
+    """When each mention was first delivered, by its `ts`."""
+    own = [each for each in reversed(slack.deliveries) if each.event.get("user") == "U1"]
+    return {str(each.event.get("ts")): each.sent[0] for each in own}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--mentions", type=int, default=200)
     parser.add_argument("--channels", type=int, default=20)
-    parser.add_argument("--kill", type=float, default=0.0, help="seconds after the first mention; 0: never")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--database", choices=[SQLITE, POSTGRES], default=SQLITE)
+    parser.add_argument("--kill", type=float, default=0.0, help="kill -9, seconds after the first mention; 0: never")
+    parser.add_argument(
+        "--restart", action="store_true", help="the killed process comes back; a single one always does"
+    )
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--bot", nargs=4, help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.bot:
-        asyncio.run(_bot(*given.bot))
-        return
-    report = asdict(asyncio.run(measure(given.mentions, given.channels, given.kill)))
+    if given.processes > 1 and given.database == SQLITE:
+        parser.error("several processes need --database postgres")
+    is_alone = given.processes == 1
+    load = Load(given.mentions, given.channels, given.processes, given.database, given.kill, given.restart or is_alone)
+    with ExitStack() as started:
+        servers = started.enter_context(own_servers()) if given.database == POSTGRES else Servers()
+        report = asdict(asyncio.run(measure(load, servers)))
     lines = [json.dumps(report)] if given.json else [f"{name}: {value}" for name, value in report.items()]
     sys.stdout.write("\n".join(lines) + "\n")
 
