@@ -8,11 +8,10 @@ GATEWAY = "gateway"
 CHANNELS: dict[str, str] = {
     GATEWAY: "bots.gateway.channel:open_channel",
     "slack": "bots.slack.channel:open_channel",
+    "discord": "bots.discord.channel:open_channel",
 }
 # What has to be installed for it: the package to name, and the extra that brings it.
-EXTRAS: dict[str, tuple[str, str]] = {"slack": ("slack-bolt", "slack")}
-# Settings are there for these already, so that they are told apart from mistakes.
-NOT_IN_THIS_RELEASE: dict[str, str] = {"discord": "Discord"}
+EXTRAS: dict[str, tuple[str, str]] = {"slack": ("slack-bolt", "slack"), "discord": ("discord.py", "discord")}
 
 
 def configured(settings: Settings) -> list[str]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from bots.registry import CHANNELS, EXTRAS, GATEWAY, NOT_IN_THIS_RELEASE, configured
+from bots.registry import CHANNELS, EXTRAS, GATEWAY, configured
 from core.build import Application, open_application
 from core.errors import InvalidRequest, LorekeeperError, MissingExtra
 from core.health import Check, State
@@ -28,22 +28,13 @@ async def serve(settings: Settings, only: Sequence[str]) -> int:
     """Run the chosen channels; returns the exit status. Raises what opening the application raises."""
     for name in only:
         if name not in CHANNELS:
-            raise InvalidRequest(f"{_missing(name)} The parts are: {', '.join(CHANNELS)}.")
+            raise InvalidRequest(f"There is no part named {name}. The parts are: {', '.join(CHANNELS)}.")
     wanted = only or configured(settings)
-    for name in wanted:
-        if name not in CHANNELS:
-            log.warning(_missing(name), tokens="not used")
     application = await asyncio.to_thread(open_application, settings, "lorekeeper run", through_owner=False)
     try:
         return await _run_until_stopped(application, [name for name in CHANNELS if name in wanted], bool(only))
     finally:
         await asyncio.to_thread(application.close)
-
-
-def _missing(name: str) -> str:
-    if name in NOT_IN_THIS_RELEASE:
-        return f"This release has no {NOT_IN_THIS_RELEASE[name]} channel yet."
-    return f"There is no part named {name}."
 
 
 async def _run_until_stopped(application: Application, names: Sequence[str], are_chosen: bool) -> int:

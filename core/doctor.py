@@ -22,7 +22,7 @@ from core.plugins import load as load_plugin
 from core.readiness import check_disk, check_model
 from core.settings import Settings, config_file, load
 
-SLACK = "bots.slack.check:check"
+PLATFORMS = ("bots.slack.check:check", "bots.discord.check:check")
 MARKS = {State.OK: "ok      ", State.DEGRADED: "degraded", State.FAILED: "FAILED  "}
 
 
@@ -115,10 +115,12 @@ def _examine_model(settings: Settings) -> Check:
 
 
 def _examine_platforms(settings: Settings) -> Iterator[Check]:
-    checks: Sequence[Check] = asyncio.run(load_plugin(SLACK)(settings))
-    yield from checks
-    discord = settings.discord.token.get_secret_value()
-    yield Check("discord", State.OK, "token set" if discord else "off (no token set)", "")
+    for checks in asyncio.run(_asked([load_plugin(platform)(settings) for platform in PLATFORMS])):
+        yield from checks
+
+
+async def _asked(platforms: Sequence[Awaitable[Sequence[Check]]]) -> Sequence[Sequence[Check]]:
+    return await asyncio.gather(*platforms)
 
 
 async def _awaited(checks: Awaitable[Sequence[Check]]) -> Sequence[Check]:

@@ -206,6 +206,30 @@ class Discord(Section):
     """Discord. Off without a token."""
 
     token: SecretStr = SecretStr("")
+    public_key: str = Field(
+        "",
+        pattern=r"^([0-9a-fA-F]{64})?$",
+        description="Of the application. With it, the gateway takes interactions at /discord/interactions.",
+    )
+    api_url: str = Field("https://discord.com/api/v10", pattern=r"^https?://\S+$", description="Discord's REST API.")
+    gateway_url: str = Field("wss://gateway.discord.gg/", pattern=r"^wss?://\S+$", description="Discord's gateway.")
+    servers: list[str] = Field(
+        default_factory=list, description="Ids of the servers that it serves. Empty: all that it was added to."
+    )
+    missed_minutes: float = Field(
+        60, ge=0, description="What was sent while the bot was down is answered if it is not older."
+    )
+    channels: dict[str, NamespaceName] = Field(
+        default_factory=dict,
+        description="Which namespace a channel or forum asks, by its id. In a forum that is named here, new posts are answered.",
+    )
+    admins: list[str] = Field(
+        default_factory=list,
+        description="Ids of people and roles who manage documents, beside those with the permission Manage Server.",
+    )
+    answered_tag: str = Field(
+        "Answered", description="The forum tag that posts get when they are answered, if there is one."
+    )
 
 
 class Log(Section):

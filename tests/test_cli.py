@@ -18,6 +18,7 @@ SECRETS = {
     "SLACK_SIGNING_SECRET": "sesame-signing",
     "LOREKEEPER_SLACK__API_URL": "http://127.0.0.1:9/api/",
     "DISCORD_TOKEN": "sesame-discord",
+    "LOREKEEPER_DISCORD__API_URL": "http://127.0.0.1:9/api/",
     "LOREKEEPER_GENERATION__API_KEY": "sesame-generation",
     "LOREKEEPER_GENERATION__BASE_URL": "http://127.0.0.1:9/v1",
     "LOREKEEPER_CHROMA__TOKEN": "sesame-chroma",
@@ -103,11 +104,13 @@ def test_a_database_that_is_down_is_an_error_without_its_password(tmp_path: Path
 
 def test_the_doctor_has_a_line_for_everything_and_tells_no_secret(tmp_path: Path) -> None:
     done = place(tmp_path, **SECRETS).run("doctor")
-    lines = {line.split(":")[0].split()[-1]: line for line in done.out.splitlines()}
+    lines = {line[10:].split(":")[0]: line for line in done.out.splitlines()}
     assert set(lines) == {
-        "settings", "folder", "embedding", "gateway", "database", "index", "model", "disk", "bot", "events", "discord"
+        "settings", "data folder", "embedding", "gateway", "database", "index", "model", "disk", "slack bot",
+        "slack events", "discord bot",
     }  # fmt: skip
-    assert "Slack cannot be reached" in lines["bot"]
+    assert "Slack cannot be reached" in lines["slack bot"]
+    assert "Discord cannot be reached" in lines["discord bot"]
     assert lines["model"].startswith("degraded")
     assert "generation.base_url" in lines["model"]
     assert "sesame" not in done.out + done.err

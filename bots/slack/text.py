@@ -12,18 +12,6 @@ from typing import TypeGuard
 from bots.chat.links import BREAK, DEPTH, SCHEME, beside_code, is_web_url, show_addresses, visible
 from bots.chat.split import regions
 
-__all__ = [
-    "BREAK",
-    "URL",
-    "escape",
-    "is_safe_url",
-    "mentioned",
-    "mrkdwn_plain",
-    "question_of",
-    "safe_markdown",
-    "visible",
-]
-
 URL = 3000
 """Characters of a link: https://docs.slack.dev/reference/block-kit/block-elements/button-element."""
 

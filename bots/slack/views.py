@@ -3,27 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
+from bots.chat.links import visible
+from bots.chat.passages import CHANGED, NEIGHBOURS, REASONS, place_of
 from bots.slack.kit import HEADER_TEXT, INPUT_TEXT, SECTION_TEXT, VIEW_TITLE, Json, clipped, context, plain, section
-from bots.slack.text import is_safe_url, visible
-from core.types import Citation, Passage, Reason
+from bots.slack.text import is_safe_url
+from core.types import Citation, Passage
 
 FEEDBACK_REASON = "feedback_reason"
 """`callback_id` of the feedback's view."""
 
-REASONS: Mapping[Reason, str] = {
-    Reason.WRONG: "It is wrong",
-    Reason.INCOMPLETE: "Something is missing",
-    Reason.OUTDATED: "It is out of date",
-    Reason.WRONG_SOURCE: "The source does not say this",
-    Reason.NOT_FOUND: "The documents do answer this",
-    Reason.OTHER: "Something else",
-}
-NEIGHBOURS = 2
-"""Passages that are shown on each side."""
-CHANGED = "The document has changed since this answer. This is what the answer quoted:"
 _LONGEST_PASSAGE, _ELEMENT, _NEIGHBOUR = 12_000, 2900, 700
 
 
@@ -110,18 +100,11 @@ def _quoted(text: str, quote: str) -> list[Json]:
 
 
 def _elements(text: str, quote: str) -> Iterator[Json]:
-    start, end = _place(text, quote)
+    start, end = place_of(quote, text)
     for begin, stop, is_quote in ((0, start, False), (start, end, True), (end, len(text), False)):
         for at in range(begin, stop, _ELEMENT):
             element: Json = {"type": "text", "text": text[at : min(at + _ELEMENT, stop)]}
             yield {**element, "style": {"bold": True}} if is_quote else element
-
-
-def _place(text: str, quote: str) -> tuple[int, int]:
-    """Begin and end of the quote, whose white space may differ; an empty span where it is not found."""
-    words = quote.strip().removesuffix("…").split()
-    match = re.search(r"\s+".join(map(re.escape, words)), text) if words else None
-    return match.span() if match else (0, 0)
 
 
 def _rich_text(elements: list[Json]) -> Json:

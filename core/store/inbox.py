@@ -20,6 +20,7 @@ from core.store.schema import chat_threads, inbox, storable
 from core.store.upsert import upsert
 
 Json = dict[str, Any]
+_LIKELY = 5
 NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -215,6 +216,18 @@ class Inbox:
         query = sa.select(inbox.c.reply).where(inbox.c.thread == thread)
         with reading(self._engine) as connection:
             return [reply for reply in connection.scalars(query) if reply]
+
+    def thread_of(self, channel: str, ending: str) -> str | None:
+        """The thread of the last entry that posted a message whose name ends so."""
+        said = sa.cast(inbox.c.reply, sa.String)
+        query = sa.select(inbox.c.thread, inbox.c.reply).where(
+            inbox.c.channel == channel, said.contains(f'{ending}"', autoescape=True)
+        )
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(inbox.c.position.desc()).limit(_LIKELY)).all()
+        return next(
+            (row.thread for row in rows if any(name.endswith(ending) for name in row.reply.get("names", ()))), None
+        )
 
     def count_waiting(self) -> dict[str, int]:
         """How many entries are not answered, by channel; those without any are left out."""

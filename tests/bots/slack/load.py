@@ -18,8 +18,8 @@ import time
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 
+from tests.bots.load_servers import Servers, own_servers
 from tests.bots.slack.load_crowd import PATIENCE, Crowd, burst, crowd, is_doubled, is_whole
-from tests.bots.slack.load_servers import Servers, own_servers
 from tests.fakes.slack import FakeSlack, Message
 
 SQLITE, POSTGRES = "sqlite", "postgres"

@@ -3,69 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import signal
-import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from core.settings import Settings
 from core.store.documents import DocumentStore
 from core.store.engine import open_engine
 from core.store.inbox import Inbox
-from tests.bots.slack.load_bot import Plan, Vitals
-from tests.bots.slack.load_servers import Servers
+from tests.bots.load_bot import STANDS_ONCE, Plan
+from tests.bots.load_process import Process, cpu_seconds, started
+from tests.bots.load_servers import Servers
 from tests.fakes.slack import FakeSlack, Message, fake_slack
 
 PATIENCE = 240.0
-START_SECONDS = 60.0
-STANDS_ONCE = "13 days"
-"""Of the scripted answer; its source does not show it again."""
-
-
-class Process:
-    """A bot that can be killed."""
-
-    def __init__(self, slack: FakeSlack, plan: Plan) -> None:
-        self._slack = slack
-        self._plan = plan
-        self._process: asyncio.subprocess.Process | None = None
-
-    async def spawn(self, *, stuck_at: str = "") -> None:
-        plan = replace(self._plan, stuck_at=stuck_at)
-        command = [sys.executable, "-m", "tests.bots.slack.load_bot", plan.dumped()]
-        self._process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
-
-    async def start(self) -> None:
-        live = len(self._slack.sockets.live)
-        await self.spawn()
-        await self._slack.until(lambda: len(self._slack.sockets.live) > live, START_SECONDS)
-
-    async def kill(self) -> None:
-        """kill -9, until Slack has noticed."""
-        live = len(self._slack.sockets.live)
-        await self.end()
-        await self._slack.until(lambda: len(self._slack.sockets.live) < live, START_SECONDS)
-
-    async def end(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            await self._process.wait()
-            self._process = None
-
-    async def vitals(self) -> Vitals:
-        assert self._process is not None
-        assert self._process.stdout is not None
-        self._process.send_signal(signal.SIGUSR1)
-        return Vitals(**json.loads(await self._process.stdout.readline()))
-
-    @property
-    def is_running(self) -> bool:
-        return self._process is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +34,7 @@ class Crowd:
 
     async def cpu_seconds(self) -> float:
         """Of those that are running."""
-        return sum([(await each.vitals()).cpu_seconds for each in self.processes if each.is_running])
+        return await cpu_seconds(self.processes)
 
     async def settled(self, timeout_s: float = PATIENCE) -> None:
         """Nothing waits any more, in no queue: whatever would be answered twice has been."""
@@ -108,18 +62,13 @@ async def crowd(
                 "chroma": {"url": used.chroma},
                 "slack": {"bot_token": slack.bot.token, "app_token": slack.app_token, "api_url": slack.api_url},
             }
-            bots = [Process(slack, Plan(settings, answer_seconds)) for _ in range(processes)]
-            try:
-                await asyncio.gather(*(bot.spawn(stuck_at=stuck_at) for bot in bots))
-                await slack.until(lambda: len(slack.sockets.live) == processes, START_SECONDS)
+            plan = Plan("slack", settings, answer_seconds, stuck_at)
+            async with started(slack, lambda: len(slack.sockets.live), plan, processes) as bots:
                 engine = open_engine(Settings.model_validate(settings).database_url, Path(folder))
                 try:
                     yield Crowd(slack, bots, Path(folder), Inbox(engine), DocumentStore(engine))
                 finally:
                     engine.dispose()
-            finally:
-                for bot in bots:
-                    await bot.end()
 
 
 async def burst(slack: FakeSlack, mentions: int, channels: int) -> list[Message]:

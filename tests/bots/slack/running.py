@@ -14,16 +14,16 @@ from bots.slack.channel import SlackChannel, open_channel
 from core.build import Application, open_application
 from core.ports import Asker
 from core.settings import Settings
-from core.types import Answer, Citation, Event, Finished, Outcome, Question, Token
+from tests.bots.scripted import Scripted
 from tests.fakes.embedder import WordEmbedder
 from tests.fakes.openai_server import FakeOpenAI
 from tests.fakes.slack import FakeSlack
 
+__all__ = ["Scripted"]
 LEAVE = "# Leave\n\nYou accrue 13 days of annual leave per year.\n"
 QUESTION = "How many days of annual leave do I accrue?"
 ANSWER = "You accrue 13 days of annual leave per year. [1]"
 WAIT = 20.0
-MOST_PIECES = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +40,6 @@ def settings(folder: Path, workspace: FakeSlack, model: FakeOpenAI | None = None
     generation = {"base_url": model.url, "retries": 0} if model else {}
     given = {"slack": tokens | changes.pop("slack", {}), "generation": generation | changes.pop("generation", {})}
     return Settings.model_validate({"data_dir": folder / "data", "server": {"port": 0}, **given, **changes})
-
-
-@dataclass(frozen=True, slots=True)
-class Scripted:
-    """Implements `core.ports.Asker`: says its text, some words at a time, for so many seconds."""
-
-    text: str
-    seconds: float = 0.0
-
-    async def stream(self, question: Question) -> AsyncGenerator[Event, None]:
-        size = max(len(self.text) // MOST_PIECES, 8)
-        pieces = [self.text[start : start + size] for start in range(0, len(self.text), size)]
-        for piece in pieces:
-            await asyncio.sleep(self.seconds / len(pieces))
-            yield Token(piece)
-        cited = (Citation(1, "Leave", "", self.text[:100], "d1"),)
-        yield Finished(Answer(question.id, Outcome.ANSWERED, self.text, cited, thread=question.thread))
-
-    async def ask(self, question: Question) -> Answer:
-        raise NotImplementedError
 
 
 @asynccontextmanager

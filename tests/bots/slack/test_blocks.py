@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
+from bots.chat.passages import CHANGED, NEIGHBOURS
 from bots.chat.split import regions
 from bots.slack.blocks import NOTIFICATION, Rendered, answer_messages, closing_blocks, sentence
 from bots.slack.kit import MARKDOWN
-from bots.slack.views import CHANGED, NEIGHBOURS, feedback_view, passage_view
+from bots.slack.views import feedback_view, passage_view
 from core.types import Answer, Citation, Outcome, Passage, Reason
 from tests.fakes.slack.blocks import block_problems, words_of
 from tests.fakes.slack.pings import pings_in

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.bots.load_servers import Servers, chroma_server
 from tests.bots.slack.load_crowd import PATIENCE, Crowd, burst, crowd, is_doubled, is_whole
-from tests.bots.slack.load_servers import Servers, chroma_server
 from tests.fakes.slack import Message
 
 MENTIONS, CHANNELS = 60, 20

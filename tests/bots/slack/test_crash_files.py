@@ -9,8 +9,8 @@ import pytest
 
 from bots.slack.files import FOLDER
 from core.types import Document, DocumentStatus
+from tests.bots.load_servers import Servers, chroma_server
 from tests.bots.slack.load_crowd import Crowd, crowd
-from tests.bots.slack.load_servers import Servers, chroma_server
 from tests.fakes.slack import FakeSlack, File, Message
 from tests.fakes.slack.faults import Fault
 
