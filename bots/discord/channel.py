@@ -320,10 +320,10 @@ class DiscordChannel:
             try:
                 async with asyncio.timeout(LOGIN_SECONDS):
                     await first.login(token)
-                    me = await Calls(first.http).call("GET", "/applications/@me")
             except discord.LoginFailure as error:
                 raise InvalidSettings("Discord does not take DISCORD_TOKEN. Run `lorekeeper doctor`.") from error
-        return has_message_content(int(me.get("flags") or 0)), int(me["id"])
+            assert first.application_id is not None  # noqa: S101 - it is logged in
+            return has_message_content(first.application_flags.value), first.application_id
 
     async def _synced(self, client: Client, application_id: int) -> None:
         try:

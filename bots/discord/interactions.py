@@ -14,7 +14,7 @@ from bots.chat import wording
 from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Desk, Retry
 from bots.chat.files import FILES, FileFacts, file_entry, packed
-from bots.chat.grammar import Add, Command, Replace, parse
+from bots.chat.grammar import Add, Command, Replace, Show, parse
 from bots.chat.incoming import Incoming
 from bots.chat.library import Library
 from bots.chat.records import file_name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from bots.chat.links import visible
 from bots.chat.passages import CHANGED, NEIGHBOURS, REASONS, place_of
 from bots.discord.render_kit import (
     LABEL,
@@ -20,7 +21,7 @@ from bots.discord.render_kit import (
     escaped_within,
 )
 from bots.discord.render_sources import source_line
-from bots.discord.text import escaped, visible
+from bots.discord.text import escaped
 from core.types import Citation, Passage, Reason
 
 _HEAD = 1500

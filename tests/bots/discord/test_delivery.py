@@ -134,8 +134,7 @@ async def test_two_processes_share_the_work_and_answer_once(fake: FakeDiscord, b
 async def test_several_servers_on_several_shards(fake: FakeDiscord, model: FakeOpenAI, tmp_path: Path) -> None:
     fake.shards = 2
     other = fake.add_guild("other", shard=(1, 2))
-    channel = fake.add_channel(other, "talk")
-    fake.join(other, fake.ann)
+    channel = fake.add_channel("talk", other)
     async with running(settings(tmp_path, fake, model), fake):
         await fake.until(lambda: len(fake.gateway.live) == 2, WAIT)
         questions = [await fake.say(fake.ann, place, f"<@BOT> {QUESTION}") for place in (fake.general, channel)]
@@ -153,19 +152,23 @@ async def test_only_the_servers_of_the_settings_are_served(
     assert fake.replies(stranger) == fake.replies(direct) == []
 
 
-async def test_a_token_that_is_wrong_or_revoked_ends_it_with_a_reason(
+async def test_a_token_that_is_revoked_ends_it_with_a_reason(
     fake: FakeDiscord, model: FakeOpenAI, tmp_path: Path
 ) -> None:
     chosen = settings(tmp_path, fake, model)
-    with pytest.raises(InvalidSettings, match="DISCORD_TOKEN"):
-        async with running(settings(tmp_path / "wrong", fake, model, discord={"token": "a.b.c"}), fake):
-            pass
     async with running(chosen, fake) as bot:
         task = asyncio.create_task(open_channel(bot.application).serve())
         await fake.until(lambda: len(fake.gateway.live) == 2, WAIT)
         await fake.revoke_token()
         with pytest.raises(InvalidSettings, match="DISCORD_TOKEN"):
             await asyncio.wait_for(task, WAIT)
+
+
+async def test_a_wrong_token_is_told_as_such(fake: FakeDiscord, tmp_path: Path) -> None:
+    with pytest.raises(InvalidSettings, match="DISCORD_TOKEN"):
+        async with running(settings(tmp_path, fake, discord={"token": "a.b.c"}), fake):
+            pass
+    fake.violations.clear()
 
 
 async def test_a_long_answer_comes_whole_in_several_messages(fake: FakeDiscord, tmp_path: Path) -> None:

@@ -90,7 +90,9 @@ async def test_a_private_answer_is_shared_with_the_channel(fake: FakeDiscord, bo
     await fake.until(lambda: any(ANSWER in each.shown for each in fake.messages(fake.general, viewer=fake.ben)))
 
 
-async def test_after_a_quarter_of_an_hour_the_answer_still_arrives(fake: FakeDiscord, model: FakeOpenAI, bot: Bot) -> None:
+async def test_after_a_quarter_of_an_hour_the_answer_still_arrives(
+    fake: FakeDiscord, model: FakeOpenAI, bot: Bot
+) -> None:
     fake.faults.fail("PATCH /webhooks/{webhook_id}/{webhook_token}/messages/@original", 50, status=401, code=50027)
     fake.faults.fail("PATCH /webhooks/{webhook_id}/{webhook_token}/messages/{message_id}", 50, status=401, code=50027)
     await fake.slash(fake.ann, fake.general, "ask", question=QUESTION)
