@@ -26,7 +26,7 @@ from bots.discord.calls import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION, Calls,
 from bots.discord.client import Client
 from bots.discord.events import CHANNEL, FORUMS, key_of, sent_at, written
 from bots.discord.http import Door
-from bots.discord.interactions import Interactions, Response
+from bots.discord.interactions import Interactions
 from bots.discord.invocation import Invoked, invoked_of
 from bots.discord.manifest import INTERACTIONS_PATH, has_message_content
 from bots.discord.missed import Missed
@@ -34,6 +34,7 @@ from bots.discord.posting import DiscordSurface
 from bots.discord.private import InteractionBoard
 from bots.discord.receiving import DiscordFiles
 from bots.discord.render import Rendered
+from bots.discord.responses import Response
 from bots.discord.servers import People
 from core.build import Application, Record
 from core.errors import InvalidSettings, LorekeeperError
@@ -63,7 +64,7 @@ class DiscordChannel:
         self._library = Library(
             application.documents, record.bindings, record.conversations, self._bound, application.checks
         )
-        self._people = People(self._settings.admins, _Servers(lambda: self.client), lambda: self.calls)
+        self._people = People(self._settings.admins, lambda: self.client, lambda: self.calls)
         answering = Answering(
             asker=application.asker,
             threads=record.threads,
@@ -99,6 +100,7 @@ class DiscordChannel:
             self._library,
             self._people,
             lambda guild: self.client.me(guild),  # noqa: PLW0108 - it is another one after each start
+            self._is_welcome,
         )
         self._door = Door(self._settings.public_key) if self._settings.public_key else None
 
@@ -184,8 +186,6 @@ class DiscordChannel:
 
     async def _interacted(self, data: Json) -> None:
         invoked = invoked_of(data)
-        if not self.client.is_served(invoked.guild):
-            return
         response = await self._interactions.respond(invoked)
         was_taken = await self._respond(invoked, response)
         await self._interactions.finish(invoked, response, was_taken=was_taken)
@@ -213,7 +213,7 @@ class DiscordChannel:
         if is_edit and not message.get("edited_timestamp"):
             # Discord unfolded a link, or made a thread of it.
             return
-        if not self.client.is_served(guild):
+        if guild and not self.client.is_served(guild):
             return
         place = await self.client.place(str(message["channel_id"]), guild)
         me = self.client.me(guild, message)
@@ -221,7 +221,7 @@ class DiscordChannel:
         if incoming is None:
             await self._hint(message, guild)
             return
-        if not guild and self._settings.servers and not await self._people.is_member(incoming.message.author):
+        if not await self._is_welcome(guild, incoming.message.author):
             return
         incoming = await self._placed(incoming, place.parent_kind in FORUMS)
         is_old = datetime.now(UTC).timestamp() - sent_at(str(message["id"])) > self._settings.missed_minutes * 60
@@ -232,6 +232,12 @@ class DiscordChannel:
                 await desk.revise(replace(entry, opens=False) if is_old else entry)
             elif not is_old:
                 await desk.accept(entry)
+
+    async def _is_welcome(self, guild: str, user: str) -> bool:
+        """Whether somebody is answered in a server, or directly. Raises `Retry`."""
+        if guild or not self._settings.servers:
+            return not guild or self.client.is_served(guild)
+        return await self._people.is_member(user)
 
     async def _take(self, message: Json, guild: str) -> None:
         """What was said while nobody listened, perhaps known already."""
@@ -350,22 +356,6 @@ class DiscordChannel:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-class _Servers:
-    """The client that serves at the moment."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def ids(self) -> list[str]:
-        return list(self._client().ids())
-
-    def owner(self, guild: str) -> str:
-        return str(self._client().owner(guild))
-
-    def role_permissions(self, guild: str) -> dict[str, int]:
-        return dict(self._client().role_permissions(guild))
 
 
 async def _deaf(name: str, data: Json) -> None:

@@ -15,8 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
-from bots.discord.interactions import Response as Answered
 from bots.discord.invocation import PING, PONG, Invoked, invoked_of
+from bots.discord.responses import Response as Answered
 
 MOST_BYTES = 1_000_000
 READ_SECONDS = 5.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,30 +13,25 @@ import structlog
 from bots.chat import wording
 from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Desk, Retry
-from bots.chat.files import FILES, FileFacts, file_entry, packed
-from bots.chat.grammar import Add, Command, Replace, Show, parse
+from bots.chat.files import FILES
+from bots.chat.grammar import Show, parse
 from bots.chat.incoming import Incoming
 from bots.chat.library import Library
-from bots.chat.records import file_name
-from bots.chat.results import Request, Result, Row, refusal
 from bots.discord import commands
 from bots.discord.board import body_of
 from bots.discord.calls import Calls
-from bots.discord.events import CHANNEL, Me, Place, files_of, written
+from bots.discord.events import CHANNEL, Me, Place, written
 from bots.discord.invocation import (
     AUTOCOMPLETE,
-    CHOICES,
     COMMAND,
     COMPONENT,
-    DEFERRED,
     DEFERRED_UPDATE,
     DIALOG,
-    MESSAGE,
     MODAL,
     Invoked,
 )
+from bots.discord.lore import Lore
 from bots.discord.manifest import ASK, MANAGE, MENU
-from bots.discord.private import EPHEMERAL, HOOKED, ORIGINAL
 from bots.discord.render import (
     Rendered,
     answer_messages,
@@ -45,44 +40,21 @@ from bots.discord.render import (
     parse_custom_id,
     passage_message,
     passage_of,
-    result_message,
     sentence,
 )
+from bots.discord.responses import Response, apologise, privately, soon, tell
 from bots.discord.servers import People
 from core.build import Record
-from core.errors import InvalidRequest, LorekeeperError, NotFound
+from core.errors import NotFound
 from core.log import reference
 from core.ports import Documents
 from core.types import Answer, Citation, Exchange, Feedback, Message, Passage, Thumb
 
 Json = dict[str, Any]
-Then = Callable[[], Awaitable[None]]
 HOW_TO_ASK = "Write your question after the command, for example: /ask question: How many days of leave do I have?"
-# Of an autocompletion: what comes later, nobody sees.
-SUGGEST_SECONDS = 2.0
-MOST_SUGGESTED = 200
+NOT_SERVED = "I do not answer here. Whoever runs me decides for which servers I do."
 ACK_SECONDS = 5.0
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """What Discord is told at once, and what is done after that."""
-
-    body: Json
-    then: Then | None = None
-    is_lasting: bool = False
-    """What was asked for is written down: it is done even if Discord did not take the response."""
-
-
-def privately(text: str, then: Then | None = None) -> Response:
-    """A sentence that only the person sees."""
-    return Response({"type": MESSAGE, "data": {**body_of(sentence(text)), "flags": EPHEMERAL}}, then)
-
-
-def soon(then: Then, *, private: bool = True) -> Response:
-    """The answer comes later, in a message of its own."""
-    return Response({"type": DEFERRED, "data": {"flags": EPHEMERAL} if private else {}}, then)
 
 
 class Interactions:
@@ -97,20 +69,23 @@ class Interactions:
         library: Library,
         people: People,
         me: Callable[[str], Me],
+        is_welcome: Callable[[str, str], Awaitable[bool]],
     ) -> None:
-        """`desks`: of questions, and of files. `me`: by the server."""
+        """`desks`: of questions, and of files. `me`: by the server. `is_welcome`: of a person in a server, or in none."""
+        self._is_welcome = is_welcome
         self._calls = calls
         self._desks = desks
         self._record = record
         self._documents = documents
-        self._library = library
-        self._people = people
+        self._lore = Lore(calls, lambda: desks()[1], library, people)
         self._me = me
         self._acks: dict[str, asyncio.Event] = {}
 
     async def respond(self, invoked: Invoked) -> Response:
         """What to tell Discord at once. Raises nothing."""
         try:
+            if not await self._is_welcome(invoked.guild, invoked.user):
+                return privately(NOT_SERVED)
             return await self._respond(invoked)
         except NotFound as error:
             return privately(error.message)
@@ -128,13 +103,14 @@ class Interactions:
         try:
             await response.then()
         except NotFound as error:
-            await self._tell(invoked, sentence(error.message))
-        except (Refused, Unknown, Retry) as error:
-            log.warning("a person could not be answered", cause=str(error).replace(invoked.token, "…"))
-        except Exception:  # as above
+            await apologise(self._calls(), invoked, response, error.message)
+        except Exception as error:
             ref = reference()
-            log.exception("an interaction failed", reference=ref)
-            await self._tell(invoked, sentence(wording.button_failed(ref)))
+            is_discord = isinstance(error, Refused | Unknown | Retry)
+            # What the library says may hold the token of the interaction, and words of people.
+            cause = str(error).replace(invoked.token, "…") if is_discord else ""
+            log.error("an interaction failed", reference=ref, cause=cause, exc_info=None if is_discord else error)  # noqa: TRY400
+            await apologise(self._calls(), invoked, response, wording.button_failed(ref))
 
     async def acked(self, token: str) -> None:
         """Wait until Discord has been told something about it."""
@@ -148,10 +124,10 @@ class Interactions:
     async def _respond(self, invoked: Invoked) -> Response:
         name = str(invoked.data.get("name") or "")
         listeners = {
-            (AUTOCOMPLETE, MANAGE): self._suggest,
+            (AUTOCOMPLETE, MANAGE): self._lore.suggest,
             (COMMAND, ASK): self._ask,
             (COMMAND, MENU): self._answer_this,
-            (COMMAND, MANAGE): self._manage,
+            (COMMAND, MANAGE): self._lore.manage,
             (COMPONENT, ""): self._pressed,
             (MODAL, ""): self._reason,
         }
@@ -206,65 +182,6 @@ class Interactions:
         await desk.revise(entry, again=True)
         return wording.ANSWERING_THERE
 
-    # Documents
-
-    async def _manage(self, invoked: Invoked) -> Response:
-        command, files = commands.invoked(invoked.data), commands.attachments(invoked.data)
-        if isinstance(command, Add) or (isinstance(command, Replace) and files):
-            return soon(lambda: self._add(invoked, command, files_of(files)))
-        return soon(lambda: self._run(invoked, command))
-
-    async def _run(self, invoked: Invoked, command: Command) -> None:
-        request = await self._request(invoked)
-        await self._tell(invoked, result_message(await self._library.run(request, command)))
-
-    async def _add(self, invoked: Invoked, command: Add | Replace, files: list[FileFacts]) -> None:
-        request = await self._request(invoked)
-        if not request.rights.is_admin:
-            await self._tell(invoked, result_message(refusal(request.rights)))
-            return
-        try:
-            if isinstance(command, Add):
-                namespace = await self._library.destination(request, command)
-            else:
-                # The new version has the name of the old one, and so takes its place.
-                old = await self._library.replacement(request, command.document)
-                namespace = old.namespace
-                files = [replace(facts, name=file_name(old)) for facts in files]
-        except (InvalidRequest, NotFound) as error:
-            await self._tell(invoked, result_message(Result("That did not work:", (Row(error.message),))))
-            return
-        key = f"{CHANNEL}:interaction:{invoked.id}"
-        incoming = Incoming(
-            Message(key, CHANNEL, invoked.channel, invoked.user, "", thread=key, addressed=True, namespace=namespace),
-            is_direct=True,
-            # That who sent them is an admin was found out here, where Discord says it.
-            place={**invoked.place, FILES: packed(files), "private": "1", "is_admin": "1"},
-        )
-        await self._desks()[1].accept(file_entry(incoming))
-
-    async def _request(self, invoked: Invoked) -> Request:
-        rights = await self._people.rights(invoked)
-        return Request(f"{CHANNEL}:{invoked.conversation}", f"{CHANNEL}:{invoked.user}", rights)
-
-    async def _suggest(self, invoked: Invoked) -> Response:
-        typed = commands.typed(invoked.data)
-        found: list[Json] = []
-        try:
-            async with asyncio.timeout(SUGGEST_SECONDS):
-                if typed is not None:
-                    request = await self._request(invoked)
-                    found = commands.choices(await self._offered(request, typed), typed.text)
-        except (TimeoutError, LorekeeperError) as error:
-            log.warning("nothing can be suggested", cause=str(error) or "too slow")
-        return Response({"type": CHOICES, "data": {"choices": found}})
-
-    async def _offered(self, request: Request, typed: commands.Typed) -> list[tuple[str, str]]:
-        if typed.option == commands.NAMESPACE:
-            return [(each, each) for each in await self._library.visible(request)]
-        documents = await self._library.matching(request, typed.text, MOST_SUGGESTED)
-        return [(f"{each.title} ({each.namespace})", each.id) for each in documents]
-
     # Buttons
 
     async def _pressed(self, invoked: Invoked) -> Response:  # noqa: PLR0911 - one for each button
@@ -284,11 +201,11 @@ class Interactions:
                 return Response({"type": DEFERRED_UPDATE}, lambda: self._share(invoked, value))
             case "run":
                 command = parse(value)
-                then = partial(self._run, invoked, command)
+                then = partial(self._lore.run, invoked, command)
                 # A document is shown below the list that it was chosen from.
                 return soon(then) if isinstance(command, Show) else Response({"type": DEFERRED_UPDATE}, then)
             case "confirm":
-                return Response({"type": DEFERRED_UPDATE}, lambda: self._remove(invoked, value))
+                return Response({"type": DEFERRED_UPDATE}, lambda: self._lore.remove(invoked, value))
         return privately(wording.GONE)
 
     async def _passage(self, invoked: Invoked, value: str) -> None:
@@ -326,10 +243,6 @@ class Interactions:
                 "POST", "/channels/{channel_id}/messages", json=body_of(shown), channel_id=invoked.channel
             )
 
-    async def _remove(self, invoked: Invoked, value: str) -> None:
-        result = await self._library.remove(await self._request(invoked), value)
-        await self._tell(invoked, result_message(result))
-
     async def _reason(self, invoked: Invoked) -> Response:
         name, answer_id = parse_custom_id(str(invoked.data.get("custom_id") or "")) or ("", "")
         if name != "reason":
@@ -341,18 +254,7 @@ class Interactions:
     # What they share
 
     async def _tell(self, invoked: Invoked, message: Rendered) -> None:
-        """In the message that was promised, or that the button is on."""
-        try:
-            await self._calls().call(
-                "PATCH",
-                HOOKED,
-                json=body_of(message),
-                webhook_id=invoked.app,
-                webhook_token=invoked.token,
-                message_id=ORIGINAL,
-            )
-        except (Refused, Unknown, Retry) as error:
-            log.warning("a person could not be told", cause=str(error).replace(invoked.token, "…"))
+        await tell(self._calls(), invoked, message)
 
     async def _passages(self, document_id: str, namespace: str) -> list[Passage]:
         """Empty for a document that was removed, has moved, or that not everybody may read any more."""

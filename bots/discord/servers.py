@@ -50,7 +50,7 @@ class People:
     def __init__(
         self,
         named: Sequence[str],
-        servers: Servers,
+        servers: Callable[[], Servers],
         calls: Callable[[], Calls],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -100,9 +100,9 @@ class People:
         return said
 
     async def _ask(self, user: str) -> Standing:
-        is_member = False
-        for guild in list(self._servers.ids())[:MOST_SERVERS]:
-            if self._servers.owner(guild) == user:
+        is_member, servers = False, self._servers()
+        for guild in list(servers.ids())[:MOST_SERVERS]:
+            if servers.owner(guild) == user:
                 return Standing(is_member=True, is_admin=True)
             try:
                 member = await self._calls().call(
@@ -113,7 +113,7 @@ class People:
                 continue
             is_member = True
             roles = {*map(str, member.get("roles") or ()), guild}
-            granted = self._servers.role_permissions(guild)
+            granted = servers.role_permissions(guild)
             if roles & self._named or any(manages(granted.get(role, 0)) for role in roles):
                 return Standing(is_member=True, is_admin=True)
         return Standing(is_member=is_member)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from bots.chat import wording
+from bots.discord.interactions import NOT_SERVED
 from core.types import Reason, Thumb
 from tests.bots.discord.running import ANSWER, QUESTION, WAIT, Bot, answered, running, settings
 from tests.fakes.discord import FakeDiscord, Interaction
@@ -147,3 +148,20 @@ async def test_a_channel_that_is_bound_asks_its_namespace(fake: FakeDiscord, bot
     question = await fake.say(fake.ann, fake.general, f"<@BOT> {QUESTION}")
     await fake.until(lambda: fake.replies(question), WAIT)
     assert ANSWER not in fake.replies(question)[-1].shown
+
+
+async def test_a_button_that_fails_leaves_the_answer_and_says_so(fake: FakeDiscord, bot: Bot) -> None:
+    used = await fake.slash(fake.ann, fake.general, "ask", question=QUESTION, private=True)
+    await done(fake, used, "Leave")
+    fake.faults.fail("POST /channels/{channel_id}/messages", 3, status=403, code=50013)
+    pressed = await fake.press(fake.ann, used.messages[0], label="Share with the channel")
+    await done(fake, pressed, "(reference")
+    assert ANSWER in used.messages[0].shown
+
+
+async def test_a_server_that_is_not_served_is_told_so(fake: FakeDiscord, model: FakeOpenAI, tmp_path: Path) -> None:
+    async with running(settings(tmp_path, fake, model, discord={"servers": ["123456789012345678"]}), fake):
+        used = await fake.slash(fake.ann, fake.general, "ask", question=QUESTION)
+        await done(fake, used, NOT_SERVED)
+        direct = await fake.slash(fake.ann, fake.dm(fake.ann), "ask", question=QUESTION)
+        await done(fake, direct, NOT_SERVED)

@@ -39,7 +39,7 @@ class Calls:
 
 
 def people(calls: Calls, *named: str) -> People:
-    return People(named, Servers(), lambda: calls)  # type: ignore[arg-type, return-value]
+    return People(named, Servers, lambda: calls)  # type: ignore[arg-type, return-value]
 
 
 def invoked(**given: Any) -> Invoked:
