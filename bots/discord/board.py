@@ -79,7 +79,13 @@ class ChannelBoard:
         except Refused as refused:
             if refused.error in GONE:
                 return False
-            raise Retry(str(refused)) from refused
+            if message.embeds:
+                # What was shown while it was written had none, and so was taken.
+                return await self.change(posted, without_embeds(message))
+            if refused.error in NOT_THERE:
+                return False
+            # It would be refused again and again: tried as often as what fails here, and then given up.
+            raise
         except Unknown as unknown:
             # Doing it twice does what doing it once does.
             raise Retry(str(unknown)) from unknown

@@ -45,6 +45,8 @@ from core.store.inbox import Entry
 
 Json = dict[str, Any]
 LOGIN_SECONDS, CONNECT_SECONDS, CLOSE_SECONDS = 30.0, 120.0, 10.0
+# Discord sends no event again, whatever became of it here.
+AGAIN_SECONDS = (1.0, 5.0, 20.0, 60.0, 240.0)
 HINT = "I cannot read messages here that do not mention me: mention me, and I will answer."
 log = structlog.get_logger(__name__)
 
@@ -158,7 +160,14 @@ class DiscordChannel:
                 await self._end(connection)
 
     async def hear(self, name: str, data: Json) -> None:
-        """An event of the gateway. Whatever goes wrong is in the log, and read again after the next start."""
+        """An event of the gateway. What goes wrong is in the log, tried again for minutes, and read after the next start."""
+        for pause in (*AGAIN_SECONDS, None):
+            if await self._taken(name, data) or pause is None:
+                return
+            await asyncio.sleep(pause)
+
+    async def _taken(self, name: str, data: Json) -> bool:
+        """False where it may go well later. To take it twice does what taking it once does."""
         try:
             match name:
                 case "MESSAGE_CREATE" | "MESSAGE_UPDATE":
@@ -181,8 +190,11 @@ class DiscordChannel:
         ) as error:
             cause = error.message if isinstance(error, LorekeeperError) else type(error).__name__
             log.error("an event was not taken", event_name=name, cause=cause)  # noqa: TRY400 - it may hold words of people
+            return isinstance(error, Refused | discord.Forbidden | discord.NotFound) or name == "INTERACTION_CREATE"
         except Exception:  # one event must not stop the others
             log.exception("an event was not taken", event_name=name)
+            return name == "INTERACTION_CREATE"
+        return True
 
     async def _interacted(self, data: Json) -> None:
         invoked = invoked_of(data)

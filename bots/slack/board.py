@@ -122,7 +122,11 @@ class SlackBoard:
                 return await self._change(posted, message, may_stop=False)
             if refused.error in _LOST:
                 return False
-            raise Retry(str(refused)) from refused
+            if len(message.blocks) > 1:
+                # As when it is posted: the words alone, rather than nothing.
+                return await self._change(posted, Rendered(message.text, ()), may_stop=False)
+            # It would be refused again and again: tried as often as what fails here, and then given up.
+            raise
         return True
 
     # After a crash

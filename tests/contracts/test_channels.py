@@ -30,10 +30,11 @@ PLATFORM = frozenset(
 )
 CANNOT = {
     "slack": frozenset[Can](),
+    "discord": frozenset({Can.STOP}),
     "http": PLATFORM | {Can.SHOW},
     "terminal": PLATFORM | {Can.PASSAGES, Can.STOP, Can.THUMBS, Can.TIME},
 }
-KNOWN_BROKEN = {"slack": 0, "http": 0, "terminal": 0}
+KNOWN_BROKEN = {"slack": 0, "discord": 0, "http": 0, "terminal": 0}
 
 
 def contracts() -> dict[str, Contract]:
@@ -50,7 +51,7 @@ def test_what_a_channel_cannot_do_is_known(channel: str) -> None:
     assert frozenset(Can) - CHANNELS[channel][0] == CANNOT[channel]
 
 
-@pytest.mark.parametrize(("channel", "least"), [("slack", 60), ("http", 20), ("terminal", 15)])
+@pytest.mark.parametrize(("channel", "least"), [("slack", 60), ("discord", 60), ("http", 20), ("terminal", 15)])
 def test_all_other_contracts_run_for_it(channel: str, least: int) -> None:
     every = contracts()
     kept = {name for name, each in every.items() if each.needs <= CHANNELS[channel][0]}
