@@ -26,6 +26,7 @@ GRACE_SECONDS = 20.0
 MOST_ATTEMPTS = 6
 # The apology can fail too; then the entry ends without one, and its thread goes on.
 MOST_APOLOGIES = 2
+MOST_CLEANINGS, LONGEST_CLEANING_SECONDS = 4, 10.0
 RETRY_SECONDS = 2.0
 LONGEST_RETRY_SECONDS = 300.0
 log = structlog.get_logger(__name__)
@@ -137,10 +138,10 @@ class Desk:
         elif revised is Revision.UNKNOWN and entry.opens:
             await self.accept(entry)
 
-    async def withdraw(self, key: str) -> None:
-        """The person deleted the message, which may not have come yet. Raises `StorageFailed`."""
+    async def withdraw(self, key: str, *, may_come: bool = True) -> None:
+        """The person deleted the message, which `may_come` yet. Raises `StorageFailed`."""
         await self._queue.settled(key)
-        pending = await asyncio.to_thread(self._inbox.withdraw, key, self._channel)
+        pending = await asyncio.to_thread(self._inbox.withdraw, key, self._channel, may_come=may_come)
         if pending is not None and not self._interrupt(key, Interrupted.WITHDRAWN):
             task = asyncio.create_task(self._clean_up(pending, Interrupted.WITHDRAWN))
             self._cleaning.add(task)
@@ -319,10 +320,17 @@ class Desk:
         return entry is not None and not entry.payload
 
     async def _clean_up(self, entry: Entry, reason: Interrupted) -> None:
-        try:
-            await self._work.interrupted(entry, reason)
-        except Exception as error:  # the person wants no answer, and gets none
-            log.warning("an interrupted answer was not cleaned up", entry=entry.key, exc_info=error)
+        for left in reversed(range(MOST_CLEANINGS)):
+            try:
+                await self._work.interrupted(entry, reason)
+            except Retry as retry:
+                log.warning("an interrupted answer is not cleaned up yet", entry=entry.key, cause=str(retry))
+                await asyncio.sleep(min(retry.delay or RETRY_SECONDS, LONGEST_CLEANING_SECONDS) if left else 0)
+            except Exception as error:  # the person wants no answer, and gets none
+                log.warning("an interrupted answer was not cleaned up", entry=entry.key, exc_info=error)
+                return
+            else:
+                return
 
     # Beginning and end
 

@@ -70,8 +70,11 @@ class Changed(Generic[M]):
         piece = self._piece(text)
         if piece is None or self._is_unsure:
             return None
-        if piece in {"", self._shown}:
+        if not piece:
             return 0.0
+        if piece == self._shown:
+            # It may be as much as fits: not looked at again for every word.
+            return self._seconds
         if self._room.changes:
             message = self._render(piece)
             shown = await (self._posted.offer(message) if self._is_begun else self._begin(message))

@@ -53,7 +53,12 @@ class Posted(Generic[M]):
         """Something is about to be posted."""
         if not self._is_posting:
             self._is_posting = True
-            await self._note()
+            try:
+                await self._note()
+            except BaseException:
+                # Without the note nobody would look for it.
+                self._is_posting = False
+                raise
 
     async def done(self, name: str | None = None, **kept: Any) -> None:
         """Nothing is being posted any more; `name` is what was, and `kept` as for `keep`."""

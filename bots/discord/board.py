@@ -15,7 +15,7 @@ from bots.chat import wording
 from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Retry
 from bots.chat.incoming import Incoming
-from bots.discord.calls import GONE, NOT_THERE, THREAD_EXISTS, UNKNOWN_MESSAGE, Calls, is_code
+from bots.discord.calls import GONE, NOT_THERE, THREAD_EXISTS, Calls, is_code
 from bots.discord.events import DEFAULT, REPLY
 from bots.discord.render import Rendered, sentence
 from core.store.inbox import Entry, Inbox
@@ -48,12 +48,13 @@ class ChannelBoard:
         self._author = incoming.message.author
         self._title = incoming.message.text
         self._target = ""
+        self._finding: asyncio.Future[str] | None = None
         self._is_aside = False
 
     async def target(self) -> str:
         """The id of the channel or thread where the answer goes. Raises `Retry`."""
         if not self._target:
-            self._target = await self._thread() if self._place.get("makes_thread") else self._place["channel"]
+            self._target = await self._made() if self._place.get("makes_thread") else self._place["channel"]
         return self._target
 
     async def post(self, message: Rendered, part: int, before: Callable[[], Awaitable[None]]) -> str | None:
@@ -124,10 +125,23 @@ class ChannelBoard:
         return [name_of(target, each["id"]) for each in sorted(mine, key=lambda each: int(each["id"]))]
 
     async def typing(self) -> None:
-        """Show that something is happening, if there is room."""
-        if self._calls.changes:
-            with suppress(Refused, Unknown, Retry):
-                await self._calls.call("POST", "/channels/{channel_id}/typing", channel_id=await self.target())
+        """Show that something is happening: the thread, which is needed anyway, and typing in it, if there is room."""
+        with suppress(Refused, Unknown, Retry):
+            target = await self.target()
+            if self._calls.changes:
+                await self._calls.call("POST", "/channels/{channel_id}/typing", channel_id=target)
+
+    async def _made(self) -> str:
+        """The thread, asked for once, though several wait for it and some of them give up."""
+        if self._finding is None:
+            self._finding = asyncio.ensure_future(self._thread())
+            # In the end, perhaps nobody wants to know how it went.
+            self._finding.add_done_callback(lambda done: done.cancelled() or done.exception())
+        try:
+            return await asyncio.shield(self._finding)
+        except Retry:
+            self._finding = None
+            raise
 
     async def _thread(self) -> str:
         """The thread of the question, which has the question's id."""
@@ -167,7 +181,10 @@ class ChannelBoard:
 
     async def _aside(self, refused: Refused, message: Rendered, part: int) -> str | None:
         """In the channel of the question instead of its thread, else to the person."""
-        if refused.error not in NOT_THERE or self._is_aside:
+        if refused.error not in NOT_THERE:
+            # Tried as often as what fails here, and then given up with an apology.
+            raise refused
+        if self._is_aside:
             return None
         if self._target != self._place["channel"]:
             self._target = self._place["channel"]
@@ -206,7 +223,7 @@ class ChannelBoard:
             # In a thread, entries are answered one after the other.
             return True
         reference = message.get("message_reference") or {}
-        return str(reference.get("message_id")) == self._place.get("message", UNKNOWN_MESSAGE)
+        return str(reference.get("message_id")) == self._place.get("message", "")
 
 
 def thread_title(question: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections import deque
 from typing import Any
 
 import aiohttp
@@ -13,13 +11,9 @@ from discord.http import HTTPClient, Route
 
 from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Retry
+from bots.discord.pace import Pace
 
 Json = dict[str, Any]
-# https://docs.discord.com/developers/topics/rate-limits: 50 a second for the whole bot. Limits of single channels are
-# kept by the library; of this one it learns when all calls are refused at once. A little less, as processes share it.
-PER_SECOND = 45
-# A call for what may be left out goes out only while so many of those are left.
-SPARE = 20
 # The library has no time limit of its own. Discord's own waits, of a channel that is full, are part of it.
 CALL_SECONDS = 90.0
 LOCKED_OUT_SECONDS = 60.0
@@ -54,9 +48,9 @@ GONE: frozenset[str] = frozenset(
 class Calls:
     """For one token. `open_changes` and `changes`: `bots.chat.live.Room`."""
 
-    def __init__(self, http: HTTPClient) -> None:
+    def __init__(self, http: HTTPClient, pace: Pace | None = None) -> None:
         self._http = http
-        self._made: deque[float] = deque()
+        self._pace = pace or Pace()
         self.open_changes = 0
 
     async def call(self, method: str, path: str, *, json: Any = None, params: Json | None = None, **parts: Any) -> Any:
@@ -64,9 +58,9 @@ class Calls:
 
         Raises `bots.chat.board.Refused` with Discord's code, `Unknown`, `bots.chat.desk.Retry`.
         """
-        if "/interactions/" not in path:
-            # They are answered at once, and do not count.
-            await self._room()
+        if "{webhook_token}" not in path:
+            # https://docs.discord.com/developers/interactions/receiving-and-responding#endpoints: those do not count.
+            await self._pace.room()
         given: Json = {} if json is None else {"json": json}
         if params:
             given["params"] = params
@@ -83,21 +77,7 @@ class Calls:
     @property
     def changes(self) -> bool:
         """Whether there is room now for what may be left out."""
-        self._forget(time.monotonic())
-        return len(self._made) < PER_SECOND - SPARE
-
-    async def _room(self) -> None:
-        while True:
-            now = time.monotonic()
-            self._forget(now)
-            if len(self._made) < PER_SECOND:
-                self._made.append(now)
-                return
-            await asyncio.sleep(self._made[0] + 1.0 - now)
-
-    def _forget(self, now: float) -> None:
-        while self._made and self._made[0] <= now - 1.0:
-            self._made.popleft()
+        return self._pace.has_spare
 
 
 def _explained(call: str, error: discord.HTTPException) -> Exception:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping
-from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
@@ -16,7 +14,7 @@ import structlog
 from bots.chat.answering import Answering, Surface
 from bots.chat.board import Board, Refused, Unknown
 from bots.chat.desk import Desk, Retry, Work
-from bots.chat.files import FILES, entries, file_queue, files_key
+from bots.chat.files import file_queue
 from bots.chat.incoming import Incoming, incoming_of
 from bots.chat.library import Library
 from bots.chat.receiving import Destinations, Receiving
@@ -24,7 +22,8 @@ from bots.discord import commands
 from bots.discord.board import ChannelBoard
 from bots.discord.calls import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION, Calls, is_code
 from bots.discord.client import Client
-from bots.discord.events import CHANNEL, FORUMS, key_of, sent_at, written
+from bots.discord.events import CHANNEL
+from bots.discord.hearing import Hearing
 from bots.discord.http import Door
 from bots.discord.interactions import Interactions
 from bots.discord.invocation import Invoked, invoked_of
@@ -37,16 +36,15 @@ from bots.discord.render import Rendered
 from bots.discord.responses import Response
 from bots.discord.servers import People
 from core.build import Application, Record
-from core.errors import InvalidSettings, LorekeeperError
+from core.errors import InvalidSettings
 from core.health import Check, State
 from core.router import Router
 from core.settings import Discord
 from core.store.inbox import Entry
 
 Json = dict[str, Any]
-LOGIN_SECONDS, CONNECT_SECONDS, CLOSE_SECONDS = 30.0, 120.0, 10.0
-# Discord sends no event again, whatever became of it here.
-AGAIN_SECONDS = (1.0, 5.0, 20.0, 60.0, 240.0)
+LOGIN_SECONDS = 30.0
+WATCH_SECONDS = 15.0
 HINT = "I cannot read messages here that do not mention me: mention me, and I will answer."
 log = structlog.get_logger(__name__)
 
@@ -93,7 +91,16 @@ class DiscordChannel:
             self._files, documents, Destinations(documents, record.bindings, self._settings.channels), self._note_files
         )
         self._file_desk = Desk(record.inbox, file_queue(CHANNEL), receiving.work, observe=observe)
-        self._missed = Missed(self._settings.missed_minutes, record, self._take)
+        self._hearing = Hearing(
+            self._settings,
+            record,
+            self._bound,
+            lambda: self.client,
+            self._people,
+            (self._desk, self._file_desk),
+            self._interacted,
+        )
+        self._missed = Missed(self._settings.missed_minutes, record, self._hearing.take)
         self._interactions = Interactions(
             lambda: self.calls,
             lambda: (self._desk, self._file_desk),
@@ -101,8 +108,9 @@ class DiscordChannel:
             documents,
             self._library,
             self._people,
-            lambda guild: self.client.me(guild),  # noqa: PLW0108 - it is another one after each start
-            self._is_welcome,
+            lambda guild, message: self.client.me(guild, message),  # noqa: PLW0108 - another one after each start
+            lambda channel, guild: self.client.place(channel, guild),  # noqa: PLW0108
+            self._hearing.is_welcome,
         )
         self._door = Door(self._settings.public_key) if self._settings.public_key else None
 
@@ -132,17 +140,18 @@ class DiscordChannel:
     async def serve(self) -> None:
         token = self._settings.token.get_secret_value().strip()
         has_content, application_id = await self._introduce(token)
-        self._client = Client(self._settings, message_content=has_content, hear=self.hear, ready=self._ready)
+        self._client = Client(self._settings, message_content=has_content, hear=self._hearing.hear, ready=self._ready)
         async with aiohttp.ClientSession() as self._session, self._client as client:
             async with asyncio.timeout(LOGIN_SECONDS):
                 await client.login(token)
-            self._calls = Calls(client.http)
+            self._calls = Calls(client.http, client.pace)
             await self._synced(client, application_id)
             alone = self._application.claim is not None
             await asyncio.to_thread(self._files.tidy, alone=alone)
-            await self._missed.drop_deleted(self._calls, self._withdraw)
+            await self._missed.drop_deleted(self._calls, self._hearing.withdraw)
             tasks = [asyncio.create_task(desk.run(alone=alone)) for desk in (self._desk, self._file_desk)]
             connection = asyncio.create_task(client.connect())
+            self._spawn(self._watch(client))
             if self._door is not None:
                 self._door.open(self._interactions.respond, partial(self._interactions.finish, was_taken=True))
             try:
@@ -158,43 +167,6 @@ class DiscordChannel:
                 await self._end(*tasks, *self._background)
                 await client.close()
                 await self._end(connection)
-
-    async def hear(self, name: str, data: Json) -> None:
-        """An event of the gateway. What goes wrong is in the log, tried again for minutes, and read after the next start."""
-        for pause in (*AGAIN_SECONDS, None):
-            if await self._taken(name, data) or pause is None:
-                return
-            await asyncio.sleep(pause)
-
-    async def _taken(self, name: str, data: Json) -> bool:
-        """False where it may go well later. To take it twice does what taking it once does."""
-        try:
-            match name:
-                case "MESSAGE_CREATE" | "MESSAGE_UPDATE":
-                    await self._said(data, str(data.get("guild_id") or ""), is_edit=name == "MESSAGE_UPDATE")
-                case "MESSAGE_DELETE":
-                    await self._withdraw(key_of(str(data["channel_id"]), str(data["id"])))
-                case "MESSAGE_DELETE_BULK":
-                    for each in data.get("ids") or ():
-                        await self._withdraw(key_of(str(data["channel_id"]), str(each)))
-                case "INTERACTION_CREATE":
-                    await self._interacted(data)
-        except (
-            LorekeeperError,
-            Refused,
-            Unknown,
-            Retry,
-            discord.DiscordException,
-            OSError,
-            aiohttp.ClientError,
-        ) as error:
-            cause = error.message if isinstance(error, LorekeeperError) else type(error).__name__
-            log.error("an event was not taken", event_name=name, cause=cause)  # noqa: TRY400 - it may hold words of people
-            return isinstance(error, Refused | discord.Forbidden | discord.NotFound) or name == "INTERACTION_CREATE"
-        except Exception:  # one event must not stop the others
-            log.exception("an event was not taken", event_name=name)
-            return name == "INTERACTION_CREATE"
-        return True
 
     async def _interacted(self, data: Json) -> None:
         invoked = invoked_of(data)
@@ -221,71 +193,6 @@ class DiscordChannel:
             return False
         return True
 
-    async def _said(self, message: Json, guild: str, *, is_edit: bool = False) -> None:
-        if is_edit and not message.get("edited_timestamp"):
-            # Discord unfolded a link, or made a thread of it.
-            return
-        if guild and not self.client.is_served(guild):
-            return
-        place = await self.client.place(str(message["channel_id"]), guild)
-        me = self.client.me(guild, message)
-        incoming = written(message, place, me, is_known=is_edit)
-        if incoming is None:
-            await self._hint(message, guild)
-            return
-        if not await self._is_welcome(guild, incoming.message.author):
-            return
-        incoming = await self._placed(incoming, place.parent_kind in FORUMS)
-        is_old = datetime.now(UTC).timestamp() - sent_at(str(message["id"])) > self._settings.missed_minutes * 60
-        for entry in entries(incoming):
-            desk = self._file_desk if FILES in entry.payload["place"] else self._desk
-            if is_edit or incoming.version:
-                # An old message that becomes a question now is as old as it is.
-                await desk.revise(replace(entry, opens=False) if is_old else entry)
-            elif not is_old:
-                await desk.accept(entry)
-
-    async def _is_welcome(self, guild: str, user: str) -> bool:
-        """Whether somebody is answered in a server, or directly. Raises `Retry`."""
-        if guild or not self._settings.servers:
-            return not guild or self.client.is_served(guild)
-        return await self._people.is_member(user)
-
-    async def _take(self, message: Json, guild: str) -> None:
-        """What was said while nobody listened, perhaps known already."""
-        if "channel_id" in message:
-            await self._said(message, guild)
-
-    async def _placed(self, incoming: Incoming, is_forum: bool) -> Incoming:
-        """With what only the record knows: which conversation a reply belongs to, and whether a forum is answered."""
-        message = incoming.message
-        if (name := incoming.place.get("replies_to")) and not incoming.place.get("in_thread"):
-            thread = await asyncio.to_thread(self._record.inbox.thread_of, CHANNEL, f":{name}")
-            if thread is not None:
-                place = {key: value for key, value in incoming.place.items() if key != "makes_thread"}
-                return replace(incoming, message=replace(message, thread=thread.split(":", 2)[2]), place=place)
-        if is_forum and "post" in incoming.place and not message.addressed:
-            where = f"{CHANNEL}:{message.conversation}"
-            bound = await asyncio.to_thread(self._record.bindings.namespaces, [where])
-            if bound.get(where) or where in self._bound:
-                return replace(incoming, message=replace(message, addressed=True), is_direct=True)
-        return incoming
-
-    async def _hint(self, message: Json, guild: str) -> None:
-        """Where the bot is in the thread and may not read what is not said to it, it says so once."""
-        author = message.get("author") or {}
-        is_unreadable = not (message.get("content") or message.get("attachments") or message.get("embeds"))
-        if self.client.has_content or not is_unreadable or author.get("bot") or message.get("type", 0) not in {0, 19}:
-            return
-        place = await self.client.place(str(message["channel_id"]), guild)
-        incoming = written({**message, "content": "?"}, place, self.client.me(guild)) if place.is_thread else None
-        if incoming is None:
-            return
-        key = f"{CHANNEL}:{place.channel}:hint"
-        place_of = {"channel": place.channel, "in_thread": "1", "guild": guild, "hint": "1"}
-        hint = replace(incoming, message=replace(incoming.message, id=key), place=place_of)
-        await self._desk.accept(hint.entry())
-
     async def _answer(self, entry: Entry) -> None:
         incoming = incoming_of(entry)
         if not incoming.place.get("hint"):
@@ -296,10 +203,6 @@ class DiscordChannel:
             await surface.say(HINT)
         finally:
             await surface.close()
-
-    async def _withdraw(self, key: str) -> None:
-        await self._file_desk.withdraw(files_key(key))
-        await self._desk.withdraw(key)
 
     async def _note_files(self, entry: Entry, reply: Json) -> None:
         await self._file_desk.note(entry, reply)
@@ -358,6 +261,19 @@ class DiscordChannel:
             log.info("discord is connected", servers=len(client.guilds), message_content=client.has_content)
         self._application.reports[CHANNEL] = Check(CHANNEL, State.OK, f"connected to {len(client.guilds)} servers")
         self._spawn(self._missed.catch_up(client, self.calls, shard))
+
+    async def _watch(self, client: Client) -> None:
+        """Report a connection that stays away: the library tries for ever, and says nothing to us."""
+        away = 0
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            away = 0 if client.is_connected else away + 1
+            said = self._application.reports.get(CHANNEL)
+            if away > 1:
+                detail = "no connection to the gateway; it is tried again and again"
+                self._application.reports[CHANNEL] = Check(CHANNEL, State.DEGRADED, detail, "Run `lorekeeper doctor`.")
+            elif not away and said is not None and said.state is not State.OK:
+                self._application.reports[CHANNEL] = Check(CHANNEL, State.OK, "connected again")
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+import aiohttp
 import discord
 import structlog
 import yarl
@@ -14,6 +17,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bots.discord.events import Me, Place
+from bots.discord.pace import Pace
 from core.settings import Discord
 
 Json = dict[str, Any]
@@ -21,11 +25,25 @@ Hear = Callable[[str, Json], Coroutine[Any, Any, None]]
 EVENTS = ("MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE", "MESSAGE_DELETE_BULK", "INTERACTION_CREATE")
 DEFAULT_GATEWAY = "wss://gateway.discord.gg/"
 MOST_REMEMBERED = 10_000
+CALL_SECONDS = 15.0
+# Whoever has the token of an interaction can answer for the bot, and the library logs addresses.
+_SECRET = re.compile(r"(/(?:webhooks|interactions)/\d+/)[^/\s]+")
 log = structlog.get_logger(__name__)
 
 
+class WithoutTokens(logging.Filter):
+    """For the library's log."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = _SECRET.sub(r"\1…", record.getMessage()), ()
+        return True
+
+
+logging.getLogger("discord.http").addFilter(WithoutTokens())
+
+
 class Client(discord.AutoShardedClient):
-    """`hear` is given the name and the data of each of `EVENTS`, in the order in which they come."""
+    """`hear` is given the name and the data of each of `EVENTS`, as soon as it comes."""
 
     def __init__(self, settings: Discord, *, message_content: bool, hear: Hear, ready: Callable[[int], None]) -> None:
         """`ready` is told a shard that has begun anew, and so may have missed something."""
@@ -33,7 +51,9 @@ class Client(discord.AutoShardedClient):
         Route.BASE = settings.api_url.rstrip("/")
         DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(settings.gateway_url)
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
+        self.pace = Pace()
         super().__init__(
+            http_trace=_watching(self.pace),
             intents=intents(message_content=message_content),
             allowed_mentions=discord.AllowedMentions.none(),
             max_messages=None,
@@ -67,6 +87,12 @@ class Client(discord.AutoShardedClient):
         await asyncio.gather(*self._hearing, return_exceptions=True)
         await super().close()
 
+    @property
+    def is_connected(self) -> bool:
+        """All shards are."""
+        shards = self.shards.values()
+        return len(shards) == self.shard_count and not any(each.is_closed() for each in shards)
+
     # What is known of places
 
     def is_served(self, guild: str) -> bool:
@@ -82,7 +108,8 @@ class Client(discord.AutoShardedClient):
         if channel not in self._asked_places:
             if len(self._asked_places) >= MOST_REMEMBERED:
                 self._asked_places.clear()
-            asked: Json = dict(await self.http.get_channel(int(channel)))
+            async with asyncio.timeout(CALL_SECONDS):
+                asked: Json = dict(await self.http.get_channel(int(channel)))
             parent = self.get_channel(int(asked["parent_id"])) if asked.get("parent_id") else None
             self._asked_places[channel] = Place(
                 channel,
@@ -142,10 +169,17 @@ class Client(discord.AutoShardedClient):
         for guild in self.guilds:
             if guild.shard_id != shard or not self.is_served(str(guild.id)) or guild.me is None:
                 continue
-            places: Sequence[Any] = (*guild.text_channels, *guild.voice_channels, *guild.threads)
+            places: Sequence[Any] = (
+                *guild.text_channels,
+                *guild.voice_channels,
+                *guild.stage_channels,
+                *guild.threads,
+            )
             for place in places:
+                if (place.last_message_id or 0) <= since:
+                    continue
                 allowed = place.permissions_for(guild.me)
-                if (place.last_message_id or 0) > since and allowed.read_message_history and allowed.view_channel:
+                if allowed.read_message_history and allowed.view_channel:
                     found.append((str(place.id), str(guild.id)))
         return found
 
@@ -156,7 +190,8 @@ class Client(discord.AutoShardedClient):
             return
         wanted = next((each for each in thread.parent.available_tags if each.name.lower() == tag.lower()), None)
         if wanted is not None and wanted not in thread.applied_tags and len(thread.applied_tags) < MOST_TAGS:
-            await thread.add_tags(wanted)
+            async with asyncio.timeout(CALL_SECONDS):
+                await thread.add_tags(wanted)
 
     async def _own_gateway(self) -> tuple[int, str, Any]:
         shards, _, limits = await type(self.http).get_bot_gateway(self.http)
@@ -172,6 +207,20 @@ class Client(discord.AutoShardedClient):
 GUILD_READY_SECONDS = 2.0
 MOST_TAGS = 5
 _THREADS = frozenset({10, 11, 12})
+_TOO_MANY = 429
+
+
+def _watching(pace: Pace) -> aiohttp.TraceConfig:
+    """The library waits out refusals by itself, and tells nobody."""
+
+    async def ended(_: Any, __: Any, request: aiohttp.TraceRequestEndParams) -> None:
+        headers = request.response.headers
+        if request.response.status == _TOO_MANY and headers.get("X-RateLimit-Scope") == "global":
+            pace.refused(float(headers.get("Retry-After") or 1.0))
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_end.append(ended)
+    return trace
 
 
 def intents(*, message_content: bool) -> discord.Intents:

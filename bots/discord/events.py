@@ -79,7 +79,9 @@ def written(message: Json, place: Place, me: Me, *, is_known: bool = False) -> I
     tags = mentioned(content)
     own = {me.user, me.role} - {""}
     replied = message.get("referenced_message") or {}
-    is_reply_to_me = message.get("type") == REPLY and str((replied.get("author") or {}).get("id")) == me.user
+    replied_to = str((replied.get("author") or {}).get("id") or "")
+    is_for_another = message.get("type") == REPLY and replied_to not in {"", me.user, str(author["id"])}
+    is_reply_to_me = message.get("type") == REPLY and replied_to == me.user
     is_addressed = place.is_direct or bool(tags & own) or is_reply_to_me
     if not is_addressed and not is_known and not place.is_thread:
         # Talk in a channel is nobody's business.
@@ -98,7 +100,7 @@ def written(message: Json, place: Place, me: Me, *, is_known: bool = False) -> I
             thread=place.channel if place.is_thread else message_id,
             addressed=is_addressed,
         ),
-        tags_others=bool(tags - own),
+        tags_others=bool(tags - own) or is_for_another or bool(message.get("mention_everyone")),
         is_direct=place.is_direct,
         goes_on=place.is_direct,
         version=_edited_at(message),

@@ -11,7 +11,7 @@ import structlog
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 from starlette.background import BackgroundTask
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
@@ -45,7 +45,10 @@ class Door:
     async def _answer(self, request: Request) -> Response:
         if request.method != "POST":
             return PlainTextResponse("Discord sends interactions here.\n", 405, {"Allow": "POST"})
-        content = await _content(request)
+        try:
+            content = await _content(request)
+        except (TimeoutError, ClientDisconnect):
+            return PlainTextResponse("Too slow.\n", 408)
         if content is None:
             return PlainTextResponse("Too large.\n", 413)
         if not self._is_signed(request, content):
@@ -77,10 +80,10 @@ class Door:
 
 async def _content(request: Request) -> bytes | None:
     """None when it is more than any interaction."""
-    content = b""
+    content = bytearray()
     async with asyncio.timeout(READ_SECONDS):
         async for piece in request.stream():
             content += piece
             if len(content) > MOST_BYTES:
                 return None
-    return content
+    return bytes(content)

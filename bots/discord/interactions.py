@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,6 +16,7 @@ from bots.chat.desk import Desk, Retry
 from bots.chat.files import FILES
 from bots.chat.grammar import Show, parse
 from bots.chat.incoming import Incoming
+from bots.chat.kept import Kept
 from bots.chat.library import Library
 from bots.discord import commands
 from bots.discord.board import body_of
@@ -23,6 +24,7 @@ from bots.discord.calls import Calls
 from bots.discord.events import CHANNEL, Me, Place, written
 from bots.discord.invocation import (
     AUTOCOMPLETE,
+    CHOICES,
     COMMAND,
     COMPONENT,
     DEFERRED_UPDATE,
@@ -42,13 +44,13 @@ from bots.discord.render import (
     passage_of,
     sentence,
 )
-from bots.discord.responses import Response, apologise, privately, soon, tell
+from bots.discord.responses import Response, apologise, nothing, privately, soon, tell
 from bots.discord.servers import People
 from core.build import Record
 from core.errors import NotFound
 from core.log import reference
 from core.ports import Documents
-from core.types import Answer, Citation, Exchange, Feedback, Message, Passage, Thumb
+from core.types import Feedback, Message, Thumb
 
 Json = dict[str, Any]
 HOW_TO_ASK = "Write your question after the command, for example: /ask question: How many days of leave do I have?"
@@ -68,31 +70,38 @@ class Interactions:
         documents: Documents,
         library: Library,
         people: People,
-        me: Callable[[str], Me],
+        me: Callable[[str, Json], Me],
+        place: Callable[[str, str], Awaitable[Place]],
         is_welcome: Callable[[str, str], Awaitable[bool]],
     ) -> None:
-        """`desks`: of questions, and of files. `me`: by the server. `is_welcome`: of a person in a server, or in none."""
+        """`desks`: of questions, and of files. `me`: by the server and a message; `place`: by the channel and the
+        server. `is_welcome`: of a person in a server, or in none."""
         self._is_welcome = is_welcome
+        self._place = place
         self._calls = calls
         self._desks = desks
         self._record = record
-        self._documents = documents
-        self._lore = Lore(calls, lambda: desks()[1], library, people)
+        self._kept = Kept(record, documents)
+        self._lore = Lore(calls, lambda: desks()[1], library, people, self._expect)
+        self._sharing: set[str] = set()
         self._me = me
         self._acks: dict[str, asyncio.Event] = {}
 
     async def respond(self, invoked: Invoked) -> Response:
         """What to tell Discord at once. Raises nothing."""
         try:
-            if not await self._is_welcome(invoked.guild, invoked.user):
-                return privately(NOT_SERVED)
-            return await self._respond(invoked)
+            if await self._is_welcome(invoked.guild, invoked.user):
+                return await self._respond(invoked)
+            refusal = NOT_SERVED
         except NotFound as error:
-            return privately(error.message)
+            refusal = error.message
         except Exception:  # the person is told, and the log has the cause
             ref = reference()
             log.exception("an interaction failed", reference=ref)
-            return privately(wording.button_failed(ref))
+            refusal = wording.button_failed(ref)
+        # To who is still writing a command nothing can be said.
+        is_typing = invoked.kind == AUTOCOMPLETE
+        return Response({"type": CHOICES, "data": {"choices": []}}) if is_typing else privately(refusal)
 
     async def finish(self, invoked: Invoked, response: Response, *, was_taken: bool) -> None:
         """After the response. `was_taken`: Discord took it; another process may have been faster. Raises nothing."""
@@ -120,6 +129,10 @@ class Interactions:
                 await asyncio.wait_for(event.wait(), ACK_SECONDS)
             except TimeoutError:
                 log.warning("an interaction was not acknowledged in time")
+
+    def _expect(self, invoked: Invoked) -> None:
+        """Discord will be told something about it."""
+        self._acks[invoked.token] = asyncio.Event()
 
     async def _respond(self, invoked: Invoked) -> Response:
         name = str(invoked.data.get("name") or "")
@@ -149,15 +162,14 @@ class Interactions:
             is_direct=True,
             place={**invoked.place, **({"private": "1"} if is_private else {})},
         )
-        self._acks[invoked.token] = asyncio.Event()
+        self._expect(invoked)
         await self._desks()[0].accept(incoming.entry())
-        return replace(soon(_nothing, private=is_private), is_lasting=True)
+        return replace(soon(nothing, private=is_private), is_lasting=True)
 
     async def _answer_this(self, invoked: Invoked) -> Response:
         resolved = (invoked.data.get("resolved") or {}).get("messages") or {}
         message = resolved.get(str(invoked.data.get("target_id"))) or {}
-        me = self._me(invoked.guild)
-        place = Place(invoked.channel, invoked.channel_kind, invoked.guild, invoked.parent)
+        me, place = self._me(invoked.guild, message), await self._place(invoked.channel, invoked.guild)
         incoming = written(message, place, me, is_known=True) if message else None
         if incoming is None or not incoming.message.text:
             return privately(wording.NOTHING_TO_ANSWER)
@@ -190,10 +202,10 @@ class Interactions:
             case "passage":
                 return soon(lambda: self._passage(invoked, value))
             case "up":
-                await self._rate(Feedback(value, Thumb.UP, _rater(invoked)))
+                await self._kept.rate(Feedback(value, Thumb.UP, _rater(invoked)))
                 return privately(wording.THANK_YOU_FOR_FEEDBACK)
             case "down":
-                await self._rate(Feedback(value, Thumb.DOWN, _rater(invoked)))
+                await self._kept.rate(Feedback(value, Thumb.DOWN, _rater(invoked)))
                 return Response({"type": DIALOG, "data": feedback_modal(value)})
             case "retry":
                 return await self._retry(invoked, value)
@@ -213,11 +225,7 @@ class Interactions:
         if meant is None:
             raise NotFound(wording.GONE)
         number, answer_id = meant
-        exchange = await self._exchange(answer_id)
-        cited = _citation(exchange.answer, number)
-        passages = await self._passages(cited.document_id, exchange.answer.namespace)
-        place = next((index for index, each in enumerate(passages) if each.chunk_id == cited.chunk_id), None)
-        await self._tell(invoked, passage_message(cited, passages, place))
+        await self._tell(invoked, passage_message(*await self._kept.source(answer_id, number)))
 
     async def _retry(self, invoked: Invoked, value: str) -> Response:
         entry = await asyncio.to_thread(self._record.inbox.get, value)
@@ -229,26 +237,40 @@ class Interactions:
         # The token that Discord gave with the question may be used up: a new message takes the answer.
         is_private = bool(place.get("private"))
         renewed = {**entry.payload, "place": {**place, **invoked.place}}
-        self._acks[invoked.token] = asyncio.Event()
+        self._expect(invoked)
         again = replace(entry, payload=renewed)
         return soon(lambda: self._desks()[0].revise(again, again=True), private=is_private)
 
     async def _share(self, invoked: Invoked, value: str) -> None:
         """To the channel, by the bot itself: what follows a private message would be private too."""
-        exchange = await self._exchange(value)
-        asked = sentence(wording.shared(exchange.question))
-        for message in (asked, *answer_messages(exchange.answer, private=False)):
+        if value in self._sharing:
+            return
+        self._sharing.add(value)
+        try:
+            exchange = await self._kept.exchange(value)
+            messages = answer_messages(exchange.answer, private=False)
+            # Without the button, so that it is shared once.
+            await self._tell(invoked, messages[-1])
+            try:
+                await self._post(invoked.channel, [sentence(wording.shared(exchange.question)), *messages])
+            except (Refused, Unknown, Retry):
+                await self._tell(invoked, answer_messages(exchange.answer, private=True)[-1])
+                raise
+        finally:
+            self._sharing.discard(value)
+
+    async def _post(self, channel: str, messages: Sequence[Rendered]) -> None:
+        for message in messages:
+            # What "Try again" would change is the private original.
             shown = replace(message, components=message.components[:-1]) if message.components else message
-            await self._calls().call(
-                "POST", "/channels/{channel_id}/messages", json=body_of(shown), channel_id=invoked.channel
-            )
+            await self._calls().call("POST", "/channels/{channel_id}/messages", json=body_of(shown), channel_id=channel)
 
     async def _reason(self, invoked: Invoked) -> Response:
         name, answer_id = parse_custom_id(str(invoked.data.get("custom_id") or "")) or ("", "")
         if name != "reason":
             return privately(wording.GONE)
         reason, comment = feedback_of(dict(invoked.data))
-        await self._rate(Feedback(answer_id, Thumb.DOWN, _rater(invoked), reason, comment))
+        await self._kept.rate(Feedback(answer_id, Thumb.DOWN, _rater(invoked), reason, comment))
         return privately(wording.THANK_YOU_FOR_FEEDBACK)
 
     # What they share
@@ -256,34 +278,6 @@ class Interactions:
     async def _tell(self, invoked: Invoked, message: Rendered) -> None:
         await tell(self._calls(), invoked, message)
 
-    async def _passages(self, document_id: str, namespace: str) -> list[Passage]:
-        """Empty for a document that was removed, has moved, or that not everybody may read any more."""
-        try:
-            document = await self._documents.get(document_id, frozenset({namespace}))
-            return [] if document.readers else await self._documents.passages(document_id)
-        except NotFound:
-            return []
-
-    async def _rate(self, given: Feedback) -> None:
-        await asyncio.to_thread(self._record.feedback.rate, given)
-
-    async def _exchange(self, answer_id: str) -> Exchange:
-        found = await asyncio.to_thread(self._record.conversations.find, answer_id)
-        if found is None:
-            raise NotFound(wording.GONE)
-        return found
-
-
-def _citation(answer: Answer, number: int) -> Citation:
-    for cited in answer.citations or answer.nearest:
-        if cited.number == number:
-            return cited
-    raise NotFound(wording.GONE)
-
 
 def _rater(invoked: Invoked) -> str:
     return f"{CHANNEL}:{invoked.user}"
-
-
-async def _nothing() -> None:
-    pass

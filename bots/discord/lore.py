@@ -17,11 +17,13 @@ from bots.chat.library import Library
 from bots.chat.records import file_name
 from bots.chat.results import Request, Result, Row, refusal
 from bots.discord import commands
+from bots.discord.board import body_of
 from bots.discord.calls import Calls
 from bots.discord.events import CHANNEL, files_of
-from bots.discord.invocation import CHOICES, Invoked
+from bots.discord.invocation import CHOICES, MESSAGE, Invoked
+from bots.discord.private import EPHEMERAL
 from bots.discord.render import Rendered, result_message
-from bots.discord.responses import Response, soon, tell
+from bots.discord.responses import Response, nothing, soon, tell
 from bots.discord.servers import People
 from core.errors import InvalidRequest, LorekeeperError, NotFound
 from core.types import Message
@@ -37,8 +39,15 @@ class Lore:
     """The listeners. Who may what is asked when it is done."""
 
     def __init__(
-        self, calls: Callable[[], Calls], file_desk: Callable[[], Desk], library: Library, people: People
+        self,
+        calls: Callable[[], Calls],
+        file_desk: Callable[[], Desk],
+        library: Library,
+        people: People,
+        expect: Callable[[Invoked], None],
     ) -> None:
+        """`expect` is told an interaction to which Discord will hear a response."""
+        self._expect = expect
         self._calls = calls
         self._file_desk = file_desk
         self._library = library
@@ -47,18 +56,29 @@ class Lore:
     async def manage(self, invoked: Invoked) -> Response:
         command, files = commands.invoked(invoked.data), commands.attachments(invoked.data)
         if isinstance(command, Add) or (isinstance(command, Replace) and files):
-            return soon(lambda: self._add(invoked, command, files_of(files)))
+            if not invoked.guild:
+                # Who is an admin has to be asked first, of every server.
+                return soon(lambda: self._add_soon(invoked, command, files_of(files)))
+            refused = await self._add(invoked, command, files_of(files))
+            if refused is not None:
+                return Response({"type": MESSAGE, "data": {**body_of(refused), "flags": EPHEMERAL}})
+            return replace(soon(nothing), is_lasting=True)
         return soon(lambda: self.run(invoked, command))
 
     async def run(self, invoked: Invoked, command: Command) -> None:
         request = await self._request(invoked)
         await self._tell(invoked, result_message(await self._library.run(request, command)))
 
-    async def _add(self, invoked: Invoked, command: Add | Replace, files: list[FileFacts]) -> None:
+    async def _add_soon(self, invoked: Invoked, command: Add | Replace, files: list[FileFacts]) -> None:
+        refused = await self._add(invoked, command, files)
+        if refused is not None:
+            await self._tell(invoked, refused)
+
+    async def _add(self, invoked: Invoked, command: Add | Replace, files: list[FileFacts]) -> Rendered | None:
+        """Writes down what is to be done; else says why not."""
         request = await self._request(invoked)
         if not request.rights.is_admin:
-            await self._tell(invoked, result_message(refusal(request.rights)))
-            return
+            return result_message(refusal(request.rights))
         try:
             if isinstance(command, Add):
                 namespace = await self._library.destination(request, command)
@@ -68,8 +88,7 @@ class Lore:
                 namespace = old.namespace
                 files = [replace(facts, name=file_name(old)) for facts in files]
         except (InvalidRequest, NotFound) as error:
-            await self._tell(invoked, result_message(Result("That did not work:", (Row(error.message),))))
-            return
+            return result_message(Result("That did not work:", (Row(error.message),)))
         key = f"{CHANNEL}:interaction:{invoked.id}"
         incoming = Incoming(
             Message(key, CHANNEL, invoked.channel, invoked.user, "", thread=key, addressed=True, namespace=namespace),
@@ -77,7 +96,9 @@ class Lore:
             # That who sent them is an admin was found out here, where Discord says it.
             place={**invoked.place, FILES: packed(files), "private": "1", "is_admin": "1"},
         )
+        self._expect(invoked)
         await self._file_desk().accept(file_entry(incoming))
+        return None
 
     async def _request(self, invoked: Invoked) -> Request:
         rights = await self._people.rights(invoked)

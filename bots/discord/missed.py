@@ -12,11 +12,10 @@ import structlog
 from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Retry
 from bots.chat.files import FILES, file_queue
-from bots.chat.incoming import incoming_of
 from bots.discord.board import MESSAGE, MESSAGES
 from bots.discord.calls import UNKNOWN_CHANNEL, UNKNOWN_MESSAGE, Calls, is_code
 from bots.discord.client import Client
-from bots.discord.events import CHANNEL, first_id_since
+from bots.discord.events import CHANNEL, DIRECT, first_id_since
 from core.build import Record
 from core.errors import LorekeeperError, StorageFailed
 from core.store.inbox import Entry
@@ -24,7 +23,10 @@ from core.store.inbox import Entry
 Json = dict[str, Any]
 PAGE = 100
 # Of one channel, the oldest first.
-MOST_PAGES = 5
+MOST_PAGES = 50
+# So many channels are read at the same time: answers that are written meanwhile take most of the room.
+AT_ONCE = 20
+PAUSES_SECONDS = (5.0, 30.0, 120.0)
 # After a shorter absence, Discord itself sends again what happened.
 ABSENT_SECONDS = 60.0
 # Nobody waits longer for an answer because somebody else may have deleted a question.
@@ -47,13 +49,34 @@ class Missed:
         places = client.recent(since, shard)
         if shard == 0:
             places += [(place, "") for place in await self._direct(client)]
-        for channel, guild in places:
-            try:
-                async for message in _messages(calls, channel, since):
-                    await self._take(message, guild)
-            except (Refused, Unknown, Retry, StorageFailed) as error:
-                # One that cannot be read must not hide what was said in the others.
-                log.warning("what was said meanwhile could not be read", channel=channel, cause=str(error))
+        turns = asyncio.Semaphore(AT_ONCE)
+        for pause in PAUSES_SECONDS:
+            are_read = await asyncio.gather(*(self._read_in_turn(turns, calls, *place, since) for place in places))
+            places = [place for place, is_read in zip(places, are_read, strict=True) if not is_read]
+            if not places:
+                return
+            await asyncio.sleep(pause)
+        log.warning("what was said meanwhile could not be read", channels=len(places))
+
+    async def _read_in_turn(self, turns: asyncio.Semaphore, calls: Calls, channel: str, guild: str, since: int) -> bool:
+        async with turns:
+            return await self._read(calls, channel, guild, since)
+
+    async def _read(self, calls: Calls, channel: str, guild: str, since: int) -> bool:
+        """False where it may go well later. One that cannot be read must not hide what was said in the others."""
+        try:
+            if not guild and not await _is_direct(calls, channel):
+                return True
+            async for message in _messages(calls, channel, since):
+                await self._take(message, guild)
+        except Refused as refused:
+            log.warning("a channel could not be read", channel=channel, cause=str(refused))
+        except (Unknown, Retry, StorageFailed) as error:
+            log.warning("a channel could not be read, and is tried again", channel=channel, cause=str(error))
+            return False
+        except Exception:  # as above
+            log.exception("a channel could not be read", channel=channel)
+        return True
 
     async def _direct(self, client: Client) -> list[str]:
         """Direct messages are not told of: those in which something happened last."""
@@ -74,7 +97,7 @@ class Missed:
                     left = await asyncio.to_thread(self._record.inbox.left_over, queue, before)
                     for entry in left[:MOST_LEFT]:
                         if await _is_deleted(calls, entry):
-                            await withdraw(incoming_of(entry).message.id.removesuffix(f":{FILES}"))
+                            await withdraw(entry.key.removesuffix(f":{FILES}"))
         except (TimeoutError, LorekeeperError, Refused, Unknown, Retry) as error:
             log.warning("whether questions were deleted meanwhile is not known", cause=str(error) or "too slow")
 
@@ -89,11 +112,18 @@ async def _messages(calls: Calls, channel: str, since: int) -> AsyncIterator[Jso
         if len(found) < PAGE:
             return
         since = int(found[-1]["id"])
+    log.warning("more was said meanwhile than is read", channel=channel)
+
+
+async def _is_direct(calls: Calls, channel: str) -> bool:
+    """Channels of servers that another shard has not heard of yet are not known either."""
+    found = await calls.call("GET", "/channels/{channel_id}", channel_id=channel)
+    return bool(found["type"] == DIRECT)
 
 
 async def _is_deleted(calls: Calls, entry: Entry) -> bool:
-    place = incoming_of(entry).place
-    if "message" not in place:
+    place = entry.payload.get("place", {})
+    if "message" not in place or "channel" not in place:
         return False
     try:
         await calls.call("GET", MESSAGE, channel_id=place["channel"], message_id=place["message"])

@@ -66,8 +66,7 @@ class InteractionBoard:
             return await self._post(message, part)
         except Refused as refused:
             if refused.error not in GONE:
-                log.warning("Discord takes no answer to a command", error=refused.error)
-                return None
+                raise
             return await self._elsewhere(message, part, before)
 
     async def offer_post(self, message: Rendered) -> str | None:
@@ -87,7 +86,7 @@ class InteractionBoard:
         except Refused as refused:
             if refused.error in GONE:
                 return False
-            raise Retry(str(refused)) from refused
+            raise
         except Unknown as unknown:
             raise Retry(str(unknown)) from unknown
         return True

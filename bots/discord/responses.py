@@ -41,6 +41,10 @@ def soon(then: Then, *, private: bool = True) -> Response:
     return Response({"type": DEFERRED, "data": {"flags": EPHEMERAL} if private else {}}, then)
 
 
+async def nothing() -> None:
+    """What was asked for is in the inbox, and done from there."""
+
+
 async def tell(calls: Calls, invoked: Invoked, message: Rendered) -> None:
     """In the message that was promised, or that the button is on."""
     hook: dict[str, Any] = {"webhook_id": invoked.app, "webhook_token": invoked.token}

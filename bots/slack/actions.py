@@ -16,6 +16,7 @@ from bots.chat import wording
 from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Desk, Retry
 from bots.chat.incoming import Incoming
+from bots.chat.kept import Kept
 from bots.slack.blocks import Rendered, answer_messages, sentence
 from bots.slack.events import CHANNEL, key_of
 from bots.slack.manifest import COMMAND, SHORTCUT
@@ -28,7 +29,7 @@ from core.errors import LorekeeperError, NotFound
 from core.log import reference
 from core.ports import Documents
 from core.store.inbox import Entry
-from core.types import Answer, Citation, Exchange, Feedback, Message, Passage, Reason, Thumb
+from core.types import Feedback, Message, Reason, Thumb
 
 Json = dict[str, Any]
 Ack = Callable[..., Awaitable[Any]]
@@ -49,7 +50,7 @@ class Actions:
         self._workspaces = workspaces
         self._desk = desk
         self._record = record
-        self._documents = documents
+        self._kept = Kept(record, documents)
         self._session = session
 
     def install(self, app: AsyncApp) -> None:
@@ -125,11 +126,7 @@ class Actions:
         await ack()
         async with _Told(self, body):
             pressed = json.loads(body["actions"][0]["value"])
-            exchange = await self._exchange(pressed["a"])
-            cited = _citation(exchange.answer, int(pressed["n"]))
-            passages = await self._passages(cited.document_id, exchange.answer.namespace)
-            place = next((index for index, each in enumerate(passages) if each.chunk_id == cited.chunk_id), None)
-            view = passage_view(cited, passages, place)
+            view = passage_view(*await self._kept.source(pressed["a"], int(pressed["n"])))
             await self._workspace(body).calls.call("views.open", patience=2.5, trigger_id=body["trigger_id"], view=view)
 
     async def feedback(self, ack: Ack, body: Json) -> None:
@@ -137,7 +134,7 @@ class Actions:
         await ack()
         async with _Told(self, body):
             thumb, _, answer_id = str(body["actions"][0]["value"]).partition(":")
-            await self._rate(Feedback(answer_id, Thumb(thumb), _rater(body)))
+            await self._kept.rate(Feedback(answer_id, Thumb(thumb), _rater(body)))
             if thumb == Thumb.UP:
                 await self._tell(body, sentence(wording.THANK_YOU_FOR_FEEDBACK))
                 return
@@ -153,7 +150,7 @@ class Actions:
         reason = Reason(chosen["value"]) if chosen.get("value") else None
         comment = str((given.get("comment") or {}).get("value") or "")
         try:
-            await self._rate(Feedback(answer_id, Thumb.DOWN, _rater(body), reason, comment))
+            await self._kept.rate(Feedback(answer_id, Thumb.DOWN, _rater(body), reason, comment))
         except NotFound as error:
             await ack(response_action="errors", errors={"comment": error.message})
         except LorekeeperError as error:
@@ -178,27 +175,10 @@ class Actions:
         """Shows a private answer to the channel."""
         await ack()
         async with _Told(self, body):
-            exchange = await self._exchange(str(body["actions"][0]["value"]))
+            exchange = await self._kept.exchange(str(body["actions"][0]["value"]))
             asked = sentence(wording.shared(exchange.question))
             for message in (asked, *answer_messages(exchange.answer, private=False)):
                 await respond(self._session, body["response_url"], _without_actions(message), to_all=True)
-
-    async def _passages(self, document_id: str, namespace: str) -> list[Passage]:
-        """Empty for a document that was removed, has moved, or that not everybody may read any more."""
-        try:
-            document = await self._documents.get(document_id, frozenset({namespace}))
-            return [] if document.readers else await self._documents.passages(document_id)
-        except NotFound:
-            return []
-
-    async def _rate(self, given: Feedback) -> None:
-        await asyncio.to_thread(self._record.feedback.rate, given)
-
-    async def _exchange(self, answer_id: str) -> Exchange:
-        found = await asyncio.to_thread(self._record.conversations.find, answer_id)
-        if found is None:
-            raise NotFound(wording.GONE)
-        return found
 
     def _workspace(self, body: Json) -> Workspace:
         found = self._workspaces().find(str((body.get("team") or {}).get("id") or body.get("team_id") or ""))
@@ -255,13 +235,6 @@ def _not_taken(error: Exception) -> str:
     ref = reference()
     log.error("what somebody asked for was not taken", reference=ref, exc_info=error)
     return wording.button_failed(ref)
-
-
-def _citation(answer: Answer, number: int) -> Citation:
-    for cited in answer.citations or answer.nearest:
-        if cited.number == number:
-            return cited
-    raise NotFound(wording.GONE)
 
 
 def _rater(body: Json) -> str:

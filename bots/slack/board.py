@@ -71,8 +71,12 @@ class SlackBoard:
 
     async def delete(self, posted: str) -> None:
         channel, ts = place_of(posted)
-        with suppress(Refused):
+        try:
             await self._calls.call("chat.delete", channel=channel, ts=ts)
+        except Refused:
+            pass
+        except Unknown as unknown:
+            raise Retry(str(unknown)) from unknown
 
     async def find(self) -> list[str]:
         try:
@@ -108,6 +112,9 @@ class SlackBoard:
         if refused.error not in NOT_THERE and len(message.blocks) > 1:
             # Whatever it is that Slack does not take: the words alone, rather than nothing.
             return await self.post(Rendered(message.text, ()), part, _nothing)
+        if refused.error not in NOT_THERE:
+            # Tried as often as what fails here, and then given up with an apology.
+            raise refused
         return None
 
     async def _change(self, posted: str, message: Rendered, *, may_stop: bool) -> bool:

@@ -38,7 +38,14 @@ CALL_SECONDS = 15.0
 PATIENCE_SECONDS = 180.0
 # Doing them twice does what doing them once does, so they are tried again when nobody knows what became of them.
 IDEMPOTENT = frozenset(
-    {"auth.test", "chat.update", "agents.sessions.setStatus", "assistant.threads.setStatus", "views.publish"}
+    {
+        "auth.test",
+        "chat.delete",
+        "chat.update",
+        "agents.sessions.setStatus",
+        "assistant.threads.setStatus",
+        "views.publish",
+    }
 )
 READS = (".info", ".history", ".replies", ".members", ".list", ".conversations", "getPermalink")
 # These take no JSON.

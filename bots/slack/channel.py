@@ -42,7 +42,7 @@ from bots.slack.http import Door
 from bots.slack.lore import Lore
 from bots.slack.manifest import EVENTS_PATH
 from bots.slack.membership import Membership
-from bots.slack.missed import Missed
+from bots.slack.missed import ABSENT_SECONDS, Missed
 from bots.slack.posting import SlackSurface
 from bots.slack.private import PrivateSurface
 from bots.slack.prompts import suggest
@@ -162,9 +162,9 @@ class SlackChannel:
 
     async def _written(self, meant: Said | Edited | Deleted) -> None:
         if isinstance(meant, Deleted):
-            await self._withdraw(meant.key)
+            await self._withdraw(meant.key, may_come=not self._is_too_old(meant.key.rpartition(":")[2]))
             return
-        is_old = self._is_too_old(meant.incoming)
+        is_old = self._is_too_old(meant.incoming.place["ts"])
         for entry in entries(meant.incoming):
             if isinstance(meant, Edited):
                 # An old message that becomes a question now is as old as it is.
@@ -172,15 +172,18 @@ class SlackChannel:
             elif not is_old:
                 await self._desk_of(entry).accept(entry)
 
-    async def _withdraw(self, key: str) -> None:
-        await self._file_desk.withdraw(files_key(key))
-        await self._desk.withdraw(key)
+    async def _withdraw(self, key: str, *, may_come: bool = False) -> None:
+        await self._file_desk.withdraw(files_key(key), may_come=may_come)
+        await self._desk.withdraw(key, may_come=may_come)
 
     async def _take(self, incoming: Incoming) -> None:
         """What was said while nobody listened, perhaps known already."""
         for entry in entries(incoming):
             desk = self._desk_of(entry)
-            await (desk.revise(entry) if incoming.version else desk.accept(entry))
+            if incoming.version:
+                await desk.revise(entry)
+            # Known ones are not taken twice.
+            await desk.accept(entry)
 
     def _desk_of(self, entry: Entry) -> Desk:
         return self._file_desk if entry.channel == file_queue(CHANNEL) else self._desk
@@ -216,9 +219,10 @@ class SlackChannel:
     async def _note_files(self, entry: Entry, reply: dict[str, Any]) -> None:
         await self._file_desk.note(entry, reply)
 
-    def _is_too_old(self, incoming: Incoming) -> bool:
-        sent = datetime.fromtimestamp(float(incoming.place["ts"]), UTC)
-        return datetime.now(UTC) - sent > timedelta(minutes=self._settings.missed_minutes)
+    def _is_too_old(self, ts: str) -> bool:
+        # What has just been said may take a moment to arrive.
+        oldest = max(timedelta(minutes=self._settings.missed_minutes), timedelta(seconds=ABSENT_SECONDS))
+        return datetime.now(UTC) - datetime.fromtimestamp(float(ts), UTC) > oldest
 
     def _surface(self, incoming: Incoming, entry: Entry) -> Surface:
         if "ts" not in incoming.place:

@@ -14,7 +14,7 @@ import structlog
 from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Retry
 from bots.chat.files import FILES, file_queue
-from bots.chat.incoming import Incoming, incoming_of
+from bots.chat.incoming import Incoming
 from bots.slack.events import CHANNEL, written
 from bots.slack.workspaces import Workspace
 from core.build import Record
@@ -100,17 +100,16 @@ async def deleted(workspace: Workspace, entries: Collection[Entry]) -> list[str]
 
     Raises `bots.chat.board.Refused`, `Unknown`, `Retry`.
     """
-    asked = [incoming for incoming in map(incoming_of, entries) if "ts" in incoming.place]
-    by_thread: dict[tuple[str, str], list[Incoming]] = defaultdict(list)
-    for incoming in asked:
-        if incoming.place["team"] == workspace.team:
-            ts, root = incoming.place["ts"], incoming.place["root"]
-            by_thread[(incoming.message.conversation, "" if ts == root else root)].append(incoming)
+    by_thread: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    for entry in entries:
+        place = entry.payload.get("place", {})
+        if place.get("team") == workspace.team and "ts" in place:
+            channel = entry.payload["message"]["conversation"]
+            by_thread[channel, "" if place["ts"] == place["root"] else place["root"]][entry.key] = place["ts"]
     gone: list[str] = []
-    for (conversation, root), several in by_thread.items():
-        times = sorted(each.place["ts"] for each in several)
-        there = await _there(workspace, conversation, root, times[0], times[-1])
-        gone += [each.message.id.partition(f":{FILES}")[0] for each in several if each.place["ts"] not in there]
+    for (conversation, root), sent in by_thread.items():
+        there = await _there(workspace, conversation, root, min(sent.values()), max(sent.values()))
+        gone += [key.removesuffix(f":{FILES}") for key, ts in sent.items() if ts not in there]
     return gone
 
 

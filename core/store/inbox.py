@@ -124,10 +124,10 @@ class Inbox:
                 return Revision.OLD
             return Revision.DONE if connection.execute(statement).rowcount else Revision.UNKNOWN
 
-    def withdraw(self, key: str, channel: str) -> Entry | None:
+    def withdraw(self, key: str, channel: str, *, may_come: bool = True) -> Entry | None:
         """The person deleted the message. The entry as it was while it waited; None when there is nothing pending.
 
-        A message that is not known is not taken any more: platforms deliver in any order.
+        One that is not known and `may_come` is not taken any more: platforms deliver in any order.
         """
         gone = {
             "key": key,
@@ -139,7 +139,7 @@ class Inbox:
         }
         now = datetime.now(UTC)
         with transaction(self._engine) as connection:
-            if _insert_missing(connection, [{**gone, "received_at": now, "due_at": now}]):
+            if may_come and _insert_missing(connection, [{**gone, "received_at": now, "due_at": now}]):
                 return None
             row = connection.execute(_waiting(key).with_for_update()).mappings().first()
             statement = sa.update(inbox).where(inbox.c.key == key).values(state=State.WITHDRAWN.value, payload={})
