@@ -6,7 +6,7 @@ import asyncio
 import random
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import structlog
@@ -54,7 +54,8 @@ async def _run_until_stopped(application: Application, names: Sequence[str], are
     ]
     stop = asyncio.create_task(_stop_signal())
     await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    log.info("stopping")
+    log.info("stopping: what was begun is finished first; Ctrl-C again stops at once")
+    _on_signal(lambda: [task.cancel() for task in tasks])
     for task in [stop, *tasks]:
         task.cancel()
     results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -109,7 +110,11 @@ async def _kept_alive(application: Application, name: str, channel: Channel) -> 
 
 async def _stop_signal() -> None:
     stopped = asyncio.Event()
+    _on_signal(stopped.set)
+    await stopped.wait()
+
+
+def _on_signal(do: Callable[[], object]) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopped.set)
-    await stopped.wait()
+        loop.add_signal_handler(number, do)

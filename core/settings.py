@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -49,6 +50,20 @@ def _folder(value: Any) -> Path:
 
 
 Folder = Annotated[Path, BeforeValidator(_folder)]
+
+
+def _stripped(value: Any) -> Any:
+    """Who pastes a token often pastes a space or the end of the line with it."""
+    return value.strip() if isinstance(value, str) else value
+
+
+def _public_key(value: Any) -> Any:
+    if isinstance(value, str) and re.fullmatch(r"([0-9a-fA-F]{64})?", value.strip()):
+        return value.strip()
+    raise ValueError('should be 64 hexadecimal characters; it is on the page "General Information" of the application')
+
+
+Token = Annotated[SecretStr, BeforeValidator(_stripped)]
 
 
 class Section(BaseModel):
@@ -174,18 +189,18 @@ class Conversations(Section):
 class Slack(Section):
     """Slack. Off without tokens."""
 
-    bot_token: SecretStr = Field(SecretStr(""), description="Begins with xoxb-.")
-    app_token: SecretStr = Field(
+    bot_token: Token = Field(SecretStr(""), description="Begins with xoxb-.")
+    app_token: Token = Field(
         SecretStr(""),
         description="Begins with xapp-. With it, Slack is reached by Socket Mode: no public address needed.",
     )
-    signing_secret: SecretStr = Field(
+    signing_secret: Token = Field(
         SecretStr(""), description="Without an app token: Slack calls the gateway at /slack/events."
     )
     client_id: str = Field(
         "", description="With it, several workspaces can install the bot at /slack/install; there is no bot token then."
     )
-    client_secret: SecretStr = SecretStr("")
+    client_secret: Token = SecretStr("")
     workspaces: list[str] = Field(
         default_factory=list, description="Ids of the workspaces (T...) that may install it. Empty: none."
     )
@@ -205,10 +220,9 @@ class Slack(Section):
 class Discord(Section):
     """Discord. Off without a token."""
 
-    token: SecretStr = SecretStr("")
-    public_key: str = Field(
+    token: Token = SecretStr("")
+    public_key: Annotated[str, BeforeValidator(_public_key)] = Field(
         "",
-        pattern=r"^([0-9a-fA-F]{64})?$",
         description="Of the application. With it, the gateway takes interactions at /discord/interactions.",
     )
     api_url: str = Field("https://discord.com/api/v10", pattern=r"^https?://\S+$", description="Discord's REST API.")

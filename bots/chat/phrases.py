@@ -95,7 +95,7 @@ _THANKS = _pattern(
 )
 _GREETING = _pattern(
     _any(
-        r"hi|hello|hey|hiya|yo|good (?:morning|afternoon|evening|day)|hallo|moin|salut|bonjour|hola|greetings",
+        r"help(?: me)?|hi|hello|hey|hiya|yo|good (?:morning|afternoon|evening|day)|hallo|moin|salut|bonjour|hola|greetings",
         r"(?:you (?:can|may) |please )?(?:come|welcome) back",
         r"(?:you (?:can|may) |please )(?:talk|answer|speak|reply)(?: again)?",
     ),

@@ -23,6 +23,7 @@ from core.store.inbox import Entry, Inbox
 Json = dict[str, Any]
 NO_PINGS: Json = {"parse": [], "replied_user": False}
 MESSAGES = "/channels/{channel_id}/messages"
+TYPING = "/channels/{channel_id}/typing"
 MESSAGE = "/channels/{channel_id}/messages/{message_id}"
 # Of threads that the bot makes, in minutes without a word until Discord hides them: a day.
 ARCHIVED_AFTER = 1440
@@ -129,7 +130,22 @@ class ChannelBoard:
         with suppress(Refused, Unknown, Retry):
             target = await self.target()
             if self._calls.changes:
-                await self._calls.call("POST", "/channels/{channel_id}/typing", channel_id=target)
+                await self._calls.call("POST", TYPING, channel_id=target)
+
+    async def withdraw(self) -> None:
+        """Where nobody else has written in the thread that was made from the question, it goes. Raises `Retry`."""
+        if not self._place.get("makes_thread"):
+            return
+        thread = self._place["message"]
+        try:
+            found = await self._calls.call("GET", MESSAGES, params={"limit": MOST_LOOKED_AT}, channel_id=thread)
+            if all(str((each.get("author") or {}).get("id")) == self._me for each in found):
+                await self._calls.call("DELETE", "/channels/{channel_id}", channel_id=thread)
+        except Refused:
+            # There is none, or the bot may not.
+            return
+        except Unknown as unknown:
+            raise Retry(str(unknown)) from unknown
 
     async def _made(self) -> str:
         """The thread, asked for once, though several wait for it and some of them give up."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -19,7 +21,7 @@ from bots.chat.incoming import Incoming, incoming_of
 from bots.chat.library import Library
 from bots.chat.receiving import Destinations, Receiving
 from bots.discord import commands
-from bots.discord.board import ChannelBoard
+from bots.discord.board import TYPING, ChannelBoard
 from bots.discord.calls import ALREADY_ACKNOWLEDGED, UNKNOWN_INTERACTION, Calls, is_code
 from bots.discord.client import Client
 from bots.discord.events import CHANNEL
@@ -29,7 +31,7 @@ from bots.discord.interactions import Interactions
 from bots.discord.invocation import Invoked, invoked_of
 from bots.discord.manifest import INTERACTIONS_PATH, has_message_content
 from bots.discord.missed import Missed
-from bots.discord.posting import DiscordSurface
+from bots.discord.posting import TYPING_SECONDS, DiscordSurface
 from bots.discord.private import InteractionBoard
 from bots.discord.receiving import DiscordFiles
 from bots.discord.render import Rendered
@@ -60,6 +62,7 @@ class DiscordChannel:
         self._calls: Calls | None = None
         self._session: aiohttp.ClientSession | None = None
         self._background: set[asyncio.Task[None]] = set()
+        self._typing_since: dict[str, float] = {}
         self._bound = {f"{CHANNEL}:{place}": namespace for place, namespace in self._settings.channels.items()}
         self._library = Library(
             application.documents, record.bindings, record.conversations, self._bound, application.checks
@@ -99,6 +102,7 @@ class DiscordChannel:
             self._people,
             (self._desk, self._file_desk),
             self._interacted,
+            self._taken_up,
         )
         self._missed = Missed(self._settings.missed_minutes, record, self._hearing.take)
         self._interactions = Interactions(
@@ -151,7 +155,7 @@ class DiscordChannel:
             await self._missed.drop_deleted(self._calls, self._hearing.withdraw)
             tasks = [asyncio.create_task(desk.run(alone=alone)) for desk in (self._desk, self._file_desk)]
             connection = asyncio.create_task(client.connect())
-            self._spawn(self._watch(client))
+            watching = asyncio.create_task(self._watch(client))
             if self._door is not None:
                 self._door.open(self._interactions.respond, partial(self._interactions.finish, was_taken=True))
             try:
@@ -164,9 +168,22 @@ class DiscordChannel:
             finally:
                 if self._door is not None:
                     self._door.close()
-                await self._end(*tasks, *self._background)
+                await self._end(*tasks, watching, *self._background)
                 await client.close()
                 await self._end(connection)
+
+    def _taken_up(self, channel: str) -> None:
+        """Somebody asked something: that shows at once, before there is a thread. All who ask there see the same."""
+        now = time.monotonic()
+        if now - self._typing_since.get(channel, -TYPING_SECONDS) < TYPING_SECONDS:
+            return
+        self._typing_since = {place: at for place, at in self._typing_since.items() if now - at < TYPING_SECONDS}
+        self._typing_since[channel] = now
+        self._spawn(self._type(channel))
+
+    async def _type(self, channel: str) -> None:
+        with suppress(Refused, Unknown, Retry):
+            await self.calls.call("POST", TYPING, channel_id=channel)
 
     async def _interacted(self, data: Json) -> None:
         invoked = invoked_of(data)
@@ -223,6 +240,7 @@ class DiscordChannel:
             self._desk.note,
             private=bool(incoming.place.get("private")),
             typing=board.typing if isinstance(board, ChannelBoard) else None,
+            withdrawn=board.withdraw if isinstance(board, ChannelBoard) else None,
             answered=partial(self._mark, incoming.place["channel"]) if "post" in incoming.place else None,
         )
 
@@ -259,7 +277,7 @@ class DiscordChannel:
         client = self.client
         if shard == min(client.shards, default=0):
             log.info("discord is connected", servers=len(client.guilds), message_content=client.has_content)
-        self._application.reports[CHANNEL] = Check(CHANNEL, State.OK, f"connected to {len(client.guilds)} servers")
+        self._application.reports[CHANNEL] = Check(CHANNEL, State.OK, _servers(len(client.guilds)))
         self._spawn(self._missed.catch_up(client, self.calls, shard))
 
     async def _watch(self, client: Client) -> None:
@@ -309,3 +327,7 @@ def open_channel(application: Application) -> DiscordChannel:
     if not application.settings.discord.token.get_secret_value().strip():
         raise InvalidSettings("Discord needs DISCORD_TOKEN. docs/discord.md says where to find it.")
     return DiscordChannel(application, application.record)
+
+
+def _servers(number: int) -> str:
+    return f"connected to {number} server{'' if number == 1 else 's'}"

@@ -42,8 +42,12 @@ class Hearing:
         people: People,
         desks: tuple[Desk, Desk],
         interacted: Callable[[Json], Awaitable[None]],
+        taken: Callable[[str], None],
     ) -> None:
-        """`bound`: by the settings, a place to a namespace. `desks`: of questions, and of files."""
+        """`bound`: by the settings, a place to a namespace. `desks`: of questions, and of files. `taken` is told each
+        channel where somebody asks the bot something new.
+        """
+        self._taken_up = taken
         self._settings = settings
         self._record = record
         self._bound = bound
@@ -109,7 +113,9 @@ class Hearing:
                 await desk.revise(replace(entry, opens=False) if is_old else entry)
             if not is_edit and not is_old:
                 # Known ones are not taken twice.
-                await desk.accept(entry)
+                is_new = await desk.accept(entry)
+                if is_new and incoming.message.addressed:
+                    self._taken_up(place.channel)
 
     async def is_welcome(self, guild: str, user: str) -> bool:
         """Whether somebody is answered in a server, or directly. Raises `Retry`."""
@@ -133,8 +139,10 @@ class Hearing:
                 return replace(incoming, message=message, goes_on=False, place=place)
         if is_forum and "post" in incoming.place and not message.addressed:
             where = f"{CHANNEL}:{message.conversation}"
-            bound = await asyncio.to_thread(self._record.bindings.namespaces, [where])
-            if bound.get(where) or where in self._bound:
+            bound = await asyncio.to_thread(self._record.bindings.get, where)
+            # Posts that were there before are nobody's questions to the bot.
+            is_new = bound is not None and bound.bound_at.timestamp() <= sent_at(incoming.place["message"])
+            if is_new or (bound is None and where in self._bound):
                 return replace(incoming, message=replace(message, addressed=True), is_direct=True)
         return incoming
 

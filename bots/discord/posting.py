@@ -34,8 +34,12 @@ class DiscordSurface:
         private: bool = False,
         typing: Callable[[], Awaitable[None]] | None = None,
         answered: Callable[[], Awaitable[None]] | None = None,
+        withdrawn: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`typing` shows that something is happening; `answered` is called when the documents answered."""
+        """`typing` shows that something is happening; `answered` is called when the documents answered,
+        and `withdrawn` when there is no answer any more.
+        """
+        self._withdrawn = withdrawn
         self._private = private
         self._typing = typing
         self._answered = answered
@@ -76,6 +80,8 @@ class DiscordSurface:
     async def remove(self) -> None:
         await self._posted.open()
         await self._posted.remove()
+        if self._withdrawn is not None:
+            await self._withdrawn()
 
     async def close(self) -> None:
         await self._settle()

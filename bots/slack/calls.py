@@ -16,6 +16,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Retry
+from core.errors import InvalidSettings
 
 Json = dict[str, Any]
 # https://docs.slack.dev/apis/web-api/rate-limits: calls of one workspace per minute. A little less than allowed, since
@@ -36,6 +37,7 @@ POST_BURST, POST_SECONDS = 3, 1.0
 WINDOW_SECONDS = 60.0
 CALL_SECONDS = 15.0
 PATIENCE_SECONDS = 180.0
+FIRST_PATIENCE_SECONDS = 10.0
 # Doing them twice does what doing them once does, so they are tried again when nobody knows what became of them.
 IDEMPOTENT = frozenset(
     {
@@ -67,6 +69,8 @@ class Calls:
         self._made: dict[str, deque[float]] = {}
         self._not_before: dict[str, float] = {}
         self._posts: dict[str, float] = {}
+        self.locked_out = ""
+        """Slack's code while it does not take the token; else empty."""
 
     async def call(
         self,
@@ -132,9 +136,13 @@ class Calls:
                     json=None if is_form else given,
                 )
         except SlackApiError as error:
-            raise _explained(method, error) from None
+            explained = _explained(method, error)
+            if isinstance(explained, LockedOut):
+                self.locked_out = explained.error
+            raise explained from None
         except (OSError, TimeoutError, aiohttp.ClientError) as error:
             raise Unknown(f"{method}: {type(error).__name__}") from error
+        self.locked_out = ""
         data: Json = response.data if isinstance(response.data, dict) else {}
         return data
 
@@ -161,6 +169,24 @@ class Calls:
         if method == "chat.postMessage":
             channel = str(arguments.get("channel"))
             self._posts[channel] = max(self._posts.get(channel, 0.0), now) + POST_SECONDS
+
+
+async def asked(calls: Calls, method: str, variable: str) -> Json:
+    """Ask with a token that may be wrong. Raises `InvalidSettings` with a sentence that names its variable."""
+    try:
+        return await calls.call(method, patience=FIRST_PATIENCE_SECONDS)
+    except (LockedOut, Refused) as error:
+        raise InvalidSettings(f"Slack does not take {variable} ({error.error}). Run `lorekeeper doctor`.") from None
+    except (Unknown, Retry) as error:
+        raise InvalidSettings(f"Slack does not answer ({error}). It is tried again.") from None
+
+
+class LockedOut(Retry):
+    """The token is not taken. `error` is Slack's code."""
+
+    def __init__(self, method: str, error: str) -> None:
+        super().__init__(f"{method}: {error}", LOCKED_OUT_SECONDS)
+        self.error = error
 
 
 class _Busy(Exception):
@@ -190,7 +216,7 @@ def _explained(method: str, error: SlackApiError) -> Exception:
         # Slack says that it failed, and may have done it all the same.
         return Unknown(f"{method}: status {status} {code}")
     if code in LOCKED_OUT:
-        return Retry(f"{method}: {code}", LOCKED_OUT_SECONDS)
+        return LockedOut(method, code)
     return Refused(method, code or f"status {status}")
 
 

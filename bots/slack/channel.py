@@ -24,6 +24,7 @@ from bots.chat.receiving import Destinations, Receiving
 from bots.slack.actions import Actions
 from bots.slack.admins import Admins
 from bots.slack.app import build_app, quiet_logger
+from bots.slack.calls import Calls, asked
 from bots.slack.events import (
     CHANNEL,
     Deleted,
@@ -246,10 +247,14 @@ class SlackChannel:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             was_away, away = away, 0 if await handler.client.is_connected() else away + 1
+            refused = next((each for each in self._workspaces.all() if each.calls.locked_out), None)
             if was_away and not away:
                 self._catch_up()
             if away > 1:
                 detail = "no connection by Socket Mode; it is tried again and again"
+                self._application.reports[CHANNEL] = Check(CHANNEL, State.DEGRADED, detail, "Run `lorekeeper doctor`.")
+            elif refused is not None:
+                detail = f"Slack does not take the token of {refused.team} ({refused.calls.locked_out})"
                 self._application.reports[CHANNEL] = Check(CHANNEL, State.DEGRADED, detail, "Run `lorekeeper doctor`.")
             elif self._application.reports[CHANNEL].state is not State.OK and not away:
                 self._application.reports[CHANNEL] = Check(CHANNEL, State.OK, "connected again")
@@ -285,6 +290,8 @@ class SlackChannel:
                 yield
             return
         token = self._settings.app_token.get_secret_value()
+        # The library tries for ever with a token that Slack does not take.
+        await asked(Calls(app.client, token), "apps.connections.open", "SLACK_APP_TOKEN")
         handler = AsyncSocketModeHandler(app, token, logger=quiet_logger())
         try:
             # The library tries for ever by itself, and says nothing to us.

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from slack_sdk.web.async_client import AsyncWebClient
 from starlette.types import ASGIApp
 
+from bots.slack.calls import Calls, asked
 from bots.slack.installing import Client, Exchange, InstallPage, RedirectPage
 from bots.slack.manifest import INSTALL_PATH, REDIRECT_PATH
 from bots.slack.tokens import Tokens
@@ -50,7 +51,9 @@ class Membership:
             return await introduce(client, token)
 
         if not self._by_oauth:
-            self.workspaces.put(await known(self._settings.bot_token.get_secret_value()))
+            token = self._settings.bot_token.get_secret_value()
+            await asked(Calls(client, token), "auth.test", "SLACK_BOT_TOKEN")
+            self.workspaces.put(await known(token))
             yield
             return
         app = Client(self._settings.client_id, self._settings.client_secret.get_secret_value())

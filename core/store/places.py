@@ -78,6 +78,12 @@ class Bindings:
             rows = connection.execute(sa.select(bindings).order_by(bindings.c.place)).mappings().all()
         return [Binding(**row) for row in rows]
 
+    def get(self, place: str) -> Binding | None:
+        """None where an admin has bound nothing."""
+        with reading(self._engine) as connection:
+            row = connection.execute(sa.select(bindings).where(bindings.c.place == place)).mappings().first()
+        return None if row is None else Binding(**row)
+
     def namespaces(self, places: Collection[str]) -> dict[str, str]:
         """Of those places that are bound."""
         query = sa.select(bindings.c.place, bindings.c.namespace).where(bindings.c.place.in_(places))

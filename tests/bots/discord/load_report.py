@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +15,8 @@ _MESSAGE_NAME = "discord:{0.channel.id}:{0.id}"
 _COMMAND_NAME = "discord:interaction:{0.id}"
 # https://docs.discord.com/developers/topics/rate-limits
 GLOBAL_PER_SECOND = 50
+# Discord shows typing for ten seconds.
+TYPING_SHOWN_SECONDS = 10.0
 THREAD_AND_MESSAGE = 2
 """The fewest requests with which a mention is answered. Those that answer commands are outside of the limit of all."""
 
@@ -36,7 +38,7 @@ class Figures:
     lost: int
     doubled: int
     acknowledged: Spread
-    """From the event to the bot's first request about it, or to its response to a command."""
+    """From the event until the bot is seen typing in its channel, or its thread is made; or to the response to a command."""
     written_down: Spread
     """From the event to the inbox's transaction."""
     first_text: Spread
@@ -123,7 +125,10 @@ def first_shown(fake: FakeDiscord, asked: Message | Interaction) -> float | None
 def acknowledged(fake: FakeDiscord, asked: Sequence[Message | Interaction], calls: Sequence[Call]) -> list[float]:
     sent = {id(event.message): event.sent for event in reversed(fake.events) if event.name == "MESSAGE_CREATE"}
     first: dict[str, float] = {}
+    typing: dict[str, list[float]] = defaultdict(list)
     for call in calls:
+        if call.route == "POST /channels/{channel_id}/typing":
+            typing[call.path["channel_id"]].append(call.arrived)
         # Of a mention, its thread is made from it, and has its id.
         about = {call.path.get("message_id", ""), call.path.get("channel_id", ""), _replied_to(call)}
         for name in about - {""}:
@@ -132,8 +137,11 @@ def acknowledged(fake: FakeDiscord, asked: Sequence[Message | Interaction], call
     for each in asked:
         if isinstance(each, Interaction):
             found += [each.ack_seconds] if each.acked is not None else []
-        elif str(each.id) in first:
-            found.append(first[str(each.id)] - sent[id(each)])
+            continue
+        at = sent[id(each)]
+        shown = [arrived for arrived in typing[str(each.channel.id)] if arrived > at - TYPING_SHOWN_SECONDS]
+        moments = [*shown, *([first[str(each.id)]] if str(each.id) in first else [])]
+        found += [max(0.0, min(moments) - at)] if moments else []
     return found
 
 

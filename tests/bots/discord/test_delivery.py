@@ -55,9 +55,12 @@ async def test_a_deleted_question_takes_its_unfinished_answer_along(
     model.pause = 0.3
     question = await fake.say(fake.ann, fake.general, f"<@BOT> {QUESTION}")
     await fake.until(lambda: fake.replies(question))
+    thread = fake.thread_of(question)
     await fake.delete(question)
     await fake.until(lambda: not fake.replies(question))
     await fake.until(lambda: model.left_early)
+    assert thread is not None
+    await fake.until(lambda: thread not in fake.threads(fake.general))
 
 
 async def test_what_was_asked_while_nobody_listened_is_answered_once(
@@ -76,6 +79,20 @@ async def test_what_was_asked_while_nobody_listened_is_answered_once(
     assert len(fake.replies(lost)) == 1
     assert direct
     assert fake.replies(old) == []
+
+
+async def test_posts_that_were_there_before_a_forum_was_bound_are_left_alone(
+    fake: FakeDiscord, model: FakeOpenAI, tmp_path: Path
+) -> None:
+    chosen = settings(tmp_path, fake, model)
+    async with running(chosen, fake):
+        old = await fake.post(fake.ann, fake.forum, "Annual leave", QUESTION)
+        bound = await fake.slash(fake.olga, old, "lore bind", namespace="default")
+        await fake.until(lambda: bound.messages)
+    missed = await fake.post(fake.ben, fake.forum, "Leave again", QUESTION)
+    async with running(chosen, fake, text=""):
+        await fake.until(lambda: any(ANSWER in each.shown for each in fake.messages(missed)), WAIT)
+    assert not any(ANSWER in each.shown for each in fake.messages(old))
 
 
 @pytest.mark.parametrize("how", ["cut", "reconnect", "invalidate"])

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import StorageFailed
+from core.errors import InvalidSettings, StorageFailed
+from core.health import State
 from core.store.inbox import Entry
 from tests.bots.slack.running import ANSWER, QUESTION, Bot, Scripted, running, serving, settings
 from tests.fakes.openai_server import FakeOpenAI
@@ -286,3 +287,26 @@ async def test_an_answer_longer_than_a_message_arrives_whole_in_several(slack: F
     shown = "\n".join(each.shown for each in slack.replies(question))
     assert all(f"Paragraph {number}." in shown for number in range(40))
     assert len(slack.replies(question)) == 3
+
+
+@pytest.mark.parametrize(
+    ("tokens", "name"),
+    [({"app_token": "xapp-wrong"}, "SLACK_APP_TOKEN"), ({"bot_token": "xoxb-wrong"}, "SLACK_BOT_TOKEN")],
+)
+async def test_a_token_that_slack_does_not_take_is_named_at_once(
+    slack: FakeSlack, tmp_path: Path, tokens: dict[str, str], name: str
+) -> None:
+    with pytest.raises(InvalidSettings, match=name):
+        async with running(settings(tmp_path, slack, slack=tokens), slack):
+            pass
+    slack.violations.clear()
+
+
+async def test_a_token_that_is_revoked_is_reported(slack: FakeSlack, bot: Bot, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bots.slack.channel.WATCH_SECONDS", 0.05)
+    slack.bot.revoked = True
+    await slack.say("U1", "C1", f"<@BOT> {QUESTION}")
+    reports = bot.application.reports
+    await slack.until(lambda: reports["slack"].state is not State.OK, 30)
+    assert "token_revoked" in reports["slack"].detail
+    slack.violations.clear()
