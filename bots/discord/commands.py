@@ -85,6 +85,12 @@ _DESCRIPTIONS: Mapping[Verb, str] = {
 }
 
 
+def instructions() -> str:
+    """What can be done, as `/lore help` says it: Discord itself shows what belongs to each."""
+    lines = [f"- `/{MANAGE} {verb.value}`: {_DESCRIPTIONS[verb]}" for verb in USAGE]
+    return "\n".join([*lines, "", "Only admins add, replace, remove, bind and unbind. Only you see these answers."])
+
+
 def _subcommand(verb: Verb) -> Json:
     command: Json = {"type": SUBCOMMAND, "name": verb.value, "description": _DESCRIPTIONS[verb]}
     options = list(_options(verb))

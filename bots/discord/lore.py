@@ -11,7 +11,7 @@ import structlog
 
 from bots.chat.desk import Desk
 from bots.chat.files import FILES, FileFacts, file_entry, packed
-from bots.chat.grammar import Add, Command, Replace
+from bots.chat.grammar import Add, Command, Help, Replace
 from bots.chat.incoming import Incoming
 from bots.chat.library import Library
 from bots.chat.records import file_name
@@ -66,8 +66,11 @@ class Lore:
         return soon(lambda: self.run(invoked, command))
 
     async def run(self, invoked: Invoked, command: Command) -> None:
-        request = await self._request(invoked)
-        await self._tell(invoked, result_message(await self._library.run(request, command)))
+        if isinstance(command, Help):
+            result = Result(commands.instructions())
+        else:
+            result = await self._library.run(await self._request(invoked), command)
+        await self._tell(invoked, result_message(result))
 
     async def _add_soon(self, invoked: Invoked, command: Add | Replace, files: list[FileFacts]) -> None:
         refused = await self._add(invoked, command, files)

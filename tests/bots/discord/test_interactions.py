@@ -124,6 +124,12 @@ async def test_an_admin_adds_lists_replaces_and_removes_a_document(fake: FakeDis
     assert total == 1
 
 
+async def test_help_shows_the_commands_as_discord_has_them(fake: FakeDiscord, bot: Bot) -> None:
+    used = await fake.slash(fake.ann, fake.general, "lore help")
+    shown = await done(fake, used, "/lore replace")
+    assert "[namespace]" not in shown
+
+
 async def test_who_is_no_admin_is_refused(fake: FakeDiscord, bot: Bot) -> None:
     used = await fake.slash(fake.ann, fake.general, "lore add", file=fake.file("travel.md", MANUAL))
     await done(fake, used, "Only admins")

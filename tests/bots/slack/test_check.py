@@ -104,7 +104,13 @@ async def test_swapped_tokens_are_told_by_their_forms(slack: FakeSlack) -> None:
     assert {each.state for each in found.values()} == {State.FAILED}
 
 
-@pytest.mark.parametrize("spoilt", ["{}\n", '"{}"', " {}"])
+@pytest.mark.parametrize("pasted", ["{}\n", " {}", "{} "])
+async def test_white_space_around_a_token_does_no_harm(slack: FakeSlack, pasted: str) -> None:
+    found = await checked(slack, bot_token=pasted.format(slack.bot.token))
+    assert found["slack bot"].state is State.OK
+
+
+@pytest.mark.parametrize("spoilt", ['"{}"', "a {}"])
 async def test_a_token_that_was_copied_with_too_much_is_told(slack: FakeSlack, spoilt: str) -> None:
     found = await checked(slack, bot_token=spoilt.format(slack.bot.token))
     assert found["slack bot"].state is State.FAILED
