@@ -88,7 +88,7 @@ async def test_posts_that_were_there_before_a_forum_was_bound_are_left_alone(
     async with running(chosen, fake):
         old = await fake.post(fake.ann, fake.forum, "Annual leave", QUESTION)
         bound = await fake.slash(fake.olga, old, "lore bind", namespace="default")
-        await fake.until(lambda: bound.messages)
+        await fake.until(lambda: bound.messages and "From now on" in bound.messages[0].shown)
     missed = await fake.post(fake.ben, fake.forum, "Leave again", QUESTION)
     async with running(chosen, fake, text=""):
         await fake.until(lambda: any(ANSWER in each.shown for each in fake.messages(missed)), WAIT)
