@@ -114,7 +114,7 @@ Connect Discord: seven steps.
    lorekeeper run
 6. Invite the bot to a server, for which you need the right to manage that server:
    {discord.invite_url(application_id)}
-{_placeholder(application_id)}{_permissions()}
+{_own_id_hint(application_id)}{_permissions()}
 7. In Discord, ask:
    @{discord.APP_NAME} How many days of leave do I have?
 {_endpoint(public_url)}"""
@@ -133,7 +133,7 @@ def _permissions() -> str:
     return fill(f"It asks for these permissions: {names}.", 110, initial_indent="   ", subsequent_indent="   ")
 
 
-def _placeholder(application_id: str) -> str:
+def _own_id_hint(application_id: str) -> str:
     """Where nothing says which application it is."""
     if application_id:
         return ""

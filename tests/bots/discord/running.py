@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from bots.discord.channel import DiscordChannel, open_channel
-from core.build import Application, open_application
+from core.build import Application
 from core.ports import Asker
 from core.settings import Settings
+from tests.bots.opened import opened
 from tests.bots.slack.running import ANSWER, LEAVE, QUESTION
 from tests.fakes.discord import FakeDiscord, Message
-from tests.fakes.embedder import WordEmbedder
 from tests.fakes.openai_server import FakeOpenAI
 
 __all__ = ["ANSWER", "QUESTION"]
@@ -49,19 +49,8 @@ async def running(
     chosen: Settings, fake: FakeDiscord, *, text: str = LEAVE, asker: Asker | None = None
 ) -> AsyncGenerator[Bot, None]:
     """Connected, with one document, until the block ends."""
-    with patch("core.build.open_embedder", lambda _: WordEmbedder()):
-        application = await asyncio.to_thread(open_application, chosen, "lorekeeper run", through_owner=False)
-    try:
-        if text:
-            path = chosen.data_dir / "leave.md"
-            path.write_text(text)
-            await application.documents.add_file("leave.md", path, "default")
-        if asker is not None:
-            application = replace(application, asker=asker)
-        async with serving(application, fake) as channel:
-            yield Bot(application, channel)
-    finally:
-        await asyncio.to_thread(application.close)
+    async with opened(chosen, text, asker) as application, serving(application, fake) as channel:
+        yield Bot(application, channel)
 
 
 @asynccontextmanager
