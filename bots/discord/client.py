@@ -17,6 +17,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bots.discord.events import Me, Place
+from bots.discord.manifest import INTENTS
 from bots.discord.pace import Pace
 from core.settings import Discord
 
@@ -224,7 +225,4 @@ def _watching(pace: Pace) -> aiohttp.TraceConfig:
 
 
 def intents(*, message_content: bool) -> discord.Intents:
-    chosen = discord.Intents.none()
-    chosen.guilds = chosen.guild_messages = chosen.dm_messages = True
-    chosen.message_content = message_content
-    return chosen
+    return discord.Intents(**dict.fromkeys(INTENTS, True), message_content=message_content)

@@ -58,11 +58,6 @@ def has_message_content(flags: int) -> bool:
     return bool(flags & _CONTENT_FLAGS)
 
 
-def intent_bits(*, message_content: bool) -> int:
-    """What the gateway is asked for."""
-    return sum(INTENTS.values()) | (MESSAGE_CONTENT if message_content else 0)
-
-
 def missing(permissions: int) -> list[str]:
     """The names of the permissions that somebody with these bits lacks."""
     if permissions & ADMINISTRATOR:

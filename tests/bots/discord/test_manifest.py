@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import discord
 import pytest
 
+from bots.discord import client
 from bots.discord.manifest import (
     ADMINISTRATOR,
     INTENTS,
@@ -19,7 +20,6 @@ from bots.discord.manifest import (
     PERMISSIONS,
     client_id,
     has_message_content,
-    intent_bits,
     interactions_url,
     invite_url,
     missing,
@@ -47,7 +47,8 @@ def test_the_bits_are_those_of_the_library() -> None:
 @pytest.mark.parametrize("message_content", [False, True])
 def test_the_intents_are_those_of_the_library(message_content: bool) -> None:
     intents = discord.Intents(**dict.fromkeys(INTENTS, True), message_content=message_content)
-    assert intent_bits(message_content=message_content) == intents.value
+    expected = sum(INTENTS.values()) | (MESSAGE_CONTENT if message_content else 0)
+    assert client.intents(message_content=message_content).value == expected == intents.value
     assert discord.Intents.message_content.flag == MESSAGE_CONTENT
 
 
