@@ -20,12 +20,11 @@ def confidence(found: Signals) -> float:
     return 1 / (1 + math.exp(-score))
 
 
-def coverage(frequencies: Mapping[str, int], chunks: int, passages: Sequence[Set[str]]) -> float:
-    """The largest share of the question's stems, weighted by inverse document frequency, that one passage holds.
+def coverage(rarity: Mapping[str, float], passages: Sequence[Set[str]]) -> float:
+    """The largest share of the question's stems, weighted by `rarity`, that one passage holds.
 
-    `frequencies`: in how many of all `chunks` each of the question's stems occurs. `passages`: their stems.
+    `rarity`: the inverse document frequency of each of the question's stems. `passages`: their stems.
     """
-    rarity = {stem: math.log(1 + (max(0, chunks - count) + 0.5) / (count + 0.5)) for stem, count in frequencies.items()}
     total = sum(rarity.values())
     if total <= 0:
         return 0.0

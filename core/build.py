@@ -158,7 +158,7 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
         )
         responder = Responder(
             retriever=retriever,
-            evidence=PassageEvidence(remembering, lexical, store),
+            evidence=PassageEvidence(remembering),
             chooser=chooser,
             rewriter=rewriter,
             store=store,

@@ -124,7 +124,7 @@ class Retriever(Protocol):
 class Evidence(Protocol):
     """How well the passages that were found fit the question. Blocking."""
 
-    def signals(self, found: Retrieval, namespace: str) -> Signals: ...
+    def signals(self, found: Retrieval) -> Signals: ...
 
 
 class Reranker(Protocol):

@@ -92,7 +92,7 @@ class Responder:
         clock.lap("rewrite")
         found = await self.retriever.retrieve(standalone, question.scope)
         clock.lap("retrieve")
-        signals = await asyncio.to_thread(self.evidence.signals, found, question.scope.namespace)
+        signals = await asyncio.to_thread(self.evidence.signals, found)
         clock.lap("judge")
 
         answer = _answer(question, Outcome.NO_EVIDENCE, "", standalone=standalone)

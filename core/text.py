@@ -21,12 +21,16 @@ _IDEOGRAPHS = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af
 
 def analyze(text: str) -> list[str]:
     """Lower-cased, accent-folded, stemmed words and numbers, without stop words (unless nothing else is left)."""
-    words = [word.replace("’", "'").removesuffix("'s") for word in _WORD.findall(_fold(text))]
+    words = [
+        word.replace("’", "'").removesuffix("'s") if not word.isalnum() else word for word in _WORD.findall(_fold(text))
+    ]
     content = [word for word in words if word not in STOP_WORDS] or words
     return [term for word in content for term in _terms(word)]
 
 
 def _fold(text: str) -> str:
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text).lower()
     return "".join(character for character in decomposed if not unicodedata.combining(character))
 

@@ -232,7 +232,9 @@ class Passage:
     dense: float | None = None
     """Cosine similarity of question and chunk, when the dense index returned it."""
     lexical: float | None = None
-    """BM25 of question and chunk, when the lexical index returned it."""
+    """BM25 of question and chunk, when they have words in common."""
+    keywords: str = ""
+    """The document's own, which are searched and never shown."""
 
     @property
     def locator(self) -> str:
@@ -260,6 +262,8 @@ class Retrieval:
 
     query: str
     passages: tuple[Passage, ...]
+    rarity: Mapping[str, float] = field(default_factory=dict)
+    """Inverse document frequency of the query's stems in the namespace."""
 
 
 @dataclass(frozen=True, slots=True)

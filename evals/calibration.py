@@ -142,7 +142,7 @@ async def _ask(
         first = {ids.get(passage.document_id) for passage in found.passages[:FOUND_WITHIN]}
         # A question whose document was not found is rightly refused: it says nothing about the signals.
         if kind is not Kind.ANSWERABLE or first & question.gold:
-            signals = await asyncio.to_thread(responder.evidence.signals, found, NAMESPACE)
+            signals = await asyncio.to_thread(responder.evidence.signals, found)
             observations.append(Observation(kind, signals))
         report("asking", number, len(asked))
     return observations

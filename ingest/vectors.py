@@ -8,8 +8,8 @@ from core.ports import Vectors
 from core.types import Chunk
 from ingest.split import prefix
 
-# To be raised with every change of what is embedded for the same chunk: it is part of the index's identity.
-VECTOR_VERSION = "2"
+# To be raised with every change of what is embedded for the same chunk, and of where it lies: it is part of the index's identity.
+VECTOR_VERSION = "3"
 
 
 def chunk_vectors(

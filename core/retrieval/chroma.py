@@ -1,14 +1,16 @@
 """Dense search in Chroma, embedded or by HTTP.
 
-Each namespace has two collections: `open` for documents that everybody in the namespace may read, and `closed` for
-those with readers. Without a metadata filter a query over 10,000 chunks takes 2 ms, with one 22 ms, so only the closed
-collection, where the filter is needed, pays for it; and no query can ever return a chunk from another namespace.
+Each namespace has collections of its own: `open` for documents that everybody in the namespace may read, and `closed`
+for those with readers. Without a metadata filter a query over 10,000 chunks takes 2 ms, with one 22 ms, so only the closed
+collection, where the filter is needed, pays for it; and no query can ever return a chunk from another namespace. The
+vectors of headings lie beside, in `open-headings` and `closed-headings`, so that they crowd out no text.
 """
 
 from __future__ import annotations
 
 import hashlib
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -25,9 +27,12 @@ PREFIX = "lk-"
 OPEN, CLOSED = "open", "closed"
 # Above Chroma's default of 100: exact to four digits on the data sets at no measurable cost.
 EF_SEARCH = 200
-# The id of a chunk's second vector, that of its headings, and how much a match with it counts. Fitted on the data sets.
-HEADING = "#heading"
+HEADINGS = "-headings"
+# How much a match with a chunk's headings counts, beside one with its text. Fitted on the data sets.
 HEADING_FACTOR = 0.97
+# Cosines that agree in so many digits are of the same heading.
+DIGITS = 5
+KINDS = (OPEN, CLOSED, OPEN + HEADINGS, CLOSED + HEADINGS)
 REQUEST_SECONDS = 30.0
 
 
@@ -56,40 +61,33 @@ class ChromaIndex:
         if not chunks:
             return
         documents = {chunk.id: chunk.document_id for chunk in chunks}
-        second = headings or {}
-        ids = [chunk.id for chunk in chunks] + [chunk_id + HEADING for chunk_id in second]
-        rows = np.concatenate([vectors, np.stack(list(second.values()))]) if second else vectors
+        here, elsewhere = (CLOSED, OPEN) if readers else (OPEN, CLOSED)
         access = _metadata(readers)
-        metadata = [{**access, "document": documents[_chunk_id(each)]} for each in ids]
         with self._writing():
-            collection = self._collection(namespace, CLOSED if readers else OPEN, create=True)
-            largest = self._connected().get_max_batch_size()
-            for start in range(0, len(ids), largest):
-                part = slice(start, start + largest)
-                collection.upsert(ids=ids[part], embeddings=rows[part], metadatas=metadata[part])
+            # The text comes last: where it is, everything is.
+            if headings:
+                self._put(
+                    namespace, here + HEADINGS, list(headings), np.stack(list(headings.values())), access, documents
+                )
+            self._put(namespace, here, list(documents), vectors, access, documents)
             # A document whose readers changed must not stay where others find it.
-            other = self._collection(namespace, OPEN if readers else CLOSED)
-            if other is not None:
-                other.delete(ids=ids)
+            for collection in self._existing(namespace, elsewhere, elsewhere + HEADINGS):
+                collection.delete(ids=list(documents))
 
     def delete(self, namespace: str, chunk_ids: Sequence[str]) -> None:
         if not chunk_ids:
             return
         with self._writing():
-            for collection in self._both(namespace):
-                collection.delete(ids=_with_headings(chunk_ids))
+            for collection in self._existing(namespace, *KINDS):
+                collection.delete(ids=list(chunk_ids))
 
     def search(self, vector: Vectors, scope: Scope, limit: int) -> list[Hit]:
-        cosines: dict[str, float] = {}
         with _storage_errors():
-            for collection, where in self._readable(scope):
-                # Twice as many, because a chunk may be found by both of its vectors.
-                found = collection.query(
-                    query_embeddings=vector, n_results=2 * limit, where=where, include=["distances"]
-                )
-                rows = zip(found["ids"][0], found["distances"][0], strict=True)
-                cosines.update((vector_id, 1.0 - float(distance)) for vector_id, distance in rows)
-        hits = [Hit(chunk_id, score) for chunk_id, score in _by_chunk(cosines).items()]
+            cosines = self._nearest(vector, scope, "", limit)
+            headings = self._nearest(vector, scope, HEADINGS, limit)
+        for chunk_id, cosine in _telling(headings).items():
+            cosines[chunk_id] = max(cosines.get(chunk_id, -1.0), HEADING_FACTOR * cosine)
+        hits = [Hit(chunk_id, score) for chunk_id, score in cosines.items()]
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))[:limit]
 
     def similarities(self, vector: Vectors, scope: Scope, chunk_ids: Sequence[str]) -> dict[str, float]:
@@ -98,12 +96,12 @@ class ChromaIndex:
         cosines: dict[str, float] = {}
         with _storage_errors():
             for collection, where in self._readable(scope):
-                found = collection.get(ids=_with_headings(chunk_ids), where=where, include=["embeddings"])
+                found = collection.get(ids=list(chunk_ids), where=where, include=["embeddings"])
                 if found["ids"]:
                     rows = np.asarray(found["embeddings"], dtype=np.float32)
                     products = rows @ vector[0] / np.maximum(np.linalg.norm(rows, axis=1), 1e-12)
                     cosines.update(zip(found["ids"], map(float, products), strict=True))
-        return _by_chunk(cosines)
+        return cosines
 
     def existing(self, namespace: str, readers: frozenset[str], chunk_ids: Sequence[str]) -> set[str]:
         if not chunk_ids:
@@ -168,16 +166,41 @@ class ChromaIndex:
             if (collection.metadata or {}).get("embedding") == self._identity
         ]
 
-    def _both(self, namespace: str) -> list[Any]:
-        found = (self._collection(namespace, kind) for kind in (OPEN, CLOSED))
+    def _put(
+        self,
+        namespace: str,
+        kind: str,
+        ids: Sequence[str],
+        rows: Vectors,
+        access: Mapping[str, bool],
+        documents: Mapping[str, str],
+    ) -> None:
+        metadata = [{**access, "document": documents[chunk_id]} for chunk_id in ids]
+        collection = self._collection(namespace, kind, create=True)
+        largest = self._connected().get_max_batch_size()
+        for start in range(0, len(ids), largest):
+            part = slice(start, start + largest)
+            collection.upsert(ids=ids[part], embeddings=rows[part], metadatas=metadata[part])
+
+    def _nearest(self, vector: Vectors, scope: Scope, kind: str, limit: int) -> dict[str, float]:
+        """Cosine by chunk id, of texts (`kind` is empty) or headings."""
+        cosines: dict[str, float] = {}
+        for collection, where in self._readable(scope, kind):
+            found = collection.query(query_embeddings=vector, n_results=limit, where=where, include=["distances"])
+            rows = zip(found["ids"][0], found["distances"][0], strict=True)
+            cosines.update((chunk_id, 1.0 - float(distance)) for chunk_id, distance in rows)
+        return cosines
+
+    def _existing(self, namespace: str, *kinds: str) -> list[Any]:
+        found = (self._collection(namespace, kind) for kind in kinds)
         return [collection for collection in found if collection is not None]
 
-    def _readable(self, scope: Scope) -> Iterator[tuple[Any, Mapping[str, Any] | None]]:
-        collection = self._collection(scope.namespace, OPEN)
-        if collection is not None:
+    def _readable(self, scope: Scope, kind: str = "") -> Iterator[tuple[Any, Mapping[str, Any] | None]]:
+        for collection in self._existing(scope.namespace, OPEN + kind):
             yield collection, None
-        if scope.readers and (collection := self._collection(scope.namespace, CLOSED)) is not None:
-            yield collection, _reader_filter(scope.readers)
+        if scope.readers:
+            for collection in self._existing(scope.namespace, CLOSED + kind):
+                yield collection, _reader_filter(scope.readers)
 
     def _collection(self, namespace: str, kind: str, *, create: bool = False) -> Any:
         from chromadb.errors import NotFoundError
@@ -233,22 +256,10 @@ def open_chroma(settings: Settings, identity: str) -> ChromaIndex:
         return ChromaIndex(client, identity, sessions)
 
 
-def _chunk_id(vector_id: str) -> str:
-    return vector_id.removesuffix(HEADING)
-
-
-def _with_headings(chunk_ids: Sequence[str]) -> list[str]:
-    return [*chunk_ids, *(chunk_id + HEADING for chunk_id in chunk_ids)]
-
-
-def _by_chunk(cosines: Mapping[str, float]) -> dict[str, float]:
-    """Each chunk's better score: of its own vector, or of its headings'."""
-    best: dict[str, float] = {}
-    for vector_id, cosine in cosines.items():
-        chunk_id = _chunk_id(vector_id)
-        score = cosine if vector_id == chunk_id else HEADING_FACTOR * cosine
-        best[chunk_id] = max(score, best.get(chunk_id, -1.0))
-    return best
+def _telling(headings: Mapping[str, float]) -> dict[str, float]:
+    """Those that only one chunk has: a title that many documents share does not say which of them answers."""
+    shared = Counter(round(cosine, DIGITS) for cosine in headings.values())
+    return {chunk_id: cosine for chunk_id, cosine in headings.items() if shared[round(cosine, DIGITS)] == 1}
 
 
 def _metadata(readers: frozenset[str]) -> dict[str, bool]:

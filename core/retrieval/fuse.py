@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from core.text import analyze
+from core.store.words import known_stems
 from core.types import Hit
 
 T = TypeVar("T")
@@ -45,11 +45,13 @@ def fuse(dense: Sequence[Hit], lexical: Sequence[Hit], lexical_weight: float) ->
     return sorted(rows, key=lambda row: (-row.score, row.chunk_id))
 
 
-def without_near_duplicates(items: Sequence[T], text_of: Callable[[T], str], threshold: float) -> list[T]:
-    """The items in order, without those whose words repeat an earlier one's (Jaccard of word triples ≥ threshold)."""
+def without_near_duplicates(items: Sequence[T], text_of: Callable[[T], str], threshold: float, most: int) -> list[T]:
+    """The first `most` of the items that do not repeat an earlier one's words (Jaccard of word triples ≥ threshold)."""
     kept: list[T] = []
     seen: list[frozenset[tuple[str, ...]]] = []
     for item in items:
+        if len(kept) == most:
+            break
         shingles = _shingles(text_of(item))
         if any(_jaccard(shingles, other) >= threshold for other in seen):
             continue
@@ -59,8 +61,8 @@ def without_near_duplicates(items: Sequence[T], text_of: Callable[[T], str], thr
 
 
 def _shingles(text: str) -> frozenset[tuple[str, ...]]:
-    words = analyze(text)
-    return frozenset(tuple(words[start : start + SHINGLE]) for start in range(max(1, len(words) - SHINGLE + 1)))
+    words = known_stems(text)
+    return frozenset(words[start : start + SHINGLE] for start in range(max(1, len(words) - SHINGLE + 1)))
 
 
 def _jaccard(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]]) -> float:

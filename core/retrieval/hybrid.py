@@ -1,21 +1,25 @@
-"""Dense and lexical search side by side, fused, completed from the record, cleaned of near-duplicates."""
+"""Dense and lexical search side by side, fused, completed from the record, scored again, cleaned of near-duplicates."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from core.ports import LexicalIndex, Reranker, VectorIndex, Vectors
 from core.retrieval.embed.batching import QueryBatcher
-from core.retrieval.fuse import Fused, fuse, without_near_duplicates
+from core.retrieval.fuse import fuse, without_near_duplicates
+from core.retrieval.rescore import inverse_document_frequency, rescored
 from core.settings import Retrieval as RetrievalSettings
 from core.store.documents import DocumentStore
+from core.store.words import MAX_QUERY_STEMS, query_stems
 from core.types import Hit, Passage, Retrieval, Scope
 
-# Passages looked at beyond those asked for, so that dropped duplicates and stale rows leave enough.
-SPARE = 3
+# The candidates whose texts are looked at; more of them found nothing more.
+RESCORED = 40
 NEAR_DUPLICATE = 0.9
+# Passages that a cross-encoder reads for each that is wanted.
+RERANKED = 3
 # A document that is replaced between the search and the look into the record is found by neither version; the second
 # search, which begins after that replacement, finds the new one.
 ATTEMPTS = 2
@@ -42,7 +46,10 @@ class HybridRetriever:
 
     async def retrieve(self, query: str, scope: Scope, limit: int | None = None) -> Retrieval:
         wanted = limit or self._settings.passages
+        stems = query_stems(query)[:MAX_QUERY_STEMS]
+        words = asyncio.create_task(asyncio.to_thread(self._rarity, stems, scope.namespace))
         vector = await self._batcher.embed(query)
+        rarity = await words
         candidates = max(self._settings.candidates, wanted)
         for _ in range(ATTEMPTS):
             dense, lexical = await asyncio.gather(
@@ -52,8 +59,15 @@ class HybridRetriever:
             found = await asyncio.to_thread(self._complete, vector, scope, dense, lexical)
             if len(found) == len({hit.chunk_id for hit in (*dense, *lexical)}):
                 break
-        passages = await asyncio.to_thread(self._choose, query, found, wanted)
-        return Retrieval(query, tuple(passages))
+        shortlist = found[: max(RESCORED, wanted)]
+        passages = await asyncio.to_thread(self._choose, query, stems, rarity, shortlist, wanted)
+        return Retrieval(query, tuple(passages), rarity)
+
+    def _rarity(self, stems: Sequence[str], namespace: str) -> dict[str, float]:
+        if not stems:
+            return {}
+        frequencies = self._lexical.document_frequency(stems, namespace)
+        return inverse_document_frequency(frequencies, self._store.count_chunks(namespace))
 
     def _complete(self, vector: Vectors, scope: Scope, dense: Sequence[Hit], lexical: Sequence[Hit]) -> list[Passage]:
         """Fused candidates as passages, best first. Chunks that the record no longer holds drop out here."""
@@ -61,7 +75,7 @@ class HybridRetriever:
         missing = [hit.chunk_id for hit in lexical if hit.chunk_id not in known]
         cosines = self._vectors.similarities(vector, scope, missing)
         complete = [*dense, *(Hit(chunk_id, cosine) for chunk_id, cosine in cosines.items())]
-        fused: list[Fused] = fuse(complete, lexical, self._settings.lexical_weight)
+        fused = fuse(complete, lexical, self._settings.lexical_weight)
         record = self._store.passages([row.chunk_id for row in fused], scope)
         return [
             replace(record[row.chunk_id], score=row.score, dense=row.dense, lexical=row.lexical)
@@ -69,10 +83,14 @@ class HybridRetriever:
             if row.chunk_id in record
         ]
 
-    def _choose(self, query: str, found: list[Passage], wanted: int) -> list[Passage]:
-        shortlist = without_near_duplicates(found[: wanted * SPARE], lambda passage: passage.text, NEAR_DUPLICATE)
+    def _choose(
+        self, query: str, stems: Sequence[str], rarity: Mapping[str, float], found: Sequence[Passage], wanted: int
+    ) -> list[Passage]:
+        ranked = rescored(query, stems, rarity, found, self._settings.lexical_weight)
+        most = wanted if self._reranker is None else wanted * RERANKED
+        shortlist = without_near_duplicates(ranked, lambda passage: passage.text, NEAR_DUPLICATE, most)
         if self._reranker is not None and shortlist:
             scores = self._reranker.scores(query, [passage.text for passage in shortlist])
-            ranked = sorted(zip(scores, shortlist, strict=True), key=lambda pair: -pair[0])
-            shortlist = [replace(passage, score=score) for score, passage in ranked]
+            pairs = sorted(zip(scores, shortlist, strict=True), key=lambda pair: -pair[0])
+            shortlist = [replace(passage, score=score) for score, passage in pairs]
         return shortlist[:wanted]

@@ -315,7 +315,7 @@ def _passages(
 ) -> list[Passage]:
     in_section = sa.and_(sections.c.document_id == chunks.c.document_id, sections.c.id == chunks.c.section_id)
     query = (
-        sa.select(chunks, documents.c.title, documents.c.url, sections.c.text.label("context"))
+        sa.select(chunks, documents.c.title, documents.c.keywords, documents.c.url, sections.c.text.label("context"))
         .join(documents, documents.c.id == chunks.c.document_id)
         .join(sections, in_section)
         .where(where)
@@ -334,6 +334,7 @@ def _passages(
             headings=row.headings,
             page=row.page,
             url=row.url,
+            keywords=row.keywords,
         )
         for row in connection.execute(query)
     ]

@@ -50,7 +50,7 @@ class Found:
             raise self.error
         return Retrieval(query, self.passages)
 
-    def signals(self, found: Retrieval, namespace: str) -> Signals:
+    def signals(self, found: Retrieval) -> Signals:
         return self.given
 
 

@@ -156,7 +156,26 @@ class TestHeadings:
         assert [hit.chunk_id for hit in hits] == ["b", "a"]
         assert hits[0].score == pytest.approx(HEADING_FACTOR, abs=1e-5)
         assert index.search(axis(0, 0, 1), Scope("d"), 1)[0].score == pytest.approx(1.0, abs=1e-5)
-        assert index.similarities(axis(1), Scope("d"), ["b"])["b"] == pytest.approx(HEADING_FACTOR, abs=1e-5)
+        assert index.similarities(axis(1), Scope("d"), ["b"])["b"] == pytest.approx(0.0, abs=1e-5)
+
+    def test_a_heading_that_several_chunks_share_tells_nothing(self, index: ChromaIndex) -> None:
+        shared = {"a": axis(1)[0], "b": axis(1)[0], "c": axis(1, 1)[0]}
+        rows = np.concatenate([axis(0, 1), axis(0.1, 1), axis(0, 0, 1)])
+        index.upsert("d", PUBLIC, [chunk("a"), chunk("b"), chunk("c")], rows, shared)
+        assert [hit.chunk_id for hit in index.search(axis(1), Scope("d"), 3)] == ["c", "b", "a"]
+
+    def test_headings_crowd_out_no_text(self, index: ChromaIndex) -> None:
+        chunks = [chunk(str(number)) for number in range(9)]
+        rows = np.concatenate([axis(1, number) for number in range(9)])
+        index.upsert("d", PUBLIC, chunks, rows, {each.id: axis(1)[0] for each in chunks})
+        assert names(index, Scope("d"))[:3] == ["0", "1", "2"]
+
+    def test_another_s_heading_is_never_seen(self, index: ChromaIndex) -> None:
+        index.upsert("d", frozenset({"board"}), [chunk("a")], axis(0, 1), {"a": axis(1)[0]})
+        index.upsert("e", PUBLIC, [chunk("b")], axis(0, 1), {"b": axis(1)[0]})
+        assert names(index, Scope("d")) == []
+        assert names(index, Scope("d", frozenset({"staff"}))) == []
+        assert names(index, Scope("d", frozenset({"board"}))) == ["a"]
 
     def test_no_chunk_is_found_twice_and_the_limit_is_reached(self, index: ChromaIndex) -> None:
         chunks = [chunk(str(number)) for number in range(6)]

@@ -1,0 +1,117 @@
+"""Fused candidates scored again, all by the same measure. Pure.
+
+The word index knows a candidate's score only if it is among its own best, and not how close together the question's
+words stand. So the best candidates of both indexes are scored anew on their texts: cosine, BM25, and pairs of words that
+follow each other in the question and stand together in the passage. The constants were fitted on the evaluation data,
+around which all of them are flat (docs/decisions.md).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from core.store.words import COLUMN_WEIGHTS, known_stems
+from core.types import Passage
+
+# Robertson and Zaragoza (2009) with the constants that Anserini uses for passages: repetition and length matter less.
+K1, B = 0.9, 0.4
+# What a passage gains that holds all of the question's word pairs, side by side or within a few words: the ordered and
+# the unordered window of the sequential dependence model (Metzler and Croft, 2005).
+ADJACENT, NEAR = 0.03, 0.03
+WINDOW = 8
+# A claim, a title or keywords name what is looked for; a question paraphrases it.
+STATEMENT_FACTOR = 1.8
+_ASKS = re.compile(
+    r"(how|what|which|who|whom|whose|when|where|why|is|are|was|were|am|do|does|did|can|could|may|must|should|will|would"
+    r"|has|have|had)\b",
+    re.IGNORECASE,
+)
+_PERSON = re.compile(r"\b(i|i['’]?m|i['’]ve|me|my|mine|we|our|us|you|your|please)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """A passage as the question sees it."""
+
+    counts: Mapping[str, float]
+    """How often each of the question's stems occurs, by where."""
+    places: Mapping[str, Sequence[int]]
+    """Where they stand, in words from the beginning of the title."""
+    length: int
+
+
+def is_statement(query: str) -> bool:
+    """Whether the text claims or names something, instead of asking for it."""
+    text = query.strip()
+    return not ("?" in text or "？" in text or _ASKS.match(text) or _PERSON.search(text))
+
+
+def rescored(
+    query: str, stems: Sequence[str], rarity: Mapping[str, float], passages: Sequence[Passage], lexical_weight: float
+) -> list[Passage]:
+    """The passages by their new scores, best first.
+
+    `stems` are the query's, in its order, and `rarity` their inverse document frequencies; those without are ignored.
+    """
+    asked = [stem for stem in stems if rarity.get(stem, 0.0) > 0]
+    weight = min(1.0, lexical_weight * (STATEMENT_FACTOR if is_statement(query) else 1.0))
+    read = [_read(passage, frozenset(asked)) for passage in passages]
+    words = _bm25(read, rarity)
+    best = max(words, default=0.0) or 1.0
+    rows = [
+        replace(
+            passage,
+            score=(1 - weight) * (passage.dense or 0.0) + weight * score / best + _together(each, asked, rarity),
+            lexical=score or None,
+        )
+        for passage, each, score in zip(passages, read, words, strict=True)
+    ]
+    return sorted(rows, key=lambda row: (-row.score, row.chunk_id))
+
+
+def inverse_document_frequency(frequencies: Mapping[str, int], chunks: int) -> dict[str, float]:
+    """Lucene's, which is never negative; of stems that occur nowhere, too."""
+    return {stem: math.log(1 + (max(0, chunks - count) + 0.5) / (count + 0.5)) for stem, count in frequencies.items()}
+
+
+def _read(passage: Passage, asked: frozenset[str]) -> _Words:
+    counts: dict[str, float] = {}
+    places: dict[str, list[int]] = {}
+    length = 0
+    for text, weight in (
+        (f"{passage.title} {passage.keywords}", COLUMN_WEIGHTS.title),
+        (" ".join(passage.headings), COLUMN_WEIGHTS.headings),
+        (passage.text, COLUMN_WEIGHTS.body),
+    ):
+        stems = known_stems(text)
+        for place, stem in enumerate(stems, start=length):
+            if stem in asked:
+                counts[stem] = counts.get(stem, 0.0) + weight
+                places.setdefault(stem, []).append(place)
+        length += len(stems)
+    return _Words(counts, places, length)
+
+
+def _bm25(read: Sequence[_Words], rarity: Mapping[str, float]) -> list[float]:
+    mean = sum(each.length for each in read) / len(read) if read else 0.0
+    scores = []
+    for each in read:
+        norm = K1 * (1 - B + B * each.length / (mean or 1.0))
+        scores.append(sum(rarity[stem] * count * (K1 + 1) / (count + norm) for stem, count in each.counts.items()))
+    return scores
+
+
+def _together(words: _Words, asked: Sequence[str], rarity: Mapping[str, float]) -> float:
+    """How many of the question's neighbouring words are neighbours here, too; a pair is as rare as its commoner word."""
+    total = gained = 0.0
+    for first, second in pairwise(asked):
+        rare = min(rarity[first], rarity[second])
+        total += rare
+        if first in words.places and second in words.places:
+            gaps = [after - before for before in words.places[first] for after in words.places[second]]
+            gained += rare * (ADJACENT * (1 in gaps) + NEAR * (min(map(abs, gaps)) <= WINDOW))
+    return gained / total if total else 0.0
