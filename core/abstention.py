@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict, astuple, dataclass, fields
 
 from core.types import Signals
 
-# Logistic regression over the signals, by `lorekeeper eval calibration`; the data and the errors on it are in
-# docs/decisions.md. `confidence` is 0.5 where two in a hundred answerable questions are refused.
-BIAS = -6.61
-WEIGHTS = {"top_dense": 5.2, "top_sentence": 7.19, "coverage": 1.45}
 DEFAULT_THRESHOLD = 0.5
+SIGNALS = tuple(field.name for field in fields(Signals))
 
 
-def confidence(found: Signals) -> float:
-    """0 to 1: how likely the passages answer the question."""
-    score = BIAS + sum(weight * getattr(found, name) for name, weight in WEIGHTS.items())
-    return 1 / (1 + math.exp(-score))
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """A logistic regression over the signals. `confidence` is 0.5 where it was fitted to begin refusing."""
+
+    bias: float
+    weights: tuple[float, ...]
+    """One for each of `SIGNALS`."""
+    fitted_on: str = "the evaluation data"
+    """Names of the data sets, and when."""
+
+    def confidence(self, found: Signals) -> float:
+        """0 to 1: how likely the passages answer the question."""
+        score = self.bias + sum(weight * signal for weight, signal in zip(self.weights, astuple(found), strict=True))
+        return 1 / (1 + math.exp(-score))
+
+    def to_json(self) -> str:
+        named = dict(zip(SIGNALS, self.weights, strict=True))
+        return json.dumps({**asdict(self), "weights": named}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> Calibration:
+        """Raises `ValueError` for a text that another version of this program has written."""
+        row = json.loads(text)
+        if not isinstance(row, dict) or set(row.get("weights", ())) != set(SIGNALS):
+            raise ValueError("these are not the signals of this version")
+        weights = tuple(float(row["weights"][name]) for name in SIGNALS)
+        return cls(float(row["bias"]), weights, str(row.get("fitted_on", "")))
+
+
+# By `lorekeeper eval calibrate`; the data and the errors on it are in docs/decisions.md.
+BUILT_IN = Calibration(bias=-6.05, weights=(4.54, 6.76, 0.63))
 
 
 def coverage(rarity: Mapping[str, float], passages: Sequence[Set[str]]) -> float:

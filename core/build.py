@@ -16,6 +16,7 @@ from core.ports import Asker, Documents, Embedder, Retriever
 from core.settings import Settings
 
 if TYPE_CHECKING:
+    from core.store.calibrations import Calibrations
     from core.store.conversations import Conversations
     from core.store.feedback import FeedbackStore
     from core.store.inbox import Inbox
@@ -36,6 +37,7 @@ class Record:
     feedback: FeedbackStore
     keys: KeyStore
     retriever: Retriever
+    calibrations: Calibrations
     inbox: Inbox
     threads: Threads
     bindings: Bindings
@@ -117,6 +119,7 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
     from core.retrieval.evidence import PassageEvidence
     from core.retrieval.hybrid import HybridRetriever
     from core.retrieval.rerank import CrossEncoderReranker
+    from core.store.calibrations import Calibrations
     from core.store.conversations import Conversations
     from core.store.documents import DocumentStore
     from core.store.engine import open_engine, upgrade
@@ -140,12 +143,14 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
         identity = IndexIdentity(IndexMeta(engine), embedder.identity, split_identity(settings))
         if not for_reindex:
             identity.check(is_empty=store.count_chunks(None) == 0)
+        calibrations = Calibrations(IndexMeta(engine), embedder.identity)
         vectors = open_chroma(settings, embedder.identity)
         parts.callback(vectors.close)
         reranker = CrossEncoderReranker(settings.retrieval.reranker) if settings.retrieval.reranker else None
-        lexical = open_lexical(engine)
         remembering = RememberingEmbedder(embedder)
-        retriever = HybridRetriever(QueryBatcher(remembering), vectors, lexical, store, settings.retrieval, reranker)
+        retriever = HybridRetriever(
+            QueryBatcher(remembering), vectors, open_lexical(engine), store, settings.retrieval, reranker
+        )
         chooser, rewriter = open_generation(settings.generation, remembering)
         keep_days = settings.conversations.keep_days
         conversations, inbox = Conversations(engine, keep_days), Inbox(engine, keep_days)
@@ -164,6 +169,7 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
             store=store,
             conversations=conversations,
             threshold=_threshold(settings),
+            calibration=calibrations.get(),
             namespaces=settings.namespaces,
             observe=metrics.answered,
         )
@@ -171,19 +177,28 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
         parts.callback(pipeline.close)
         if not for_reindex:
             pipeline.recover()
-        checks = Readiness(settings, store, vectors, chooser, reports).checks
         record = Record(
             conversations,
             FeedbackStore(engine),
             KeyStore(engine),
             retriever,
+            calibrations,
             inbox,
             Threads(engine, keep_days),
             Bindings(engine),
             partial(Installations, engine),
         )
         return Application(
-            settings, responder, pipeline, checks, held, embedder.identity, record, metrics, reports, parts.pop_all()
+            settings,
+            responder,
+            pipeline,
+            Readiness(settings, store, vectors, chooser, reports).checks,
+            held,
+            embedder.identity,
+            record,
+            metrics,
+            reports,
+            parts.pop_all(),
         )
 
 

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from core.abstention import BUILT_IN, Calibration
 from core.addresses import is_private
 from core.build import Record, open_application, open_embedder
 from core.datafolder import prepare
@@ -23,6 +24,8 @@ from core.readiness import check_disk, check_model
 from core.settings import Settings, config_file, load
 
 PLATFORMS = ("bots.slack.check:check", "bots.discord.check:check")
+# The embedding model with which the calibration that comes with the program was fitted.
+FITTED_FOR = "all-MiniLM-L6-v2"
 MARKS = {State.OK: "ok      ", State.DEGRADED: "degraded", State.FAILED: "FAILED  "}
 
 
@@ -79,6 +82,7 @@ def _examine_application(settings: Settings) -> Iterator[Check]:
             yield Check("embedding", State.OK, application.identity, "")
         if application.record is not None:
             yield _examine_door(settings, application.record)
+            yield _examine_calibration(settings, application.record.calibrations.get(), application.identity)
         checks: Sequence[Check] = asyncio.run(_awaited(application.checks()))
         yield from checks
     except LorekeeperError as error:
@@ -97,6 +101,17 @@ def _examine_door(settings: Settings, record: Record) -> Check:
         return Check("gateway", State.OK, f"{server.host}:{server.port}, {who}", "")
     where = f"{server.public_url or server.host} can be reached by others, and there is no valid key"
     return Check("gateway", State.FAILED, where, "Run `lorekeeper keys create NAME`, or set server.host to 127.0.0.1.")
+
+
+def _examine_calibration(settings: Settings, used: Calibration, embedding: str) -> Check:
+    """From which confidence on a question is answered, and what that was fitted on."""
+    threshold = settings.retrieval.min_confidence
+    chosen = "0.5" if threshold < 0 else f"{threshold:g}, set by retrieval.min_confidence"
+    detail = f"answers from a confidence of {chosen}; fitted on {used.fitted_on}"
+    if used is BUILT_IN and not embedding.startswith(f"{FITTED_FOR}/"):
+        remedy = "Fit it for this embedding model: lorekeeper eval calibrate FOLDER… --store"
+        return Check("no-answer", State.DEGRADED, f"{detail}, with {FITTED_FOR}", remedy)
+    return Check("no-answer", State.OK, detail, "")
 
 
 def _not_opened(error: LorekeeperError) -> Check:

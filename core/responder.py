@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from core import wording
-from core.abstention import confidence
+from core.abstention import BUILT_IN, Calibration
 from core.citations import cite, ground
 from core.errors import LorekeeperError
 from core.generation.auto import Chooser
@@ -53,6 +53,7 @@ class Responder:
     store: DocumentStore
     conversations: Conversations
     threshold: float
+    calibration: Calibration = BUILT_IN
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
     observe: Callable[[Answer, float], None] = lambda answer, seconds: None
     """Told of each answer, and how long it took."""
@@ -100,7 +101,7 @@ class Responder:
         if not found.passages:
             yield Finished(await self._nothing_found(question, answer))
             return
-        if confidence(signals) < self.threshold:
+        if self.calibration.confidence(signals) < self.threshold:
             yield Finished(self._no_evidence(answer, found.passages))
             return
 
@@ -147,7 +148,9 @@ class Responder:
         return replace(answer, outcome=Outcome.EMPTY_INDEX, text=wording.empty_index(namespace, len(waiting)))
 
     def _receipt(self, found: Retrieval, signals: Signals, clock: _Clock) -> Receipt:
-        return Receipt(signals, confidence(signals), self.threshold, found.passages, milliseconds=dict(clock.laps))
+        return Receipt(
+            signals, self.calibration.confidence(signals), self.threshold, found.passages, milliseconds=dict(clock.laps)
+        )
 
     async def _history(self, question: Question) -> tuple[Turn, ...]:
         if question.history or question.thread is None:

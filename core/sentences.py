@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
+from core.text import known_terms
+
 # Words whose full stop does not end a sentence.
 _ABBREVIATIONS = frozenset(
     "e.g i.e etc vs mr mrs ms dr prof no fig st inc ltd "
@@ -18,6 +20,10 @@ _TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]+\|?\s*$")
 _OWN_MARK = re.compile(r"\[(\d{1,3}(?:\s*[-–,;]\s*\d{1,3})*)\](?!\()")
 _BULLET = re.compile(r"^\s*(?:[-*+•‣◦▪●–]|\(?\d{1,3}[.)])\s+")
 _HYPHEN = re.compile(r"(\w)-\n(\w)")
+_POINTER = re.compile(
+    r"(?:see also|see more|read more|learn more|find out more|related (?:articles|pages|topics|links)|back to top)\b",
+    re.IGNORECASE,
+)
 # Lengths, in characters, of what can stand as an answer by itself.
 SHORTEST, LONGEST = 12, 600
 FEWEST_WORDS = 2
@@ -43,10 +49,16 @@ def quotable(text: str) -> list[str]:
     pieces = [joined[begin:end] for begin, end in spans(joined)]
     units: list[str] = []
     position = 0
+    columns: list[str] = []
     while position < len(pieces):
         unit, following = _in_one_line(pieces[position]), pieces[position + 1 :]
         position += 1
-        if following and _TABLE_ROW.match(unit) and _TABLE_RULE.match(following[0]):
+        if not _TABLE_ROW.match(unit):
+            columns = []
+        elif _TABLE_RULE.match(unit):
+            continue
+        elif following and _TABLE_RULE.match(following[0]):
+            columns = _cells(unit)
             continue
         if unit.endswith(":"):
             led = _led_to(unit, following)
@@ -55,9 +67,22 @@ def quotable(text: str) -> list[str]:
         elif _BULLET.match(unit):
             unit = _BULLET.sub("", unit)
         elif _TABLE_ROW.match(unit):
-            unit = " – ".join(cell.strip() for cell in unit.strip("| ").split("|") if cell.strip())
+            unit = _row(_cells(unit), columns)
         units.append(unit)
     return [unit for unit in units if SHORTEST <= len(unit) <= LONGEST and _is_statement(unit)]
+
+
+def sharing_most(question: str, texts: Sequence[str], most: int) -> list[str]:
+    """The `most` texts that hold most of the question's words, in their order; the earlier of those that hold as many.
+
+    What says most about a question by its meaning nearly always shares words with it; embedding the rest costs time.
+    """
+    if len(texts) <= most:
+        return list(texts)
+    asked = set(known_terms(question))
+    shared = [len(asked & set(known_terms(text))) for text in texts]
+    best = sorted(sorted(range(len(texts)), key=lambda index: -shared[index])[:most])
+    return [texts[index] for index in best]
 
 
 def unmarked(text: str) -> str:
@@ -88,14 +113,30 @@ def _with_lead_in(lead_in: str, led: Sequence[str]) -> str:
     return "\n".join([lead_in, *led])
 
 
+def _cells(row: str) -> list[str]:
+    return [cell.strip() for cell in row.strip().strip("|").split("|")]
+
+
+def _row(cells: Sequence[str], columns: Sequence[str]) -> str:
+    """A table's row as it can stand alone: what it is about, and each further cell with its column's name."""
+    names = [*columns[: len(cells)], *[""] * (len(cells) - len(columns))]
+    named = [
+        f"{name}: {cell}" if position and name and name != cell else cell
+        for position, (name, cell) in enumerate(zip(names, cells, strict=True))
+        if cell
+    ]
+    return " – ".join(named)
+
+
 def _in_one_line(text: str) -> str:
     return " ".join(text.split())
 
 
 def _is_statement(unit: str) -> bool:
-    """Not a heading, a table's rule, or a lead-in whose list is elsewhere."""
+    """Not a heading, a table's rule, a pointer to other pages, or a lead-in whose list is elsewhere."""
     return (
         not unit.startswith("#")
+        and not _POINTER.match(unit)
         and not unit.endswith(":")
         and sum(word.isalpha() for word in unit.split()) >= FEWEST_WORDS
     )

@@ -1,4 +1,4 @@
-"""`lorekeeper eval calibration`: the weights and the threshold of `core.abstention`, and how well they tell apart.
+"""`lorekeeper eval calibrate`: when not to answer, fitted and shown.
 
 Each data set is indexed by itself. Its answerable questions (whose gold document is among the first passages), its
 unanswerable ones, and questions of the other data sets, which are about something else, go through the real retriever.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from core.abstention import BIAS, WEIGHTS
+from core.abstention import DEFAULT_THRESHOLD, SIGNALS, Calibration
 from core.build import Application, open_application
 from core.responder import Responder
 from core.settings import Settings
@@ -28,13 +28,14 @@ from core.types import Scope, Signals
 from evals.datasets import Dataset, EvalQuestion
 from evals.retrieval import NAMESPACE, Report, apart, corpus_ids, ingest
 
-REFUSED = 0.02
+REFUSED = 0.04
 MOST_OF_A_KIND = 400
 FOREIGN_PER_SET = 100
 FOUND_WITHIN = 5
 RIDGE = 0.01
 NEWTON_STEPS = 50
-SIGNALS = tuple(field.name for field in fields(Signals))
+# Points of a curve that is drawn.
+CURVE_POINTS = 100
 Numbers = NDArray[np.float64]
 
 
@@ -52,22 +53,6 @@ class Observation:
     signals: Signals
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A logistic regression; `weights` are in the order of `SIGNALS`."""
-
-    bias: float
-    weights: tuple[float, ...]
-
-    def scores(self, observations: Sequence[Observation]) -> Numbers:
-        """Log-odds, shape (n,)."""
-        odds: Numbers = _matrix(observations) @ np.array(self.weights) + self.bias
-        return odds
-
-
-IN_USE = Model(BIAS, tuple(WEIGHTS[name] for name in SIGNALS))
-
-
 async def observe(dataset: Dataset, others: Sequence[Dataset], settings: Settings, report: Report) -> list[Observation]:
     """Ask the data set's documents its own and the others' questions; histories are left out."""
     asked = _questions(dataset, others)
@@ -80,7 +65,7 @@ async def observe(dataset: Dataset, others: Sequence[Dataset], settings: Setting
             application.close()
 
 
-def fit(observed: Mapping[str, Sequence[Observation]]) -> Model:
+def fit(observed: Mapping[str, Sequence[Observation]], fitted_on: str = "") -> Calibration:
     """Ridge logistic regression by Newton's method on standardised signals; classes and data sets weigh the same."""
     rows = [row for observations in observed.values() for row in observations]
     weight = np.concatenate([_importance(observations) for observations in observed.values()])
@@ -97,20 +82,62 @@ def fit(observed: Mapping[str, Sequence[Observation]]) -> Model:
         hessian = (design.T * (weight * probability * (1 - probability))) @ design + np.diag(ridge)
         beta -= np.linalg.solve(hessian, gradient)
     slopes = beta[1:] / spread
-    fitted = Model(float(beta[0] - slopes @ mean), tuple(float(slope) for slope in slopes))
-    return Model(fitted.bias - _threshold(fitted, observed), fitted.weights)
+    fitted = Calibration(float(beta[0] - slopes @ mean), tuple(map(float, slopes)), fitted_on)
+    return replace(fitted, bias=fitted.bias - _threshold(fitted, observed))
 
 
-def row(name: str, observations: Sequence[Observation], model: Model) -> dict[str, Any]:
-    """How many questions of each kind there are, and which part of them the model refuses."""
-    refused = {
-        kind: model.scores([each for each in observations if each.kind is kind]) < 0
-        for kind in Kind
-        if any(each.kind is kind for each in observations)
+def keep(settings: Settings, fitted: Calibration) -> None:
+    """Store it with the configured index. Raises `DataFolderInUse` while a server has it open: it reads it at its start."""
+    application = open_application(settings, "lorekeeper eval", through_owner=False)
+    try:
+        assert application.record is not None
+        application.record.calibrations.set(fitted)
+    finally:
+        application.close()
+
+
+def row(name: str, observations: Sequence[Observation], used: Calibration) -> dict[str, Any]:
+    """How many questions of each kind there are, and which part of them is refused.
+
+    `precision` and `recall` are of abstaining on the data set's own unanswerable questions; `curve` has them for other
+    thresholds, as [threshold, precision, recall], from refusing nothing to refusing everything.
+    """
+    confidences = {kind: _confidences([each for each in observations if each.kind is kind], used) for kind in Kind}
+    refused = {kind: values < DEFAULT_THRESHOLD for kind, values in confidences.items()}
+    counts = {f"{kind}": len(refused[kind]) for kind in Kind}
+    shares = {f"{kind}_refused": round(float(refused[kind].mean()), 3) if len(refused[kind]) else None for kind in Kind}
+    answerable, unanswerable = confidences[Kind.ANSWERABLE], confidences[Kind.UNANSWERABLE]
+    precision, recall = _precision_recall(answerable, unanswerable, DEFAULT_THRESHOLD)
+    curve = _curve(answerable, unanswerable) if len(unanswerable) else []
+    return {
+        "dataset": name,
+        **counts,
+        **shares,
+        "precision": precision,
+        "recall": recall,
+        "threshold": DEFAULT_THRESHOLD,
+        "curve": curve,
     }
-    counts = {f"{kind}": len(refused.get(kind, ())) for kind in Kind}
-    shares = {f"{kind}_refused": round(float(refused[kind].mean()), 3) if kind in refused else None for kind in Kind}
-    return {"dataset": name, **counts, **shares}
+
+
+def _curve(answerable: Numbers, unanswerable: Numbers) -> list[list[float]]:
+    limits = np.unique(np.quantile(np.concatenate([answerable, unanswerable]), np.linspace(0, 1, CURVE_POINTS)))
+    points = []
+    for limit in [*map(float, limits[1:]), 1.0]:
+        precision, recall = _precision_recall(answerable, unanswerable, limit)
+        if precision is not None and recall is not None:
+            points.append([round(limit, 4), precision, recall])
+    return points
+
+
+def _precision_recall(answerable: Numbers, unanswerable: Numbers, limit: float) -> tuple[float | None, float | None]:
+    wrongly, rightly = int((answerable < limit).sum()), int((unanswerable < limit).sum())
+    precision = round(rightly / (rightly + wrongly), 3) if rightly + wrongly else None
+    return (precision, round(rightly / len(unanswerable), 3)) if len(unanswerable) else (None, None)
+
+
+def _confidences(observations: Sequence[Observation], used: Calibration) -> Numbers:
+    return np.array([used.confidence(each.signals) for each in observations], dtype=float)
 
 
 def _questions(dataset: Dataset, others: Sequence[Dataset]) -> list[tuple[Kind, EvalQuestion]]:
@@ -142,8 +169,7 @@ async def _ask(
         first = {ids.get(passage.document_id) for passage in found.passages[:FOUND_WITHIN]}
         # A question whose document was not found is rightly refused: it says nothing about the signals.
         if kind is not Kind.ANSWERABLE or first & question.gold:
-            signals = await asyncio.to_thread(responder.evidence.signals, found)
-            observations.append(Observation(kind, signals))
+            observations.append(Observation(kind, await asyncio.to_thread(responder.evidence.signals, found)))
         report("asking", number, len(asked))
     return observations
 
@@ -153,21 +179,22 @@ def _matrix(observations: Sequence[Observation]) -> Numbers:
 
 
 def _importance(observations: Sequence[Observation]) -> Numbers:
-    """Half of a data set's weight for the answerable questions; unanswerable ones, which may be near misses, count half."""
+    """Half of a data set's weight for the answerable questions; near misses and other topics share the other half."""
     counts = {kind: sum(each.kind is kind for each in observations) for kind in Kind}
     has_unanswerable = counts[Kind.UNANSWERABLE] > 0
     share = {
         Kind.ANSWERABLE: 1.0,
-        Kind.UNANSWERABLE: 0.25,
+        Kind.UNANSWERABLE: 0.5,
         Kind.OFF_TOPIC: 0.5 if has_unanswerable else 1.0,
     }
     return np.array([share[each.kind] / counts[each.kind] for each in observations])
 
 
-def _threshold(model: Model, observed: Mapping[str, Sequence[Observation]]) -> float:
+def _threshold(fitted: Calibration, observed: Mapping[str, Sequence[Observation]]) -> float:
     """The log-odds below which `REFUSED` of the answerable questions lie, averaged over the data sets."""
+    weights = np.array(fitted.weights)
     scores = [
-        model.scores([each for each in observations if each.kind is Kind.ANSWERABLE])
+        _matrix([each for each in observations if each.kind is Kind.ANSWERABLE]) @ weights + fitted.bias
         for observations in observed.values()
     ]
     candidates = np.unique(np.concatenate(scores))

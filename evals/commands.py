@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,87 +16,235 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 
 from core.log import configure
-from core.settings import load
+from core.settings import Settings, load
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Measure on a data set.")
+if TYPE_CHECKING:
+    from evals.datasets import Dataset
+
+HELP = "Measure on a data set."
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=HELP)
 
 
-@app.callback()
-def _eval() -> None:
-    """Measure on a data set."""
+@app.callback(help=HELP)
+def _eval() -> None: ...
 
 
 FoldersArgument = Annotated[
     list[Path], typer.Argument(help="Folders with corpus.jsonl and questions.jsonl.", show_default=False)
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on one line for each data set.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on one line for each row.")]
+SaveOption = Annotated[
+    Path | None, typer.Option("--save", help="Record the run in this folder, for `lorekeeper eval report`.")
+]
+Rows = list[dict[str, Any]]
+# More of them are shown as rows.
+FEW_ROWS = 8
 
 
 @app.command()
-def retrieval(folders: FoldersArgument, as_json: JsonOption = False) -> None:
+def retrieval(folders: FoldersArgument, as_json: JsonOption = False, save: SaveOption = None) -> None:
     """Index each corpus apart from your own documents, ask its questions, and report how well passages were found."""
     from evals.retrieval import evaluate
 
-    _measure(evaluate, folders, as_json=as_json)
+    _one_by_one("retrieval", evaluate, folders, as_json=as_json, save=save)
 
 
 @app.command()
-def serving(folders: FoldersArgument, as_json: JsonOption = False) -> None:
+def answers(folders: FoldersArgument, as_json: JsonOption = False, save: SaveOption = None) -> None:
+    """Ask whole questions, and report how often answers, their citations and the no-answers are right."""
+    from evals.answers import evaluate_answers
+
+    _one_by_one("answers", evaluate_answers, folders, as_json=as_json, save=save)
+
+
+@app.command()
+def serving(folders: FoldersArgument, as_json: JsonOption = False, save: SaveOption = None) -> None:
     """Time a cold `lorekeeper ask`, and a server's memory and answers, with each corpus indexed."""
     from evals.serving import evaluate_serving
 
-    _measure(evaluate_serving, folders, as_json=as_json)
+    _one_by_one("serving", evaluate_serving, folders, as_json=as_json, save=save)
 
 
 @app.command()
-def calibration(folders: FoldersArgument, as_json: JsonOption = False) -> None:
-    """Fit the threshold below which a question is not answered, and report what it refuses on each data set."""
-    from evals import calibration as evaluation
-    from evals.datasets import read_dataset
+def ingest(folders: FoldersArgument, as_json: JsonOption = False, save: SaveOption = None) -> None:
+    """Index each corpus and report where the time goes."""
+    from evals.ingesting import evaluate_ingest
 
-    settings = load()
-    configure(settings.log.model_copy(update={"level": "warning"}))
-    datasets = [read_dataset(folder) for folder in folders]
-    observed = {}
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        for dataset in datasets:
-            others = [other for other in datasets if other is not dataset]
-            bars = _Bars(bar, dataset.name)
-            observed[dataset.name] = asyncio.run(evaluation.observe(dataset, others, settings, bars))
-    fitted = evaluation.fit(observed)
-    for name, model in (("in use", evaluation.IN_USE), ("fitted", fitted)):
-        rows = [
-            {"weights": name, **evaluation.row(each, observations, model)} for each, observations in observed.items()
-        ]
-        _show(rows, as_json=as_json)
-    weights = dict(zip(evaluation.SIGNALS, (round(weight, 2) for weight in fitted.weights), strict=True))
-    sys.stdout.write(json.dumps({"bias": round(fitted.bias, 2), "weights": weights}) + "\n")
+    _one_by_one("ingest", evaluate_ingest, folders, as_json=as_json, save=save)
 
 
-def _show(rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write("".join(json.dumps(row) + "\n" for row in rows))
-    else:
-        _print_table(rows)
-
-
-def _measure(
-    evaluate: Callable[..., Coroutine[Any, Any, dict[str, Any]]], folders: list[Path], *, as_json: bool
+@app.command("load")
+def under_load(
+    folders: FoldersArgument,
+    rate: Annotated[float, typer.Option(help="Questions a second.")] = 50.0,
+    seconds: Annotated[float, typer.Option(help="How long.")] = 30.0,
+    stream: Annotated[bool, typer.Option(help="Ask for streams instead of whole answers.")] = False,
+    as_json: JsonOption = False,
+    save: SaveOption = None,
 ) -> None:
-    from evals.datasets import read_dataset
+    """Ask a running gateway many questions a second, with a scripted model, and report what Lorekeeper adds to it."""
+    from evals.load import evaluate_load
 
-    settings = load()
-    configure(settings.log.model_copy(update={"level": "warning"}))
-    datasets = [read_dataset(folder) for folder in folders]
-    rows: list[dict[str, Any]] = []
-    with Progress(console=Console(stderr=True), transient=True) as bar:
+    def evaluate(dataset: Dataset, settings: Settings, report: _Bars) -> Coroutine[Any, Any, dict[str, Any]]:
+        return evaluate_load(dataset, settings, report, rate=rate, seconds=seconds, stream=stream)
+
+    _one_by_one("load", evaluate, folders, as_json=as_json, save=save)
+
+
+@app.command()
+def growth(
+    folders: FoldersArgument,
+    sizes: Annotated[str, typer.Option(help="Sizes of the index in chunks.")] = "1000,10000,100000",
+    as_json: JsonOption = False,
+    save: SaveOption = None,
+) -> None:
+    """Fill one index step by step, and report queries and memory at each size."""
+    from evals.growth import evaluate_growth
+
+    wanted = [_size(each) for each in sizes.split(",")]
+
+    def evaluate(datasets: Sequence[Dataset], settings: Settings, report: _Bars) -> Coroutine[Any, Any, Rows]:
+        return evaluate_growth(datasets, settings, report, wanted)
+
+    _together("growth", evaluate, folders, as_json=as_json, save=save)
+
+
+@app.command()
+def ablation(folders: FoldersArgument, as_json: JsonOption = False, save: SaveOption = None) -> None:
+    """Leave out one idea of the retriever after the other, and report what each is worth."""
+    from evals.ablation import evaluate_ablation
+
+    _together("ablation", evaluate_ablation, folders, as_json=as_json, save=save)
+
+
+@app.command()
+def peers(
+    folders: FoldersArgument,
+    systems: Annotated[str, typer.Option(help="Which ones, with commas. Empty: all.")] = "",
+    runs: Annotated[int, typer.Option(min=1, help="Times that each is run, in alternating order.")] = 3,
+    as_json: JsonOption = False,
+    save: SaveOption = None,
+) -> None:
+    """Put the same corpus and questions through what you would use instead, side by side."""
+    from evals.peers import run
+
+    chosen = tuple(filter(None, (name.strip() for name in systems.split(",")))) or run.systems()
+    rows: Rows = []
+    with _progress() as bar:
+        for folder in folders:
+            rows += asyncio.run(run.compare(folder, chosen, runs, _Bars(bar, folder.name)))
+    _finish("peers", rows, as_json=as_json, save=save)
+
+
+@app.command()
+def calibrate(
+    folders: FoldersArgument,
+    store: Annotated[bool, typer.Option("--store", help="Use what was fitted for your own index from now on.")] = False,
+    as_json: JsonOption = False,
+    save: SaveOption = None,
+) -> None:
+    """Fit when a question is not answered, and report what is refused on each data set."""
+    from core.abstention import BUILT_IN
+    from evals import calibration as evaluation
+
+    settings, datasets = _read(folders)
+    with _progress() as bar:
+        observed = {
+            dataset.name: asyncio.run(
+                evaluation.observe(
+                    dataset, [other for other in datasets if other is not dataset], settings, _Bars(bar, dataset.name)
+                )
+            )
+            for dataset in datasets
+        }
+    fitted = evaluation.fit(observed, ", ".join(observed))
+    rows: Rows = [
+        {"weights": name, **evaluation.row(each, observations, used)}
+        for name, used in (("in use", BUILT_IN), ("fitted", fitted))
+        for each, observations in observed.items()
+    ]
+    _finish("calibration", rows, as_json=as_json, save=save)
+    sys.stdout.write(fitted.to_json() + "\n")
+    if store:
+        evaluation.keep(settings, fitted)
+        sys.stderr.write("Stored with the index; `lorekeeper doctor` shows it.\n")
+
+
+@app.command()
+def report(
+    results: Annotated[Path, typer.Option(help="Where the runs were recorded.")] = Path("evals/results"),
+    page: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/benchmarks.md"),
+) -> None:
+    """Write a page with tables and pictures from recorded runs."""
+    from evals.report import write
+
+    for path in write(results, page, page.parent / "images" / "benchmarks"):
+        sys.stdout.write(f"{path}\n")
+
+
+def _one_by_one(
+    name: str,
+    evaluate: Callable[[Dataset, Settings, _Bars], Coroutine[Any, Any, dict[str, Any]]],
+    folders: Sequence[Path],
+    *,
+    as_json: bool,
+    save: Path | None,
+) -> None:
+    settings, datasets = _read(folders)
+    rows: Rows = []
+    with _progress() as bar:
         for dataset in datasets:
             rows.append(asyncio.run(evaluate(dataset, settings, _Bars(bar, dataset.name))))
-            if as_json:
-                sys.stdout.write(json.dumps(rows[-1]) + "\n")
-                sys.stdout.flush()
-    if not as_json:
+    _finish(name, rows, as_json=as_json, save=save)
+
+
+def _together(
+    name: str,
+    evaluate: Callable[[Sequence[Dataset], Settings, _Bars], Coroutine[Any, Any, Rows]],
+    folders: Sequence[Path],
+    *,
+    as_json: bool,
+    save: Path | None,
+) -> None:
+    settings, datasets = _read(folders)
+    with _progress() as bar:
+        rows = asyncio.run(evaluate(datasets, settings, _Bars(bar, name)))
+    _finish(name, rows, as_json=as_json, save=save)
+
+
+def _read(folders: Sequence[Path]) -> tuple[Settings, list[Dataset]]:
+    from evals.datasets import read_dataset
+
+    settings = load()
+    configure(settings.log.model_copy(update={"level": "warning"}))
+    return settings, [read_dataset(folder) for folder in folders]
+
+
+def _finish(name: str, rows: Rows, *, as_json: bool, save: Path | None) -> None:
+    if as_json:
+        sys.stdout.write("".join(json.dumps(row) + "\n" for row in rows))
+    elif rows:
         _print_table(rows)
+    if save is not None:
+        from evals import record
+
+        record.save(record.recorded(name, sys.argv, rows), save)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        yield bar
+
+
+def _size(text: str) -> int:
+    try:
+        size = int(text)
+    except ValueError:
+        size = 0
+    if size < 1:
+        raise typer.BadParameter(f"{text!r} is not a number of chunks", param_hint="--sizes")
+    return size
 
 
 class _Bars:
@@ -112,10 +261,23 @@ class _Bars:
         self._progress.update(self._tasks[stage], completed=done)
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
+def _print_table(rows: Rows) -> None:
+    """Rows as columns where there are few of them: a terminal is narrow. Curves are for pictures and left out."""
+    keys = [key for key in rows[0] if not isinstance(rows[0][key], (list, dict))]
     table = Table(box=None)
-    for key in rows[0]:
-        table.add_column(key, justify="left" if key == "dataset" else "right")
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+    if len(rows) < FEW_ROWS:
+        table.add_column("")
+        for row in rows:
+            table.add_column(str(row[keys[0]]), justify="right")
+        for key in keys[1:]:
+            table.add_row(key, *(_shown(row.get(key)) for row in rows))
+    else:
+        for key in keys:
+            table.add_column(key, justify="left" if key == keys[0] else "right")
+        for row in rows:
+            table.add_row(*(_shown(row.get(key)) for key in keys))
     Console().print(table)
+
+
+def _shown(value: object) -> str:
+    return "–" if value is None else str(value)

@@ -11,6 +11,21 @@ from typing import Any
 from core.errors import InvalidRequest
 from core.types import Turn
 
+# Where the public sets come from that the figures in docs/benchmarks.md were measured on.
+PUBLIC = {
+    "wixqa160": "huggingface.co/datasets/Wix/WixQA (MIT; 160 questions and their articles)",
+    "contoso_hr_pages": "github.com/Azure-Samples/azure-search-openai-demo, folder data (MIT; one document for each page)",
+    "workarena_kb": "github.com/ServiceNow/WorkArena, the knowledge base (Apache-2.0)",
+    "clapnq_dev": "github.com/primeqa/clapnq, the annotated dev set (Apache-2.0, text CC BY-SA)",
+    "squad2_a": "rajpurkar.github.io/SQuAD-explorer, the first articles of the dev set 2.0 (CC BY-SA 4.0)",
+    "scifact_dev": "huggingface.co/datasets/BeIR/scifact (CC BY 4.0; the test questions)",
+    "mtrag_clapnq": "github.com/IBM/mt-rag-benchmark, domain clapnq (Apache-2.0)",
+}
+FORM = (
+    "Write it as corpus.jsonl (doc_id, title, text on each line) and questions.jsonl (qid, question, history, "
+    "gold_doc_ids, answers, answerable)."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class CorpusDocument:
@@ -42,6 +57,8 @@ class Dataset:
 
 def read_dataset(folder: Path) -> Dataset:
     """Raises `InvalidRequest` when the folder is not such a data set, with the line that is wrong."""
+    if not folder.is_dir() and (source := PUBLIC.get(folder.name)) is not None:
+        raise InvalidRequest(f"{folder} is not there. {folder.name} can be had from {source}. {FORM}")
     if not folder.is_dir():
         raise InvalidRequest(f"{folder} is not a folder. A data set is a folder with corpus.jsonl and questions.jsonl.")
     documents = tuple(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -263,17 +263,30 @@ class Pipeline:
             (prepared.document.title, chunk) for prepared, chunks in zip(batch, new, strict=True) for chunk in chunks
         ]
         rows, headings = chunk_vectors(self._embed, titled)
-        start = 0
+        self._write_vectors(batch, new, rows, headings)
         for prepared, chunks in zip(batch, new, strict=True):
             document = prepared.document
-            own = {chunk.id: headings[chunk.id] for chunk in chunks if chunk.id in headings}
-            self._vectors.upsert(document.namespace, document.readers, chunks, rows[start : start + len(chunks)], own)
-            start += len(chunks)
             self._store.publish(document, prepared.sections, prepared.chunks)
             self._begun.discard((document.namespace, document.source))
             self._discard_file(prepared.old_sha256)
             log.info("indexed", document=document.id, chunks=document.chunks, embedded=len(chunks))
             yield DocumentChange(prepared.kind, prepared.name, document, " ".join(document.losses) or None)
+
+    def _write_vectors(
+        self, batch: Sequence[Prepared], new: Sequence[list[Chunk]], rows: Vectors, headings: Mapping[str, Vectors]
+    ) -> None:
+        """All documents with the same readers in one write: a write costs more than what it writes."""
+        places: dict[tuple[str, frozenset[str]], list[int]] = {}
+        start = 0
+        for prepared, chunks in zip(batch, new, strict=True):
+            document = prepared.document
+            places.setdefault((document.namespace, document.readers), []).extend(range(start, start + len(chunks)))
+            start += len(chunks)
+        every = [chunk for chunks in new for chunk in chunks]
+        for (namespace, readers), indexes in places.items():
+            chunks = [every[index] for index in indexes]
+            own = {chunk.id: headings[chunk.id] for chunk in chunks if chunk.id in headings}
+            self._vectors.upsert(namespace, readers, chunks, rows[indexes], own)
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
         rows = []

@@ -23,5 +23,7 @@ def chunk_vectors(
     places = {chunk.id: prefix(title, chunk.headings) for title, chunk in titled}
     rows = embed([places[chunk.id] + chunk.text for _, chunk in titled])
     opening = [chunk.id for _, chunk in titled if chunk.opens and places[chunk.id]]
-    headings = embed([places[chunk_id].strip() for chunk_id in opening])
-    return rows, dict(zip(opening, headings, strict=True))
+    # Many documents share a title: the pages of one, or parts of an article.
+    texts = list(dict.fromkeys(places[chunk_id].strip() for chunk_id in opening))
+    headings = dict(zip(texts, embed(texts), strict=True))
+    return rows, {chunk_id: headings[places[chunk_id].strip()] for chunk_id in opening}

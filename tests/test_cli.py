@@ -97,11 +97,18 @@ def test_a_database_that_is_down_is_an_error_without_its_password(tmp_path: Path
     assert "Traceback" not in done.err
 
 
+def test_the_doctor_tells_when_a_question_is_not_answered(tmp_path: Path) -> None:
+    (line,) = [line for line in place(tmp_path).run("doctor").out.splitlines() if "no-answer" in line]
+    assert "answers from a confidence of 0.5; fitted on the evaluation data" in line
+    chosen = place(tmp_path, LOREKEEPER_RETRIEVAL__MIN_CONFIDENCE="0.3").run("doctor").out
+    assert "answers from a confidence of 0.3, set by retrieval.min_confidence" in chosen
+
+
 def test_the_doctor_has_a_line_for_everything_and_tells_no_secret(tmp_path: Path) -> None:
     done = place(tmp_path, **SECRETS).run("doctor")
     lines = {line[10:].split(":")[0]: line for line in done.out.splitlines()}
     assert set(lines) == {
-        "settings", "data folder", "embedding", "gateway", "database", "index", "model", "disk", "slack bot",
+        "settings", "data folder", "embedding", "gateway", "no-answer", "database", "index", "model", "disk", "slack bot",
         "slack events", "discord bot",
     }  # fmt: skip
     assert "Slack cannot be reached" in lines["slack bot"]

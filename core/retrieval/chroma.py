@@ -46,6 +46,7 @@ class ChromaIndex:
         self._client = client
         self._sessions = sessions
         self._identity = identity
+        self.heading_factor = HEADING_FACTOR
         self._reopen = reopen
         self._collections: dict[str, Any] = {}
         self._lock = threading.Lock()
@@ -86,7 +87,7 @@ class ChromaIndex:
             cosines = self._nearest(vector, scope, "", limit)
             headings = self._nearest(vector, scope, HEADINGS, limit)
         for chunk_id, cosine in _telling(headings).items():
-            cosines[chunk_id] = max(cosines.get(chunk_id, -1.0), HEADING_FACTOR * cosine)
+            cosines[chunk_id] = max(cosines.get(chunk_id, -1.0), self.heading_factor * cosine)
         hits = [Hit(chunk_id, score) for chunk_id, score in cosines.items()]
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))[:limit]
 

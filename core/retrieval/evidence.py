@@ -6,12 +6,14 @@ from collections.abc import Sequence
 
 from core.abstention import coverage
 from core.ports import Embedder
-from core.sentences import quotable
-from core.store.words import known_stems
+from core.sentences import quotable, sharing_most
+from core.text import known_terms
 from core.types import Passage, Retrieval, Signals
 
 # The passages whose words, and whose sentences, are looked at.
 WORDS_OF, SENTENCES_OF = 5, 3
+# Sentences that are embedded; with all of them, the signal told apart no better.
+EMBEDDED = 8
 
 
 class PassageEvidence:
@@ -31,13 +33,14 @@ class PassageEvidence:
         )
 
     def _top_sentence(self, query: str, passages: Sequence[Passage]) -> float:
-        sentences = list(dict.fromkeys(text for passage in passages for text in quotable(passage.text)))
-        if not sentences:
+        every = list(dict.fromkeys(text for passage in passages for text in quotable(passage.text)))
+        if not every:
             return 0.0
+        sentences = sharing_most(query, every, EMBEDDED)
         return float((self._embedder.embed(sentences) @ self._embedder.embed_queries([query])[0]).max())
 
 
 def _stems(passage: Passage) -> frozenset[str]:
-    return frozenset(known_stems(f"{passage.title} {' '.join(passage.headings)}")) | frozenset(
-        known_stems(passage.text)
+    return frozenset(known_terms(f"{passage.title} {' '.join(passage.headings)}")) | frozenset(
+        known_terms(passage.text)
     )

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from core.store.words import known_stems
+from core.text import known_terms
 from core.types import Hit
 
 T = TypeVar("T")
@@ -61,7 +61,7 @@ def without_near_duplicates(items: Sequence[T], text_of: Callable[[T], str], thr
 
 
 def _shingles(text: str) -> frozenset[tuple[str, ...]]:
-    words = known_stems(text)
+    words = known_terms(text)
     return frozenset(words[start : start + SHINGLE] for start in range(max(1, len(words) - SHINGLE + 1)))
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from core.ports import LexicalIndex, Reranker, VectorIndex, Vectors
 from core.retrieval.embed.batching import QueryBatcher
 from core.retrieval.fuse import fuse, without_near_duplicates
-from core.retrieval.rescore import inverse_document_frequency, rescored
+from core.retrieval.rescore import WEIGHTS, Weights, inverse_document_frequency, rescored
 from core.settings import Retrieval as RetrievalSettings
 from core.store.documents import DocumentStore
 from core.store.words import MAX_QUERY_STEMS, query_stems
@@ -25,36 +25,30 @@ RERANKED = 3
 ATTEMPTS = 2
 
 
+@dataclass(frozen=True, slots=True)
 class HybridRetriever:
     """Implements `core.ports.Retriever`. The blocking work runs in threads."""
 
-    def __init__(
-        self,
-        batcher: QueryBatcher,
-        vectors: VectorIndex,
-        lexical: LexicalIndex,
-        store: DocumentStore,
-        settings: RetrievalSettings,
-        reranker: Reranker | None = None,
-    ) -> None:
-        self._batcher = batcher
-        self._vectors = vectors
-        self._lexical = lexical
-        self._store = store
-        self._settings = settings
-        self._reranker = reranker
+    batcher: QueryBatcher
+    vectors: VectorIndex
+    lexical: LexicalIndex
+    store: DocumentStore
+    settings: RetrievalSettings
+    reranker: Reranker | None = None
+    weights: Weights | None = WEIGHTS
+    """None: candidates stay as they were fused."""
 
     async def retrieve(self, query: str, scope: Scope, limit: int | None = None) -> Retrieval:
-        wanted = limit or self._settings.passages
+        wanted = limit or self.settings.passages
         stems = query_stems(query)[:MAX_QUERY_STEMS]
         words = asyncio.create_task(asyncio.to_thread(self._rarity, stems, scope.namespace))
-        vector = await self._batcher.embed(query)
+        vector = await self.batcher.embed(query)
         rarity = await words
-        candidates = max(self._settings.candidates, wanted)
+        candidates = max(self.settings.candidates, wanted)
         for _ in range(ATTEMPTS):
             dense, lexical = await asyncio.gather(
-                asyncio.to_thread(self._vectors.search, vector, scope, candidates),
-                asyncio.to_thread(self._lexical.search, query, scope, candidates),
+                asyncio.to_thread(self.vectors.search, vector, scope, candidates),
+                asyncio.to_thread(self.lexical.search, query, scope, candidates),
             )
             found = await asyncio.to_thread(self._complete, vector, scope, dense, lexical)
             if len(found) == len({hit.chunk_id for hit in (*dense, *lexical)}):
@@ -66,17 +60,17 @@ class HybridRetriever:
     def _rarity(self, stems: Sequence[str], namespace: str) -> dict[str, float]:
         if not stems:
             return {}
-        frequencies = self._lexical.document_frequency(stems, namespace)
-        return inverse_document_frequency(frequencies, self._store.count_chunks(namespace))
+        frequencies = self.lexical.document_frequency(stems, namespace)
+        return inverse_document_frequency(frequencies, self.store.count_chunks(namespace))
 
     def _complete(self, vector: Vectors, scope: Scope, dense: Sequence[Hit], lexical: Sequence[Hit]) -> list[Passage]:
         """Fused candidates as passages, best first. Chunks that the record no longer holds drop out here."""
         known = {hit.chunk_id for hit in dense}
         missing = [hit.chunk_id for hit in lexical if hit.chunk_id not in known]
-        cosines = self._vectors.similarities(vector, scope, missing)
+        cosines = self.vectors.similarities(vector, scope, missing)
         complete = [*dense, *(Hit(chunk_id, cosine) for chunk_id, cosine in cosines.items())]
-        fused = fuse(complete, lexical, self._settings.lexical_weight)
-        record = self._store.passages([row.chunk_id for row in fused], scope)
+        fused = fuse(complete, lexical, self.settings.lexical_weight)
+        record = self.store.passages([row.chunk_id for row in fused], scope)
         return [
             replace(record[row.chunk_id], score=row.score, dense=row.dense, lexical=row.lexical)
             for row in fused
@@ -86,11 +80,13 @@ class HybridRetriever:
     def _choose(
         self, query: str, stems: Sequence[str], rarity: Mapping[str, float], found: Sequence[Passage], wanted: int
     ) -> list[Passage]:
-        ranked = rescored(query, stems, rarity, found, self._settings.lexical_weight)
-        most = wanted if self._reranker is None else wanted * RERANKED
+        ranked = found
+        if self.weights is not None:
+            ranked = rescored(query, stems, rarity, found, self.settings.lexical_weight, self.weights)
+        most = wanted if self.reranker is None else wanted * RERANKED
         shortlist = without_near_duplicates(ranked, lambda passage: passage.text, NEAR_DUPLICATE, most)
-        if self._reranker is not None and shortlist:
-            scores = self._reranker.scores(query, [passage.text for passage in shortlist])
+        if self.reranker is not None and shortlist:
+            scores = self.reranker.scores(query, [passage.text for passage in shortlist])
             pairs = sorted(zip(scores, shortlist, strict=True), key=lambda pair: -pair[0])
             shortlist = [replace(passage, score=score) for score, passage in pairs]
         return shortlist[:wanted]

@@ -14,23 +14,35 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from core.store.words import COLUMN_WEIGHTS, known_stems
+from core.store.words import COLUMN_WEIGHTS
+from core.text import known_terms
 from core.types import Passage
 
 # Robertson and Zaragoza (2009) with the constants that Anserini uses for passages: repetition and length matter less.
 K1, B = 0.9, 0.4
-# What a passage gains that holds all of the question's word pairs, side by side or within a few words: the ordered and
-# the unordered window of the sequential dependence model (Metzler and Croft, 2005).
-ADJACENT, NEAR = 0.03, 0.03
 WINDOW = 8
-# A claim, a title or keywords name what is looked for; a question paraphrases it.
-STATEMENT_FACTOR = 1.8
 _ASKS = re.compile(
     r"(how|what|which|who|whom|whose|when|where|why|is|are|was|were|am|do|does|did|can|could|may|must|should|will|would"
     r"|has|have|had)\b",
     re.IGNORECASE,
 )
 _PERSON = re.compile(r"\b(i|i['’]?m|i['’]ve|me|my|mine|we|our|us|you|your|please)\b", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """What makes a score, beside the share of words."""
+
+    adjacent: float = 0.03
+    """What a passage gains that holds all of the question's word pairs side by side: the ordered window of the sequential
+    dependence model (Metzler and Croft, 2005)."""
+    near: float = 0.03
+    """The same within `WINDOW` words, in any order: its unordered window."""
+    statement: float = 1.8
+    """How much more words count in a claim, a title or keywords, which name what a question would paraphrase."""
+
+
+WEIGHTS = Weights()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +63,28 @@ def is_statement(query: str) -> bool:
 
 
 def rescored(
-    query: str, stems: Sequence[str], rarity: Mapping[str, float], passages: Sequence[Passage], lexical_weight: float
+    query: str,
+    stems: Sequence[str],
+    rarity: Mapping[str, float],
+    passages: Sequence[Passage],
+    lexical_weight: float,
+    weights: Weights = WEIGHTS,
 ) -> list[Passage]:
     """The passages by their new scores, best first.
 
     `stems` are the query's, in its order, and `rarity` their inverse document frequencies; those without are ignored.
     """
     asked = [stem for stem in stems if rarity.get(stem, 0.0) > 0]
-    weight = min(1.0, lexical_weight * (STATEMENT_FACTOR if is_statement(query) else 1.0))
+    weight = min(1.0, lexical_weight * (weights.statement if is_statement(query) else 1.0))
     read = [_read(passage, frozenset(asked)) for passage in passages]
     words = _bm25(read, rarity)
     best = max(words, default=0.0) or 1.0
     rows = [
         replace(
             passage,
-            score=(1 - weight) * (passage.dense or 0.0) + weight * score / best + _together(each, asked, rarity),
+            score=(1 - weight) * (passage.dense or 0.0)
+            + weight * score / best
+            + _together(each, asked, rarity, weights),
             lexical=score or None,
         )
         for passage, each, score in zip(passages, read, words, strict=True)
@@ -87,7 +106,7 @@ def _read(passage: Passage, asked: frozenset[str]) -> _Words:
         (" ".join(passage.headings), COLUMN_WEIGHTS.headings),
         (passage.text, COLUMN_WEIGHTS.body),
     ):
-        stems = known_stems(text)
+        stems = known_terms(text)
         for place, stem in enumerate(stems, start=length):
             if stem in asked:
                 counts[stem] = counts.get(stem, 0.0) + weight
@@ -105,7 +124,7 @@ def _bm25(read: Sequence[_Words], rarity: Mapping[str, float]) -> list[float]:
     return scores
 
 
-def _together(words: _Words, asked: Sequence[str], rarity: Mapping[str, float]) -> float:
+def _together(words: _Words, asked: Sequence[str], rarity: Mapping[str, float], weights: Weights) -> float:
     """How many of the question's neighbouring words are neighbours here, too; a pair is as rare as its commoner word."""
     total = gained = 0.0
     for first, second in pairwise(asked):
@@ -113,5 +132,5 @@ def _together(words: _Words, asked: Sequence[str], rarity: Mapping[str, float]) 
         total += rare
         if first in words.places and second in words.places:
             gaps = [after - before for before in words.places[first] for after in words.places[second]]
-            gained += rare * (ADJACENT * (1 in gaps) + NEAR * (min(map(abs, gaps)) <= WINDOW))
+            gained += rare * (weights.adjacent * (1 in gaps) + weights.near * (min(map(abs, gaps)) <= WINDOW))
     return gained / total if total else 0.0

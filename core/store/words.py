@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Protocol
 
 from sqlalchemy.engine import Connection
@@ -70,12 +69,6 @@ class WordIndex(Protocol):
 def stems(text: str) -> list[str]:
     """The index terms of a text."""
     return [stem[:MAX_STEM_LENGTH] for stem in analyze(text) if stem]
-
-
-@lru_cache(maxsize=4096)
-def known_stems(text: str) -> tuple[str, ...]:
-    """The index terms of a text that is read with every similar question. About 3 KB for each passage remembered."""
-    return tuple(stems(text))
 
 
 def words_of(key: int, document_id: str, title: str, headings: Sequence[str], text: str) -> ChunkWords:

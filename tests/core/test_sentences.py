@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.sentences import quotable, sentences, unmarked
+from core.sentences import quotable, sentences, sharing_most, unmarked
 
 
 @pytest.mark.parametrize(
@@ -50,9 +50,20 @@ class TestQuotable:
     def test_a_lead_in_keeps_the_sentence_that_follows(self) -> None:
         assert quotable("Please note:\n\nLeave expires after a year.") == ["Please note: Leave expires after a year."]
 
-    def test_a_table_row_is_read_without_its_lines_and_its_header_is_none(self) -> None:
+    def test_a_pointer_to_other_pages_answers_nothing(self) -> None:
+        text = "Leave accrues monthly.\n\nSee also: the page about sabbaticals.\n\n- Read more about annual leave here"
+        assert quotable(text) == ["Leave accrues monthly."]
+
+    def test_a_row_without_a_header_is_its_cells(self) -> None:
+        assert quotable("| Annual leave | 13 days |\n") == ["Annual leave – 13 days"]
+
+    def test_each_cell_of_a_row_has_the_name_of_its_column_and_empty_ones_are_left_out(self) -> None:
+        text = "| Plan | Fee | Term | |\n|---|---|---|---|\n| Standard plan | 17 USD | | yes |\n\nAll plans renew.\n"
+        assert quotable(text) == ["Standard plan – Fee: 17 USD – yes", "All plans renew."]
+
+    def test_a_table_row_is_read_with_its_columns_and_its_header_is_none(self) -> None:
         text = "| Kind | Days |\n| --- | --- |\n| Annual leave | 13 days |\n"
-        assert quotable(text) == ["Annual leave – 13 days"]
+        assert quotable(text) == ["Annual leave – Days: 13 days"]
 
     def test_headings_rules_and_lone_lead_ins_are_left_out(self) -> None:
         assert quotable("# Annual leave policy\n\nFor more, see the following:\n\n| --- | --- |\n") == []
@@ -71,3 +82,17 @@ class TestQuotable:
 )
 def test_marks_of_the_document_itself_are_none_of_ours(text: str, expected: str) -> None:
     assert unmarked(text) == expected
+
+
+class TestSharingMost:
+    TEXTS = ("Travel is paid.", "Annual leave accrues.", "Leave.", "Annual leave accrues monthly.", "Ask us.")
+
+    def test_those_with_most_of_the_words_stay_in_their_order(self) -> None:
+        found = sharing_most("How does annual leave accrue monthly?", self.TEXTS, 3)
+        assert found == ["Annual leave accrues.", "Leave.", "Annual leave accrues monthly."]
+
+    def test_of_equals_the_earlier_stay(self) -> None:
+        assert sharing_most("blockchain", self.TEXTS, 2) == ["Travel is paid.", "Annual leave accrues."]
+
+    def test_few_are_all_kept(self) -> None:
+        assert sharing_most("blockchain", self.TEXTS, 5) == list(self.TEXTS)

@@ -6,14 +6,15 @@ import random
 
 import pytest
 
+from core.abstention import SIGNALS, Calibration
 from core.types import Signals
-from evals.calibration import REFUSED, Kind, Model, Observation, fit, row
+from evals.calibration import REFUSED, Kind, Observation, fit, row
 
 
 def observations(kind: Kind, centre: float, count: int = 300, seed: int = 1) -> list[Observation]:
     chance = random.Random(seed)
     return [
-        Observation(kind, Signals(*(min(1.0, max(0.0, chance.gauss(centre, 0.1))) for _ in range(3))))
+        Observation(kind, Signals(*(min(1.0, max(0.0, chance.gauss(centre, 0.1))) for _ in SIGNALS)))
         for _ in range(count)
     ]
 
@@ -41,7 +42,7 @@ def test_the_threshold_refuses_the_agreed_share_of_answerable_questions(observed
 
 def test_a_row_counts_each_kind_and_says_none_for_those_that_are_missing() -> None:
     rows = [Observation(Kind.ANSWERABLE, Signals(0.9, 0.9, 0.9)), Observation(Kind.OFF_TOPIC, Signals())]
-    assert row("name", rows, Model(-1.0, (1.0, 1.0, 1.0))) == {
+    assert row("name", rows, Calibration(-1.0, (1.0, 1.0, 1.0))) == {
         "dataset": "name",
         "answerable": 1,
         "unanswerable": 0,
@@ -49,4 +50,21 @@ def test_a_row_counts_each_kind_and_says_none_for_those_that_are_missing() -> No
         "answerable_refused": 0.0,
         "unanswerable_refused": None,
         "off_topic_refused": 1.0,
+        "precision": None,
+        "recall": None,
+        "threshold": 0.5,
+        "curve": [],
     }
+
+
+def test_the_curve_goes_from_the_surest_refusals_to_all_of_them() -> None:
+    used = Calibration(-3.0, (6.0, 0.0, 0.0))
+    good = [Observation(Kind.ANSWERABLE, Signals(value)) for value in (0.4, 0.6, 0.7, 0.8)]
+    bad = [Observation(Kind.UNANSWERABLE, Signals(value)) for value in (0.1, 0.2, 0.3, 0.75)]
+    found = row("name", [*good, *bad], used)
+    assert (found["precision"], found["recall"]) == (0.75, 0.75)
+    assert found["curve"][0][1:] == [1.0, 0.25]
+    assert found["curve"][-1][1:] == [0.5, 1.0]
+    recalls = [recall for _, _, recall in found["curve"]]
+    assert recalls == sorted(recalls)
+    assert [1.0, 0.75] in [point[1:] for point in found["curve"]]

@@ -50,8 +50,8 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def evaluate(what: str, *folders: Path, **environment: str) -> list[dict[str, object]]:
-    command = [sys.executable, "-m", "core.cli", "eval", what, *map(str, folders), "--json"]
+def evaluate(what: str, *arguments: Path | str, **environment: str) -> list[dict[str, object]]:
+    command = [sys.executable, "-m", "core.cli", "eval", what, *map(str, arguments), "--json"]
     done = subprocess.run(
         command, check=True, capture_output=True, text=True, timeout=120, env=os.environ | environment
     )
@@ -65,7 +65,7 @@ def test_retrieval_prints_one_row_with_the_agreed_keys_for_each_data_set(folder:
     assert first["ndcg@10"] == first["hit@3"] == 1.0
 
 
-def test_calibration_reports_what_is_refused_and_the_fitted_weights(folder: Path) -> None:
+def test_calibrate_reports_what_is_refused_and_stores_what_was_fitted(folder: Path, tmp_path: Path) -> None:
     other = folder.parent / "other"
     other.mkdir()
     (other / "corpus.jsonl").write_text(
@@ -74,7 +74,8 @@ def test_calibration_reports_what_is_refused_and_the_fitted_weights(folder: Path
     (other / "questions.jsonl").write_text(
         json.dumps({"qid": "x", "question": "How is bread baked?", "gold_doc_ids": ["x"]}) + "\n"
     )
-    *rows, fitted = evaluate("calibration", folder, other)
+    data = str(tmp_path / "own")
+    *rows, fitted = evaluate("calibrate", folder, other, "--store", LOREKEEPER_DATA_DIR=data)
     assert [(row["weights"], row["dataset"]) for row in rows] == [
         ("in use", "tiny"),
         ("in use", "other"),
@@ -85,7 +86,43 @@ def test_calibration_reports_what_is_refused_and_the_fitted_weights(folder: Path
     # Without its history, the follow-up asks nothing.
     assert rows[0]["answerable_refused"] == 0.333
     assert rows[0]["off_topic_refused"] == 1.0
-    assert set(fitted) == {"bias", "weights"}
+    assert set(fitted) == {"bias", "weights", "fitted_on"}
+    command = [sys.executable, "-m", "core.cli", "doctor"]
+    doctor = subprocess.run(
+        command, capture_output=True, text=True, check=True, timeout=60, env=os.environ | {"LOREKEEPER_DATA_DIR": data}
+    )
+    assert "fitted on tiny, other" in doctor.stdout
+
+
+def test_answers_prints_one_row_with_the_agreed_keys(folder: Path) -> None:
+    (row,) = evaluate("answers", folder)
+    assert set(row) == {
+        *("dataset", "generator", "questions", "answered", "abstained", "answer_precision", "abstention_precision"),
+        *("abstention_recall", "citation_precision", "citation_recall", "token_f1", "latency_ms_p50", "latency_ms_p95"),
+    }
+    assert (row["questions"], row["generator"], row["citation_precision"]) == (4, "extractive", 1.0)
+
+
+def test_each_idea_is_left_out_in_turn(folder: Path) -> None:
+    rows = evaluate("ablation", folder)
+    assert rows[0]["variant"] == "as shipped"
+    assert {row["variant"] for row in rows} > {"meaning only", "words only", "without vectors of headings"}
+    assert all(row["tiny"] == row["mean"] for row in rows)
+
+
+def test_a_run_is_recorded_and_made_a_page(folder: Path, tmp_path: Path) -> None:
+    evaluate("retrieval", folder, "--save", tmp_path / "results")
+    (recorded,) = (tmp_path / "results").iterdir()
+    assert json.loads(recorded.read_text())["command"].startswith("lorekeeper eval retrieval")
+    page = tmp_path / "docs" / "benchmarks.md"
+    command = [sys.executable, "-m", "core.cli", "eval", "report"]
+    subprocess.run([*command, "--results", tmp_path / "results", "--page", page], check=True, timeout=60)
+    assert "tiny" in page.read_text()
+
+
+def test_a_public_data_set_that_is_not_there_is_named_with_its_source(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match=r"squad2_a can be had from rajpurkar\.github\.io.*corpus\.jsonl"):
+        read_dataset(tmp_path / "squad2_a")
 
 
 def test_serving_measures_whole_processes(folder: Path) -> None:

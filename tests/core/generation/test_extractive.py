@@ -82,3 +82,16 @@ async def test_what_a_document_says_of_answers_is_not_our_answer() -> None:
     grounded = ground(text, [passage(said)])
     assert grounded.text == f"{said.replace('[2]', '(2)')} [1]"
     assert grounded.citations[0].quote == said
+
+
+async def test_what_goes_on_beside_the_best_sentence_is_quoted_before_as_good_a_one_elsewhere() -> None:
+    here = passage("Annual leave accrues monthly. Unused annual leave is paid out.")
+    there = passage("Unused annual leave is carried over.")
+    text = await answer("annual leave accrues monthly unused", here, there)
+    assert text.startswith("Annual leave accrues monthly. [1]\n\nUnused annual leave is paid out. [1]")
+
+
+async def test_a_long_passage_is_searched_to_its_end() -> None:
+    filler = " ".join(f"Rule number {number} is about travel." for number in range(40))
+    text = await answer("How does annual leave accrue?", passage(f"{filler} Annual leave accrues monthly."))
+    assert text.startswith("Annual leave accrues monthly. [1]")

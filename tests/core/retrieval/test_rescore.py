@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from core.retrieval.rescore import ADJACENT, NEAR, inverse_document_frequency, is_statement, rescored
+from core.retrieval.rescore import WEIGHTS, Weights, inverse_document_frequency, is_statement, rescored
 from core.store.words import query_stems
 from core.types import Passage
 
@@ -43,7 +43,7 @@ def test_words_that_stand_together_as_in_the_question_count_more() -> None:
     stems = ["annual", "leav"]
     best, other = rescored("annual leave?", stems, dict.fromkeys(stems, 2.0), [apart, together], 0.2)
     assert (best.chunk_id, other.chunk_id) == ("b", "a")
-    assert best.score - other.score == pytest.approx(ADJACENT + NEAR, abs=0.005)
+    assert best.score - other.score == pytest.approx(WEIGHTS.adjacent + WEIGHTS.near, abs=0.005)
 
 
 def test_near_but_in_another_order_counts_half() -> None:
@@ -52,7 +52,7 @@ def test_near_but_in_another_order_counts_half() -> None:
     far = passage("b", "Leave. " + "Other things. " * 8 + "Annual.")
     best, other = rescored("annual leave?", stems, dict.fromkeys(stems, 2.0), [far, near], 0.2)
     assert best.chunk_id == "a"
-    assert best.score - other.score == pytest.approx(NEAR, abs=0.005)
+    assert best.score - other.score == pytest.approx(WEIGHTS.near, abs=0.005)
 
 
 def test_title_and_keywords_are_read_too() -> None:
@@ -66,6 +66,13 @@ def test_a_statement_is_matched_more_by_its_words_than_a_question() -> None:
     near, literal = passage("a", "Holidays are earned.", 0.75), passage("b", "Vacation accrues monthly.", 0.4)
     assert order("How is vacation accrued monthly?", near, literal)[0] == "a"
     assert order("Vacation accrues monthly", near, literal)[0] == "b"
+
+
+def test_each_weight_can_be_left_out() -> None:
+    found = passage("a", "Annual leave accrues.", 0.5)
+    stems, rarity = ["annual", "leav"], {"annual": 1.0, "leav": 1.0}
+    (plain,) = rescored("annual leave", stems, rarity, [found], 0.2, Weights(adjacent=0, near=0, statement=1))
+    assert plain.score == pytest.approx(0.8 * 0.5 + 0.2)
 
 
 @pytest.mark.parametrize(
