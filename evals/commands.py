@@ -42,11 +42,24 @@ FEW_ROWS = 8
 
 
 @app.command()
-def retrieval(folders: FoldersArgument, as_json: JsonOption = False, save: SaveOption = None) -> None:
+def retrieval(
+    folders: FoldersArgument,
+    queries: Annotated[
+        str, typer.Option(help="Of follow-ups: asked (with their history), alone, rewritten.")
+    ] = "asked",
+    as_json: JsonOption = False,
+    save: SaveOption = None,
+) -> None:
     """Index each corpus apart from your own documents, ask its questions, and report how well passages were found."""
-    from evals.retrieval import evaluate
+    from evals.retrieval import Queries, evaluate
 
-    _one_by_one("retrieval", evaluate, folders, as_json=as_json, save=save)
+    if queries not in set(Queries):
+        raise typer.BadParameter(f"{queries!r} is none of {', '.join(Queries)}", param_hint="--queries")
+
+    def measured(dataset: Dataset, settings: Settings, report: _Bars) -> Coroutine[Any, Any, dict[str, Any]]:
+        return evaluate(dataset, settings, report, Queries(queries))
+
+    _one_by_one("retrieval", measured, folders, as_json=as_json, save=save)
 
 
 @app.command()

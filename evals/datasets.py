@@ -46,6 +46,8 @@ class EvalQuestion:
     gold: frozenset[str]
     answers: tuple[str, ...]
     answerable: bool | None
+    rewrite: str = ""
+    """A person's rewriting of a follow-up as a question that stands alone, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ def read_dataset(folder: Path) -> Dataset:
             gold=frozenset(map(str, row.get("gold_doc_ids") or ())),
             answers=tuple(row.get("answers") or ()),
             answerable=row.get("answerable"),
+            rewrite=str((row.get("meta") or {}).get("rewrite") or ""),
         )
         for row in _rows(folder / "questions.jsonl", ("qid", "question"))
     )

@@ -12,6 +12,7 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
 from statistics import fmean
 from tempfile import TemporaryDirectory
@@ -44,8 +45,28 @@ class Found:
     milliseconds: float
 
 
-async def evaluate(dataset: Dataset, settings: Settings, report: Report) -> dict[str, Any]:
+class Queries(StrEnum):
+    """What is searched for where a question has a history."""
+
+    ASKED = "asked"
+    """The question with its history, as the product does."""
+    ALONE = "alone"
+    """The last question without its history."""
+    REWRITTEN = "rewritten"
+    """A person's rewriting, where the data set has one."""
+
+    def of(self, question: EvalQuestion) -> EvalQuestion:
+        if self is Queries.ASKED:
+            return question
+        text = question.rewrite if self is Queries.REWRITTEN and question.rewrite else question.text
+        return replace(question, text=text, history=())
+
+
+async def evaluate(
+    dataset: Dataset, settings: Settings, report: Report, queries: Queries = Queries.ASKED
+) -> dict[str, Any]:
     """One row of figures; the keys are those of `lorekeeper eval retrieval --json`."""
+    dataset = replace(dataset, questions=tuple(map(queries.of, dataset.questions)))
     with TemporaryDirectory(prefix="lorekeeper-eval-") as folder:
         application = await asyncio.to_thread(open_application, apart(settings, Path(folder)), "lorekeeper eval")
         try:
@@ -53,7 +74,7 @@ async def evaluate(dataset: Dataset, settings: Settings, report: Report) -> dict
             found = await search(application, dataset, report)
         finally:
             application.close()
-    return _row(dataset, found, chunks, seconds)
+    return {**_row(dataset, found, chunks, seconds), "queries": queries.value}
 
 
 def apart(settings: Settings, folder: Path) -> Settings:

@@ -6,16 +6,19 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.errors import InvalidRequest
-from evals.datasets import read_dataset
+from core.types import Turn
+from evals.datasets import EvalQuestion, read_dataset
+from evals.retrieval import Queries
 
 KEYS = [
     *("dataset", "documents", "chunks", "questions", "ndcg@10", "recall@5", "mrr@10", "hit@3"),
-    *("ingest_seconds", "documents_per_second", "query_ms_p50", "query_ms_p95", "rss_mb"),
+    *("ingest_seconds", "documents_per_second", "query_ms_p50", "query_ms_p95", "rss_mb", "queries"),
 ]
 CORPUS = [
     {"doc_id": "a", "title": "Leave", "text": "You accrue 13 days of annual leave per year.", "url": None, "meta": {}},
@@ -63,6 +66,24 @@ def test_retrieval_prints_one_row_with_the_agreed_keys_for_each_data_set(folder:
     assert list(first) == list(second) == KEYS
     assert (first["dataset"], first["documents"], first["questions"]) == ("tiny", 3, 3)
     assert first["ndcg@10"] == first["hit@3"] == 1.0
+
+
+def test_follow_ups_can_be_asked_alone_or_as_people_rewrote_them() -> None:
+    history = (Turn("user", "May I travel to conferences?"),)
+    question = EvalQuestion("1", "Who approves it?", history, frozenset({"b"}), (), None, "Who approves travel?")
+    assert Queries.ASKED.of(question) == question
+    assert (Queries.ALONE.of(question).text, Queries.ALONE.of(question).history) == ("Who approves it?", ())
+    assert (Queries.REWRITTEN.of(question).text, Queries.REWRITTEN.of(question).history) == ("Who approves travel?", ())
+    assert Queries.REWRITTEN.of(replace(question, rewrite="")).text == "Who approves it?"
+
+
+def test_a_rewriting_is_what_is_searched_for(folder: Path) -> None:
+    asked = {"qid": "1", "question": "Days of annual leave?", "gold_doc_ids": ["b"]}
+    (folder / "questions.jsonl").write_text(json.dumps({**asked, "meta": {"rewrite": "Who approves travel?"}}) + "\n")
+    (alone,) = evaluate("retrieval", folder, "--queries", "alone")
+    (rewritten,) = evaluate("retrieval", folder, "--queries", "rewritten")
+    assert (alone["mrr@10"], rewritten["mrr@10"]) == (0.5, 1.0)
+    assert (alone["queries"], rewritten["queries"]) == ("alone", "rewritten")
 
 
 def test_calibrate_reports_what_is_refused_and_stores_what_was_fitted(folder: Path, tmp_path: Path) -> None:
