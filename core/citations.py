@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from core.prompts import NO_ANSWER
 from core.sentences import sentences, spans
-from core.text import analyze
+from core.text import analyze, known_terms
 from core.types import Citation, Passage
 
 LONGEST_QUOTE = 300
@@ -24,6 +25,8 @@ SUPPORT_UNCITED = 0.7
 _MARK = re.compile(r"\s*[\[【]\s*(\d{1,3}(?:\s*[-–,;、]\s*\d{1,3})*)\s*[\]】](?!\()")
 _RANGE = re.compile(r"(\d+)\s*[-–]\s*(\d+)")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_LIST_NUMBER = re.compile(r"(?m)^\s*\(?\d{1,3}[.)]\s")
+_THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
 _FENCE = re.compile(r"^\s*(```|~~~)")
 _NO_ANSWER = re.compile(
     r"\b(?:i|we)\s+(?:could not|couldn't|cannot|can't|can not|do not|don't|did not|didn't)\s+(?:find|answer|know)\b"
@@ -176,19 +179,23 @@ def _supporting(plain: str, terms: Collection[str], passages: Sequence[Passage])
 
 
 def _is_supported(plain: str, terms: Collection[str], passages: Sequence[Passage], share: float) -> bool:
-    text = "\n".join(
-        f"{passage.title}\n{' '.join(passage.headings)}\n{passage.context}\n{passage.text}" for passage in passages
-    )
-    if not _numbers(plain) <= _numbers(text):
+    texts = [
+        text
+        for passage in passages
+        for text in (passage.title, " ".join(passage.headings), passage.context, passage.text)
+    ]
+    figures = _numbers(plain)
+    if figures and not figures <= frozenset().union(*map(_numbers, texts)):
         return False
-    known = set(analyze(text))
+    known = frozenset().union(*map(known_terms, texts))
     return sum(term in known for term in terms) >= share * len(terms)
 
 
-def _numbers(text: str) -> set[str]:
+@lru_cache(maxsize=4096)
+def _numbers(text: str) -> frozenset[str]:
     """Figures, written one way: 1,000 and 1000 are the same; numbers of list items are none."""
-    body = re.sub(r"(?m)^\s*\(?\d{1,3}[.)]\s", "", text)
-    return {re.sub(r"(?<=\d),(?=\d{3}\b)", "", figure) for figure in _NUMBER.findall(body)}
+    body = _LIST_NUMBER.sub("", text)
+    return frozenset(_THOUSANDS.sub("", figure) for figure in _NUMBER.findall(body))
 
 
 def _overlap(wanted: Collection[str], piece: str) -> float:

@@ -28,7 +28,7 @@ def analyze(text: str) -> list[str]:
     return [term for word in content for term in _terms(word)]
 
 
-@lru_cache(maxsize=16_384)
+@lru_cache(maxsize=8192)
 def known_terms(text: str) -> tuple[str, ...]:
     """`analyze` for passages and sentences, which are read again with every similar question; about 2 KB for each."""
     return tuple(analyze(text))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from core.ports import LexicalIndex, Reranker, VectorIndex, Vectors
 from core.retrieval.embed.batching import QueryBatcher
-from core.retrieval.fuse import fuse, without_near_duplicates
+from core.retrieval.fuse import Fused, fuse, without_near_duplicates
 from core.retrieval.rescore import WEIGHTS, Weights, inverse_document_frequency, rescored
 from core.settings import Retrieval as RetrievalSettings
 from core.store.documents import DocumentStore
@@ -26,6 +26,15 @@ ATTEMPTS = 2
 
 
 @dataclass(frozen=True, slots=True)
+class _Words:
+    """What the word search knows of a query."""
+
+    stems: Sequence[str]
+    rarity: Mapping[str, float]
+    hits: Sequence[Hit]
+
+
+@dataclass(frozen=True, slots=True)
 class HybridRetriever:
     """Implements `core.ports.Retriever`. The blocking work runs in threads."""
 
@@ -40,53 +49,56 @@ class HybridRetriever:
 
     async def retrieve(self, query: str, scope: Scope, limit: int | None = None) -> Retrieval:
         wanted = limit or self.settings.passages
-        stems = query_stems(query)[:MAX_QUERY_STEMS]
-        words = asyncio.create_task(asyncio.to_thread(self._rarity, stems, scope.namespace))
-        vector = await self.batcher.embed(query)
-        rarity = await words
         candidates = max(self.settings.candidates, wanted)
+        vector = await self.batcher.embed(query)
+        found = Retrieval(query, ())
         for _ in range(ATTEMPTS):
-            dense, lexical = await asyncio.gather(
+            dense, words = await asyncio.gather(
                 asyncio.to_thread(self.vectors.search, vector, scope, candidates),
-                asyncio.to_thread(self.lexical.search, query, scope, candidates),
+                asyncio.to_thread(self._search_words, query, scope, candidates),
             )
-            found = await asyncio.to_thread(self._complete, vector, scope, dense, lexical)
-            if len(found) == len({hit.chunk_id for hit in (*dense, *lexical)}):
+            found, is_complete = await asyncio.to_thread(self._choose, query, vector, scope, dense, words, wanted)
+            if is_complete:
                 break
-        shortlist = found[: max(RESCORED, wanted)]
-        passages = await asyncio.to_thread(self._choose, query, stems, rarity, shortlist, wanted)
-        return Retrieval(query, tuple(passages), rarity)
+        return found
 
-    def _rarity(self, stems: Sequence[str], namespace: str) -> dict[str, float]:
+    def _search_words(self, query: str, scope: Scope, candidates: int) -> _Words:
+        stems = query_stems(query)[:MAX_QUERY_STEMS]
         if not stems:
-            return {}
-        frequencies = self.lexical.document_frequency(stems, namespace)
-        return inverse_document_frequency(frequencies, self.store.count_chunks(namespace))
-
-    def _complete(self, vector: Vectors, scope: Scope, dense: Sequence[Hit], lexical: Sequence[Hit]) -> list[Passage]:
-        """Fused candidates as passages, best first. Chunks that the record no longer holds drop out here."""
-        known = {hit.chunk_id for hit in dense}
-        missing = [hit.chunk_id for hit in lexical if hit.chunk_id not in known]
-        cosines = self.vectors.similarities(vector, scope, missing)
-        complete = [*dense, *(Hit(chunk_id, cosine) for chunk_id, cosine in cosines.items())]
-        fused = fuse(complete, lexical, self.settings.lexical_weight)
-        record = self.store.passages([row.chunk_id for row in fused], scope)
-        return [
-            replace(record[row.chunk_id], score=row.score, dense=row.dense, lexical=row.lexical)
-            for row in fused
-            if row.chunk_id in record
-        ]
+            return _Words((), {}, [])
+        frequencies = self.lexical.document_frequency(stems, scope.namespace)
+        rarity = inverse_document_frequency(frequencies, self.store.count_chunks(scope.namespace))
+        return _Words(stems, rarity, self.lexical.search(query, scope, candidates))
 
     def _choose(
-        self, query: str, stems: Sequence[str], rarity: Mapping[str, float], found: Sequence[Passage], wanted: int
-    ) -> list[Passage]:
-        ranked = found
+        self, query: str, vector: Vectors, scope: Scope, dense: Sequence[Hit], words: _Words, wanted: int
+    ) -> tuple[Retrieval, bool]:
+        """The passages, and whether the record still held all that the indexes found."""
+        fused = self._fused(vector, scope, dense, words.hits)[: max(RESCORED, wanted)]
+        ranked = self._passages(fused, scope)
+        is_complete = len(ranked) == len(fused)
         if self.weights is not None:
-            ranked = rescored(query, stems, rarity, found, self.settings.lexical_weight, self.weights)
+            ranked = rescored(query, words.stems, words.rarity, ranked, self.settings.lexical_weight, self.weights)
         most = wanted if self.reranker is None else wanted * RERANKED
         shortlist = without_near_duplicates(ranked, lambda passage: passage.text, NEAR_DUPLICATE, most)
         if self.reranker is not None and shortlist:
             scores = self.reranker.scores(query, [passage.text for passage in shortlist])
             pairs = sorted(zip(scores, shortlist, strict=True), key=lambda pair: -pair[0])
             shortlist = [replace(passage, score=score) for score, passage in pairs]
-        return shortlist[:wanted]
+        return Retrieval(query, tuple(shortlist[:wanted]), words.rarity), is_complete
+
+    def _fused(self, vector: Vectors, scope: Scope, dense: Sequence[Hit], lexical: Sequence[Hit]) -> list[Fused]:
+        known = {hit.chunk_id for hit in dense}
+        missing = [hit.chunk_id for hit in lexical if hit.chunk_id not in known]
+        cosines = self.vectors.similarities(vector, scope, missing)
+        complete = [*dense, *(Hit(chunk_id, cosine) for chunk_id, cosine in cosines.items())]
+        return fuse(complete, lexical, self.settings.lexical_weight)
+
+    def _passages(self, fused: Sequence[Fused], scope: Scope) -> list[Passage]:
+        """From the record, best first. Chunks that it no longer holds drop out here."""
+        record = self.store.passages([row.chunk_id for row in fused], scope)
+        return [
+            replace(record[row.chunk_id], score=row.score, dense=row.dense, lexical=row.lexical)
+            for row in fused
+            if row.chunk_id in record
+        ]

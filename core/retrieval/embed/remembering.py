@@ -10,19 +10,22 @@ import numpy as np
 
 from core.ports import Embedder, Vectors
 
-REMEMBERED = 4096
+# 25 MB of vectors.
+REMEMBERED = 16_384
 
 
 class RememberingEmbedder:
     """Implements `core.ports.Embedder` for questions, whose vector several stages need, and for sentences of passages.
 
-    Sentences are read again with every similar question. Safe to call from several threads.
+    Sentences are read again with every similar question, and so are the passages whose tokens a prompt counts. Safe to
+    call from several threads.
     """
 
     def __init__(self, embedder: Embedder, size: int = REMEMBERED) -> None:
         self._embedder = embedder
         self._size = size
         self._rows: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
+        self._counts: OrderedDict[str, int] = OrderedDict()
         self._lock = threading.Lock()
 
     @property
@@ -40,7 +43,15 @@ class RememberingEmbedder:
         return self._remembered("query", self._embedder.embed_queries, texts)
 
     def count_tokens(self, text: str) -> int:
-        return self._embedder.count_tokens(text)
+        with self._lock:
+            known = self._counts.get(text)
+        if known is None:
+            known = self._embedder.count_tokens(text)
+            with self._lock:
+                self._counts[text] = known
+                while len(self._counts) > self._size:
+                    self._counts.popitem(last=False)
+        return known
 
     def close(self) -> None:
         self._embedder.close()
