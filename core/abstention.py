@@ -10,6 +10,8 @@ from dataclasses import asdict, astuple, dataclass, fields
 from core.types import Signals
 
 DEFAULT_THRESHOLD = 0.5
+# Beyond it a probability is 0 or 1, and the exponential overflows.
+LARGEST_LOG_ODDS = 100.0
 SIGNALS = tuple(field.name for field in fields(Signals))
 
 
@@ -26,7 +28,7 @@ class Calibration:
     def confidence(self, found: Signals) -> float:
         """0 to 1: how likely the passages answer the question."""
         score = self.bias + sum(weight * signal for weight, signal in zip(self.weights, astuple(found), strict=True))
-        return 1 / (1 + math.exp(-score))
+        return 1 / (1 + math.exp(-max(-LARGEST_LOG_ODDS, min(LARGEST_LOG_ODDS, score))))
 
     def to_json(self) -> str:
         named = dict(zip(SIGNALS, self.weights, strict=True))

@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from core.prompts import NO_ANSWER
 from core.sentences import sentences, spans
-from core.text import analyze, known_terms
+from core.text import analyze
 from core.types import Citation, Passage
 
 LONGEST_QUOTE = 300
@@ -180,18 +180,22 @@ def _supporting(plain: str, terms: Collection[str], passages: Sequence[Passage])
 
 def _is_supported(plain: str, terms: Collection[str], passages: Sequence[Passage], share: float) -> bool:
     texts = [
-        text
-        for passage in passages
-        for text in (passage.title, " ".join(passage.headings), passage.context, passage.text)
+        f"{passage.title}\n{' '.join(passage.headings)}\n{passage.context}\n{passage.text}" for passage in passages
     ]
     figures = _numbers(plain)
     if figures and not figures <= frozenset().union(*map(_numbers, texts)):
         return False
-    known = frozenset().union(*map(known_terms, texts))
+    known = frozenset().union(*map(_terms, texts))
     return sum(term in known for term in terms) >= share * len(terms)
 
 
-@lru_cache(maxsize=4096)
+# Every sentence of an answer is held against the same few texts.
+@lru_cache(maxsize=256)
+def _terms(text: str) -> frozenset[str]:
+    return frozenset(analyze(text))
+
+
+@lru_cache(maxsize=256)
 def _numbers(text: str) -> frozenset[str]:
     """Figures, written one way: 1,000 and 1000 are the same; numbers of list items are none."""
     body = _LIST_NUMBER.sub("", text)

@@ -68,11 +68,11 @@ class VectorIndex(Protocol):
         readers: frozenset[str],
         chunks: Sequence[Chunk],
         vectors: Vectors,
-        headings: Mapping[str, Vectors] | None = None,
+        headings: Mapping[str, tuple[str, Vectors]] | None = None,
     ) -> None:
-        """Index unit vectors, one row per chunk. `headings`: a second one, shape (dimension,), for some chunk ids.
+        """Index unit vectors, one row per chunk. `headings`: for some chunk ids, a heading and its vector, shape (dimension,).
 
-        A chunk is as near to a query as the nearer of its two.
+        A chunk is as near to a query as the nearer of its two; a heading that several chunks have counts for none.
         """
         ...
 

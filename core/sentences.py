@@ -20,8 +20,10 @@ _TABLE_RULE = re.compile(r"^\s*\|?[\s:|-]+\|?\s*$")
 _OWN_MARK = re.compile(r"\[(\d{1,3}(?:\s*[-–,;]\s*\d{1,3})*)\](?!\()")
 _BULLET = re.compile(r"^\s*(?:[-*+•‣◦▪●–]|\(?\d{1,3}[.)])\s+")
 _HYPHEN = re.compile(r"(\w)-\n(\w)")
+_CELL_END = re.compile(r"(?<!\\)\|")
 _POINTER = re.compile(
-    r"(?:see also|see more|read more|learn more|find out more|related (?:articles|pages|topics|links)|back to top)\b",
+    r"(?:see also|see more|related (?:articles|pages|topics|links)|back to top)\b"
+    r"|(?:read|learn|find out) more(?=\W*$|\s*:|\s+(?:about|here|in|on|at)\b)",
     re.IGNORECASE,
 )
 # Lengths, in characters, of what can stand as an answer by itself.
@@ -81,6 +83,9 @@ def sharing_most(question: str, texts: Sequence[str], most: int) -> list[str]:
         return list(texts)
     asked = set(known_terms(question))
     shared = [len(asked & set(known_terms(text))) for text in texts]
+    if not any(shared):
+        # Another language, or other words for it: a few from everywhere.
+        return [texts[index * len(texts) // most] for index in range(most)]
     best = sorted(sorted(range(len(texts)), key=lambda index: -shared[index])[:most])
     return [texts[index] for index in best]
 
@@ -114,12 +119,13 @@ def _with_lead_in(lead_in: str, led: Sequence[str]) -> str:
 
 
 def _cells(row: str) -> list[str]:
-    return [cell.strip() for cell in row.strip().strip("|").split("|")]
+    inner = row.strip().removeprefix("|").removesuffix("|")
+    return [cell.strip().replace("\\|", "|") for cell in _CELL_END.split(inner)]
 
 
 def _row(cells: Sequence[str], columns: Sequence[str]) -> str:
     """A table's row as it can stand alone: what it is about, and each further cell with its column's name."""
-    names = [*columns[: len(cells)], *[""] * (len(cells) - len(columns))]
+    names = columns if len(columns) == len(cells) else [""] * len(cells)
     named = [
         f"{name}: {cell}" if position and name and name != cell else cell
         for position, (name, cell) in enumerate(zip(names, cells, strict=True))

@@ -25,6 +25,7 @@ from typing import Any
 
 from core.build import Application, open_application
 from core.citations import parse_citations
+from core.errors import GenerationUnavailable
 from core.sentences import sentences
 from core.settings import Settings
 from core.text import analyze
@@ -55,7 +56,7 @@ class Answered:
 
     @property
     def abstained(self) -> bool:
-        return self.answer.outcome is not Outcome.ANSWERED
+        return self.answer.outcome in {Outcome.NO_EVIDENCE, Outcome.EMPTY_INDEX}
 
     @property
     def is_right(self) -> bool:
@@ -98,6 +99,9 @@ async def _ask(
         )
         elapsed = (time.perf_counter() - start) * 1000
         cited = frozenset(ids[citation.document_id] for citation in answer.citations)
+        if answer.outcome is Outcome.FAILED:
+            # A model that is down would look like one that knows what it does not know.
+            raise GenerationUnavailable(f"Question {number} of {len(asked)} failed: {answer.text}")
         answered.append(Answered(question, answer, cited, elapsed))
         report("answering", number, len(asked))
     return answered
@@ -107,10 +111,11 @@ def row(dataset: Dataset, answered: Sequence[Answered]) -> dict[str, Any]:
     """The figures of a data set; a share of nothing is None."""
     texts = {document.id: f"{document.title}\n{document.text}" for document in dataset.documents}
     ids = corpus_ids(dataset)
-    given = [each for each in answered if not each.abstained]
+    of_id = {document: texts[name] for document, name in ids.items()}
+    given = [each for each in answered if each.answer.outcome is Outcome.ANSWERED]
     refused = [each for each in answered if each.abstained]
     unanswerable = [each for each in answered if each.question.answerable is False]
-    judged = [judge(each.answer, {document: texts[name] for document, name in ids.items()}) for each in given]
+    judged = [judge(each.answer, of_id) for each in given]
     citations = [right for marks, _ in judged for right in marks]
     statements = [supported for _, kept in judged for supported in kept]
     times = [each.milliseconds for each in answered]

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from core.abstention import DEFAULT_THRESHOLD, SIGNALS, Calibration
 from core.build import Application, open_application
+from core.errors import InvalidRequest
 from core.responder import Responder
 from core.settings import Settings
 from core.types import Scope, Signals
@@ -68,6 +69,12 @@ async def observe(dataset: Dataset, others: Sequence[Dataset], settings: Setting
 def fit(observed: Mapping[str, Sequence[Observation]], fitted_on: str = "") -> Calibration:
     """Ridge logistic regression by Newton's method on standardised signals; classes and data sets weigh the same."""
     rows = [row for observations in observed.values() for row in observations]
+    answerable = [row for row in rows if row.kind is Kind.ANSWERABLE]
+    if not answerable or len(answerable) == len(rows):
+        raise InvalidRequest(
+            "To learn when not to answer, questions are needed that the documents answer and that were found, and others: "
+            "unanswerable ones (answerable: false), or a second data set, whose questions are about something else."
+        )
     weight = np.concatenate([_importance(observations) for observations in observed.values()])
     weight *= len(rows) / weight.sum()
     signals = _matrix(rows)
@@ -187,7 +194,7 @@ def _importance(observations: Sequence[Observation]) -> Numbers:
         Kind.UNANSWERABLE: 0.5,
         Kind.OFF_TOPIC: 0.5 if has_unanswerable else 1.0,
     }
-    return np.array([share[each.kind] / counts[each.kind] for each in observations])
+    return np.array([share[each.kind] / counts[each.kind] for each in observations], dtype=float)
 
 
 def _threshold(fitted: Calibration, observed: Mapping[str, Sequence[Observation]]) -> float:
@@ -196,6 +203,7 @@ def _threshold(fitted: Calibration, observed: Mapping[str, Sequence[Observation]
     scores = [
         _matrix([each for each in observations if each.kind is Kind.ANSWERABLE]) @ weights + fitted.bias
         for observations in observed.values()
+        if any(each.kind is Kind.ANSWERABLE for each in observations)
     ]
     candidates = np.unique(np.concatenate(scores))
     refused = [float(np.mean([(each < limit).mean() for each in scores])) for limit in candidates]

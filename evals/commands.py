@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -59,7 +60,8 @@ def retrieval(
     def measured(dataset: Dataset, settings: Settings, report: _Bars) -> Coroutine[Any, Any, dict[str, Any]]:
         return evaluate(dataset, settings, report, Queries(queries))
 
-    _one_by_one("retrieval", measured, folders, as_json=as_json, save=save)
+    name = "retrieval" if queries == Queries.ASKED else f"retrieval-{queries}"
+    _one_by_one(name, measured, folders, as_json=as_json, save=save)
 
 
 @app.command()
@@ -170,7 +172,7 @@ def calibrate(
             )
             for dataset in datasets
         }
-    fitted = evaluation.fit(observed, ", ".join(observed))
+    fitted = evaluation.fit(observed, f"{', '.join(observed)} on {date.today().isoformat()}")  # noqa: DTZ011 - the day where the user is
     rows: Rows = [
         {"weights": name, **evaluation.row(each, observations, used)}
         for name, used in (("in use", BUILT_IN), ("fitted", fitted))

@@ -195,9 +195,12 @@ def curve(row: Row) -> list[tuple[float, float, float]]:
 
 
 def working_point(row: Row) -> tuple[float, float, float] | None:
-    """The point of the curve at the row's threshold, which is 0.5 when it names none."""
+    """Threshold, precision and recall in use: the row's own, else the point of its curve nearest to its threshold."""
     wanted = number(row, "threshold")
     target = THRESHOLD if wanted is None else wanted
+    precision, recall = number(row, "precision"), number(row, "recall")
+    if precision is not None and recall is not None:
+        return target, precision, recall
     return min(curve(row), key=lambda point: abs(point[0] - target), default=None)
 
 

@@ -224,8 +224,11 @@ def load(rows: Rows) -> Part:
             f"At {number(row, 'questions_per_second'):g} questions per second, Lorekeeper {outcome}"
             f"{over if have(row, 'overhead_ms_p50', 'overhead_ms_p95') else ''}."
         )
-    shown = "seconds answered failed generator_ms overhead_ms_p50 overhead_ms_p95 overhead_ms_p99 cpu_ms_per_question rss_mb"
-    return Part(reading, [columns(rows, f"questions_per_second {shown}")])
+    shown = (
+        "questions_per_second distinct_questions seconds answered failed generator_ms "
+        "overhead_ms_p50 overhead_ms_p95 overhead_ms_p99 cpu_ms_per_question rss_mb"
+    )
+    return Part(reading, [columns(rows, shown)])
 
 
 def serving(rows: Rows) -> Part:

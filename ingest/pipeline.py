@@ -196,6 +196,9 @@ class Pipeline:
         try:
             for file in files:
                 self._stop_if_closing()
+                if any(_is_same(prepared.document, file) for prepared in batch):
+                    yield from self._index(batch, anew=anew)
+                    batch = []
                 result = self._prepare(file, anew) if isinstance(file, Received) else file
                 if isinstance(result, DocumentChange):
                     yield result
@@ -273,7 +276,11 @@ class Pipeline:
             yield DocumentChange(prepared.kind, prepared.name, document, " ".join(document.losses) or None)
 
     def _write_vectors(
-        self, batch: Sequence[Prepared], new: Sequence[list[Chunk]], rows: Vectors, headings: Mapping[str, Vectors]
+        self,
+        batch: Sequence[Prepared],
+        new: Sequence[list[Chunk]],
+        rows: Vectors,
+        headings: Mapping[str, tuple[str, Vectors]],
     ) -> None:
         """All documents with the same readers in one write: a write costs more than what it writes."""
         places: dict[tuple[str, frozenset[str]], list[int]] = {}
@@ -390,3 +397,8 @@ class Pipeline:
             for namespace, chunk_ids in by_namespace.items():
                 self._vectors.delete(namespace, chunk_ids)
             self._store.forget_garbage([chunk_id for _, chunk_id in rows])
+
+
+def _is_same(document: Document, file: Received | DocumentChange) -> bool:
+    """Whether the file is that document, or another version of it."""
+    return isinstance(file, Received) and (document.namespace, document.source) == (file.namespace, file.source)

@@ -14,8 +14,8 @@ VECTOR_VERSION = "3"
 
 def chunk_vectors(
     embed: Callable[[Sequence[str]], Vectors], titled: Sequence[tuple[str, Chunk]]
-) -> tuple[Vectors, dict[str, Vectors]]:
-    """For (document title, chunk) pairs: unit vectors, shape (n, dimension), and by chunk id those of headings.
+) -> tuple[Vectors, dict[str, tuple[str, Vectors]]]:
+    """For (document title, chunk) pairs: unit vectors, shape (n, dimension), and by chunk id headings with theirs.
 
     A chunk is embedded with its title and headings in front. Questions often paraphrase a title or heading, which drowns
     in the average over a long text, so the first chunk under each heading also gets a vector of the heading alone.
@@ -26,4 +26,4 @@ def chunk_vectors(
     # Many documents share a title: the pages of one, or parts of an article.
     texts = list(dict.fromkeys(places[chunk_id].strip() for chunk_id in opening))
     headings = dict(zip(texts, embed(texts), strict=True))
-    return rows, {chunk_id: headings[places[chunk_id].strip()] for chunk_id in opening}
+    return rows, {chunk_id: (places[chunk_id].strip(), headings[places[chunk_id].strip()]) for chunk_id in opening}

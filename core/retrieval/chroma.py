@@ -30,8 +30,8 @@ EF_SEARCH = 200
 HEADINGS = "-headings"
 # How much a match with a chunk's headings counts, beside one with its text. Fitted on the data sets.
 HEADING_FACTOR = 0.97
-# Cosines that agree in so many digits are of the same heading.
-DIGITS = 5
+# Part of the collections' names: raised whenever something else lies in them, so that a re-index begins with empty ones.
+LAYOUT = "2"
 KINDS = (OPEN, CLOSED, OPEN + HEADINGS, CLOSED + HEADINGS)
 REQUEST_SECONDS = 30.0
 
@@ -45,7 +45,7 @@ class ChromaIndex:
         """`reopen` makes a new client where a failed write leaves the present one unusable."""
         self._client = client
         self._sessions = sessions
-        self._identity = identity
+        self._identity = f"{identity}/{LAYOUT}"
         self.heading_factor = HEADING_FACTOR
         self._reopen = reopen
         self._collections: dict[str, Any] = {}
@@ -57,7 +57,7 @@ class ChromaIndex:
         readers: frozenset[str],
         chunks: Sequence[Chunk],
         vectors: Vectors,
-        headings: Mapping[str, Vectors] | None = None,
+        headings: Mapping[str, tuple[str, Vectors]] | None = None,
     ) -> None:
         if not chunks:
             return
@@ -67,10 +67,14 @@ class ChromaIndex:
         with self._writing():
             # The text comes last: where it is, everything is.
             if headings:
-                self._put(
-                    namespace, here + HEADINGS, list(headings), np.stack(list(headings.values())), access, documents
-                )
-            self._put(namespace, here, list(documents), vectors, access, documents)
+                rows = np.stack([vector for _, vector in headings.values()])
+                metadata = [
+                    {**access, "document": documents[chunk_id], "heading": _digest(text)}
+                    for chunk_id, (text, _) in headings.items()
+                ]
+                self._put(namespace, here + HEADINGS, list(headings), rows, metadata)
+            metadata = [{**access, "document": document_id} for document_id in documents.values()]
+            self._put(namespace, here, list(documents), vectors, metadata)
             # A document whose readers changed must not stay where others find it.
             for collection in self._existing(namespace, elsewhere, elsewhere + HEADINGS):
                 collection.delete(ids=list(documents))
@@ -84,9 +88,9 @@ class ChromaIndex:
 
     def search(self, vector: Vectors, scope: Scope, limit: int) -> list[Hit]:
         with _storage_errors():
-            cosines = self._nearest(vector, scope, "", limit)
-            headings = self._nearest(vector, scope, HEADINGS, limit)
-        for chunk_id, cosine in _telling(headings).items():
+            cosines = self._nearest_texts(vector, scope, limit)
+            headings = self._nearest_headings(vector, scope, limit)
+        for chunk_id, cosine in headings.items():
             cosines[chunk_id] = max(cosines.get(chunk_id, -1.0), self.heading_factor * cosine)
         hits = [Hit(chunk_id, score) for chunk_id, score in cosines.items()]
         return sorted(hits, key=lambda hit: (-hit.score, hit.chunk_id))[:limit]
@@ -168,29 +172,35 @@ class ChromaIndex:
         ]
 
     def _put(
-        self,
-        namespace: str,
-        kind: str,
-        ids: Sequence[str],
-        rows: Vectors,
-        access: Mapping[str, bool],
-        documents: Mapping[str, str],
+        self, namespace: str, kind: str, ids: Sequence[str], rows: Vectors, metadata: Sequence[Mapping[str, Any]]
     ) -> None:
-        metadata = [{**access, "document": documents[chunk_id]} for chunk_id in ids]
         collection = self._collection(namespace, kind, create=True)
         largest = self._connected().get_max_batch_size()
         for start in range(0, len(ids), largest):
             part = slice(start, start + largest)
             collection.upsert(ids=ids[part], embeddings=rows[part], metadatas=metadata[part])
 
-    def _nearest(self, vector: Vectors, scope: Scope, kind: str, limit: int) -> dict[str, float]:
-        """Cosine by chunk id, of texts (`kind` is empty) or headings."""
+    def _nearest_texts(self, vector: Vectors, scope: Scope, limit: int) -> dict[str, float]:
         cosines: dict[str, float] = {}
-        for collection, where in self._readable(scope, kind):
+        for collection, where in self._readable(scope):
             found = collection.query(query_embeddings=vector, n_results=limit, where=where, include=["distances"])
             rows = zip(found["ids"][0], found["distances"][0], strict=True)
             cosines.update((chunk_id, 1.0 - float(distance)) for chunk_id, distance in rows)
         return cosines
+
+    def _nearest_headings(self, vector: Vectors, scope: Scope, limit: int) -> dict[str, float]:
+        """Only those that one chunk has: a title that many documents share does not say which of them answers."""
+        cosines: dict[str, float] = {}
+        heading_of: dict[str, str] = {}
+        for collection, where in self._readable(scope, HEADINGS):
+            found = collection.query(
+                query_embeddings=vector, n_results=limit, where=where, include=["distances", "metadatas"]
+            )
+            rows = zip(found["ids"][0], found["distances"][0], found["metadatas"][0], strict=True)
+            for chunk_id, distance, metadata in rows:
+                cosines[chunk_id], heading_of[chunk_id] = 1.0 - float(distance), str(metadata["heading"])
+        shared = Counter(heading_of.values())
+        return {chunk_id: cosine for chunk_id, cosine in cosines.items() if shared[heading_of[chunk_id]] == 1}
 
     def _existing(self, namespace: str, *kinds: str) -> list[Any]:
         found = (self._collection(namespace, kind) for kind in kinds)
@@ -257,10 +267,8 @@ def open_chroma(settings: Settings, identity: str) -> ChromaIndex:
         return ChromaIndex(client, identity, sessions)
 
 
-def _telling(headings: Mapping[str, float]) -> dict[str, float]:
-    """Those that only one chunk has: a title that many documents share does not say which of them answers."""
-    shared = Counter(round(cosine, DIGITS) for cosine in headings.values())
-    return {chunk_id: cosine for chunk_id, cosine in headings.items() if shared[round(cosine, DIGITS)] == 1}
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=16).hexdigest()
 
 
 def _metadata(readers: frozenset[str]) -> dict[str, bool]:

@@ -74,12 +74,12 @@ class HybridRetriever:
         self, query: str, vector: Vectors, scope: Scope, dense: Sequence[Hit], words: _Words, wanted: int
     ) -> tuple[Retrieval, bool]:
         """The passages, and whether the record still held all that the indexes found."""
-        fused = self._fused(vector, scope, dense, words.hits)[: max(RESCORED, wanted)]
+        most = wanted if self.reranker is None else wanted * RERANKED
+        fused = self._fused(vector, scope, dense, words.hits)[: max(RESCORED, most)]
         ranked = self._passages(fused, scope)
         is_complete = len(ranked) == len(fused)
         if self.weights is not None:
             ranked = rescored(query, words.stems, words.rarity, ranked, self.settings.lexical_weight, self.weights)
-        most = wanted if self.reranker is None else wanted * RERANKED
         shortlist = without_near_duplicates(ranked, lambda passage: passage.text, NEAR_DUPLICATE, most)
         if self.reranker is not None and shortlist:
             scores = self.reranker.scores(query, [passage.text for passage in shortlist])

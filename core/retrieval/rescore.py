@@ -21,12 +21,16 @@ from core.types import Passage
 # Robertson and Zaragoza (2009) with the constants that Anserini uses for passages: repetition and length matter less.
 K1, B = 0.9, 0.4
 WINDOW = 8
+# A page that repeats one word is no reason to compare all of its places.
+MOST_PLACES = 50
 _ASKS = re.compile(
     r"(how|what|which|who|whom|whose|when|where|why|is|are|was|were|am|do|does|did|can|could|may|must|should|will|would"
     r"|has|have|had)\b",
     re.IGNORECASE,
 )
-_PERSON = re.compile(r"\b(i|i['’]?m|i['’]ve|me|my|mine|we|our|us|you|your|please)\b", re.IGNORECASE)
+# "World War I" names nobody, and neither does "US": capitals tell.
+_PERSON = re.compile(r"^(I|i)\b|\bi\b|\b[Ii]['’]?(m|ve|d|ll)\b|\bus\b|\b(?i:me|my|mine|we|our|you|your|please)\b")
+_MARK = re.compile(r"[?？؟;]\s*$|[?？؟]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +63,7 @@ class _Words:
 def is_statement(query: str) -> bool:
     """Whether the text claims or names something, instead of asking for it."""
     text = query.strip()
-    return not ("?" in text or "？" in text or _ASKS.match(text) or _PERSON.search(text))
+    return not (_MARK.search(text) or _ASKS.match(text) or _PERSON.search(text))
 
 
 def rescored(
@@ -74,7 +78,7 @@ def rescored(
 
     `stems` are the query's, in its order, and `rarity` their inverse document frequencies; those without are ignored.
     """
-    asked = [stem for stem in stems if rarity.get(stem, 0.0) > 0]
+    asked = [stem for stem in stems if stem in rarity]
     weight = min(1.0, lexical_weight * (weights.statement if is_statement(query) else 1.0))
     read = [_read(passage, frozenset(asked)) for passage in passages]
     words = _bm25(read, rarity)
@@ -110,7 +114,8 @@ def _read(passage: Passage, asked: frozenset[str]) -> _Words:
         for place, stem in enumerate(stems, start=length):
             if stem in asked:
                 counts[stem] = counts.get(stem, 0.0) + weight
-                places.setdefault(stem, []).append(place)
+                if len(places.setdefault(stem, [])) < MOST_PLACES:
+                    places[stem].append(place)
         length += len(stems)
     return _Words(counts, places, length)
 

@@ -56,5 +56,10 @@ def test_what_another_version_stored_is_refused(stored: str) -> None:
         Calibration.from_json(stored)
 
 
+@pytest.mark.parametrize(("bias", "expected"), [(-1e6, 0.0), (1e6, 1.0)])
+def test_no_fit_is_too_extreme(bias: float, expected: float) -> None:
+    assert Calibration(bias, BUILT_IN.weights).confidence(Signals()) == pytest.approx(expected)
+
+
 def test_each_signal_has_a_weight() -> None:
     assert len(BUILT_IN.weights) == len(SIGNALS)

@@ -54,6 +54,23 @@ class TestQuotable:
         text = "Leave accrues monthly.\n\nSee also: the page about sabbaticals.\n\n- Read more about annual leave here"
         assert quotable(text) == ["Leave accrues monthly."]
 
+    @pytest.mark.parametrize("text", ["Learn more than one language before you apply.", "Read more books than before."])
+    def test_a_sentence_that_only_begins_like_a_pointer_stays(self, text: str) -> None:
+        assert quotable(text) == [text]
+
+    def test_an_empty_first_cell_moves_no_column(self) -> None:
+        assert quotable("| Plan | Price | Seats |\n|---|---|---|\n| | 5 EUR a month | 10 people |\n") == [
+            "Price: 5 EUR a month – Seats: 10 people"
+        ]
+
+    def test_an_escaped_line_is_part_of_its_cell(self) -> None:
+        text = "| Command | Days kept |\n|---|---|\n| either a \\| b | 30 days |\n"
+        assert quotable(text) == ["either a | b – Days kept: 30 days"]
+
+    def test_a_row_with_other_cells_than_its_header_gets_no_names(self) -> None:
+        text = "| Kind | Days |\n|---|---|\n| Annual leave | 13 days | and more |\n"
+        assert quotable(text) == ["Annual leave – 13 days – and more"]
+
     def test_a_row_without_a_header_is_its_cells(self) -> None:
         assert quotable("| Annual leave | 13 days |\n") == ["Annual leave – 13 days"]
 
@@ -92,7 +109,10 @@ class TestSharingMost:
         assert found == ["Annual leave accrues.", "Leave.", "Annual leave accrues monthly."]
 
     def test_of_equals_the_earlier_stay(self) -> None:
-        assert sharing_most("blockchain", self.TEXTS, 2) == ["Travel is paid.", "Annual leave accrues."]
+        assert sharing_most("paid leave", self.TEXTS, 2) == ["Travel is paid.", "Annual leave accrues."]
+
+    def test_without_shared_words_some_from_everywhere_stay(self) -> None:
+        assert sharing_most("blockchain", self.TEXTS, 2) == ["Travel is paid.", "Leave."]
 
     def test_few_are_all_kept(self) -> None:
         assert sharing_most("blockchain", self.TEXTS, 5) == list(self.TEXTS)

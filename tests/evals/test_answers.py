@@ -86,6 +86,10 @@ class TestRow:
         assert found["abstention_recall"] is None
         assert found["token_f1"] is None
 
+    def test_a_question_that_was_not_understood_is_no_abstention(self) -> None:
+        refused = replace(answer(""), outcome=Outcome.INVALID_QUESTION)
+        assert row(DATASET, [answered(refused, question())])["abstained"] == 0
+
 
 @pytest.mark.parametrize(
     ("given", "gold", "score"), [("The 13 days.", "13 days", 1.0), ("13 days", "thirteen", 0.0), ("", "x", 0.0)]

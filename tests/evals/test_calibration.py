@@ -7,6 +7,7 @@ import random
 import pytest
 
 from core.abstention import SIGNALS, Calibration
+from core.errors import InvalidRequest
 from core.types import Signals
 from evals.calibration import REFUSED, Kind, Observation, fit, row
 
@@ -55,6 +56,17 @@ def test_a_row_counts_each_kind_and_says_none_for_those_that_are_missing() -> No
         "threshold": 0.5,
         "curve": [],
     }
+
+
+@pytest.mark.parametrize("kinds", [[], [Kind.ANSWERABLE], [Kind.OFF_TOPIC]])
+def test_without_both_kinds_of_questions_it_is_said_what_is_missing(kinds: list[Kind]) -> None:
+    with pytest.raises(InvalidRequest, match="a second data set"):
+        fit({"one": [each for kind in kinds for each in observations(kind, 0.5, 5)]})
+
+
+def test_a_data_set_without_answerable_questions_does_no_harm(observed: dict[str, list[Observation]]) -> None:
+    alone = observations(Kind.UNANSWERABLE, 0.3)
+    assert fit({**observed, "three": alone}).weights
 
 
 def test_the_curve_goes_from_the_surest_refusals_to_all_of_them() -> None:

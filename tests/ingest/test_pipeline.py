@@ -109,6 +109,12 @@ class TestUnchanged:
         assert not any("25 days" in text for text in library.embedder.embedded)
         assert any("Book the bus" in text for text in library.embedder.embedded)
 
+    def test_the_same_document_twice_in_one_go_is_added_once(self, library: Library) -> None:
+        received = Received("a.md", "test:a", "default", VACATION.encode())
+        changed = Received("a.md", "test:a", "default", (VACATION + "\n" + TRAVEL).encode())
+        changes = asyncio.run(library.pipeline.add_received([received, received, changed]))
+        assert [change.kind for change in changes] == [ChangeKind.ADDED, ChangeKind.UNCHANGED, ChangeKind.REPLACED]
+
     def test_other_readers_are_a_change(self, library: Library) -> None:
         received = Received("a.md", "test:a", "default", VACATION.encode())
         (first,) = asyncio.run(library.pipeline.add_received([received]))

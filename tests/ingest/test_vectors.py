@@ -28,15 +28,24 @@ def test_the_first_chunk_under_a_heading_has_a_vector_of_the_heading_alone() -> 
     rows, headings = chunk_vectors(embedder.embed, [("Handbook", first), ("Handbook", second)])
     assert rows.shape == (2, embedder.dimension)
     assert list(headings) == ["a"]
-    assert np.array_equal(headings["a"], embedder.embed(["Handbook > Vacation"])[0])
+    assert headings["a"][0] == "Handbook > Vacation"
+    assert np.array_equal(headings["a"][1], embedder.embed(["Handbook > Vacation"])[0])
     assert np.array_equal(rows, embedder.embed(["Handbook > Vacation\n25 days.", "Handbook > Vacation\nMore."]))
+
+
+def test_a_heading_that_many_share_is_embedded_once() -> None:
+    embedder = WordEmbedder()
+    titled = [("Handbook", chunk(str(number), f"Page {number}.", opens=True)) for number in range(9)]
+    _, headings = chunk_vectors(embedder.embed, titled)
+    assert len(headings) == 9
+    assert embedder.embedded.count("Handbook") == 1
 
 
 def test_all_vectors_are_of_unit_length() -> None:
     titled = [(f"Title {number}", chunk(str(number), "Text.", "Heading", opens=True)) for number in range(5)]
     rows, headings = chunk_vectors(WordEmbedder().embed, titled)
     assert np.allclose(np.linalg.norm(rows, axis=1), 1)
-    assert np.allclose(np.linalg.norm(list(headings.values()), axis=1), 1)
+    assert np.allclose(np.linalg.norm([vector for _, vector in headings.values()], axis=1), 1)
 
 
 def test_without_title_and_headings_only_the_text_is_embedded() -> None:

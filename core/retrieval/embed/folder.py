@@ -25,7 +25,7 @@ DESCRIPTION = "embedding.json"
 # Texts that are run together: short ones, because a run has its price, and none with long ones, which a CPU runs best
 # alone (256 chunks took 4.8 s of processor time one by one, 5.9 s by eight).
 BATCH_TEXTS, BATCH_TOKENS = 8, 256
-# Texts after which freed memory is given back.
+# More texts than a question needs: they are shared out to threads, and the memory is given back afterwards.
 MANY = 16
 # A whole run of letters of a script that the vocabulary lacks is one unknown token to BERT's tokenizer.
 UNKNOWN, BYTES_PER_UNKNOWN_TOKEN = "[UNK]", 3
@@ -108,9 +108,9 @@ class Model:
         encoded = [self._window(encoding.ids) for encoding in self._tokenizer.encode_batch(list(texts))]
         # The longest first, so that no thread begins a long batch when the others are done.
         by_length = sorted(range(len(texts)), key=lambda index: -len(encoded[index]))
-        most = max(1, min(BATCH_TEXTS, -(-len(texts) // self._threads)))
-        batches = _batches(by_length, [len(ids) for ids in encoded], most)
-        run = map if self._pool is None or len(batches) == 1 else self._pool.map
+        batches = _batches(by_length, [len(ids) for ids in encoded], BATCH_TEXTS)
+        # A question's few texts are run by the thread that asks: in the pool they would wait for all that is indexed.
+        run = map if self._pool is None or len(texts) <= MANY else self._pool.map
         results = run(lambda batch: self._run([encoded[index] for index in batch]), batches)
         for batch, vectors in zip(batches, results, strict=True):
             rows[batch] = vectors

@@ -10,8 +10,8 @@ import numpy as np
 
 from core.ports import Embedder, Vectors
 
-# 25 MB of vectors.
-REMEMBERED = 16_384
+# 25 MB of vectors of 384 dimensions, and a few MB of texts whose tokens were counted.
+REMEMBERED, COUNTED = 16_384, 1024
 
 
 class RememberingEmbedder:
@@ -49,7 +49,7 @@ class RememberingEmbedder:
             known = self._embedder.count_tokens(text)
             with self._lock:
                 self._counts[text] = known
-                while len(self._counts) > self._size:
+                while len(self._counts) > COUNTED:
                     self._counts.popitem(last=False)
         return known
 
@@ -61,7 +61,8 @@ class RememberingEmbedder:
             known = {text: self._rows[kind, text] for text in texts if (kind, text) in self._rows}
         new = list(dict.fromkeys(text for text in texts if text not in known))
         if new:
-            known.update(zip(new, embed(new), strict=True))
+            # Copies: a row of a matrix would keep all of it.
+            known.update((text, row.copy()) for text, row in zip(new, embed(new), strict=True))
         with self._lock:
             for text in texts:
                 self._rows[kind, text] = known[text]

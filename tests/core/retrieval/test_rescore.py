@@ -76,7 +76,15 @@ def test_each_weight_can_be_left_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["Vitamin D prevents fractures.", "annual leave policy", "Release notes of version 4", "Urlaub"]
+    "text",
+    [
+        "Vitamin D prevents fractures.",
+        "annual leave policy",
+        "Release notes of version 4",
+        "Urlaub",
+        "World War I casualties",
+        "US sanctions",
+    ],
 )
 def test_claims_titles_and_keywords_are_statements(text: str) -> None:
     assert is_statement(text)
@@ -92,6 +100,8 @@ def test_claims_titles_and_keywords_are_statements(text: str) -> None:
         "Please list them",
         "年休?",
         "x？",
+        "كم عدد أيام الإجازة؟",
+        "I’m looking for the form",
     ],
 )
 def test_questions_and_requests_are_not(text: str) -> None:
