@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,20 +24,25 @@ def upsert(
     """
     if not rows:
         return
-    key = key or [column.name for column in table.primary_key]
-    changing = [name for name in rows[0] if name not in {*key, *keep}]
-    if connection.dialect.name == "postgresql":
+    keys = tuple(key or [column.name for column in table.primary_key])
+    changing = tuple(name for name in rows[0] if name not in {*keys, *keep})
+    connection.execute(_statement(connection.dialect.name, table, keys, changing), list(rows))
+
+
+# Making it takes a millisecond, most of what a row costs.
+@lru_cache(maxsize=64)
+def _statement(dialect: str, table: sa.Table, key: tuple[str, ...], changing: tuple[str, ...]) -> sa.Insert:
+    if dialect == "postgresql":
         from sqlalchemy.dialects.postgresql import insert
     else:
         from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
     statement = insert(table)
     new = statement.excluded
-    statement = statement.on_conflict_do_update(
+    return statement.on_conflict_do_update(
         index_elements=list(key),
         set_={name: new[name] for name in changing},
         where=sa.or_(*(as_text(table.c[name]).is_distinct_from(as_text(new[name])) for name in changing)),
     )
-    connection.execute(statement, list(rows))
 
 
 def as_text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
