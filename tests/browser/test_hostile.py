@@ -37,7 +37,7 @@ def test_documents_with_markup_in_every_place_are_shown_as_text(page: Page, mode
     expect(page.get_by_role("status")).to_contain_text("<b>perks</b>")
     expect(page.get_by_role("status")).to_contain_text("was added and can be asked about.")
     model.answer = f"The sabbatical {IMAGE} lasts six months [1]."
-    answer = answered(page, "How long does the sabbatical last?")
+    answer = answered(page, "The sabbatical lasts six months?")
     expect(answer.locator("p").first).to_contain_text("<img src=x")
     expect(answer.locator(".title").first).to_contain_text("<img src=x")
     expect(answer.locator(".locator").first).to_contain_text("<script>")
