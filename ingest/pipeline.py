@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ from ingest.progress import on_loop, reported
 from ingest.received import Prepared, Received
 from ingest.sources.files import Collected, SourceFile, collect, is_still_there, read
 from ingest.split import split
-from ingest.vectors import chunk_vectors
+from ingest.vectors import chunk_vectors, write_vectors
 
 # Chunks embedded at once: enough to sort by length, few enough that a crash loses little.
 BATCH_CHUNKS = 256
@@ -266,7 +266,7 @@ class Pipeline:
             (prepared.document.title, chunk) for prepared, chunks in zip(batch, new, strict=True) for chunk in chunks
         ]
         rows, headings = chunk_vectors(self._embed, titled)
-        self._write_vectors(batch, new, rows, headings)
+        write_vectors(self._vectors, batch, new, rows, headings)
         for prepared, chunks in zip(batch, new, strict=True):
             document = prepared.document
             self._store.publish(document, prepared.sections, prepared.chunks)
@@ -274,26 +274,6 @@ class Pipeline:
             self._discard_file(prepared.old_sha256)
             log.info("indexed", document=document.id, chunks=document.chunks, embedded=len(chunks))
             yield DocumentChange(prepared.kind, prepared.name, document, " ".join(document.losses) or None)
-
-    def _write_vectors(
-        self,
-        batch: Sequence[Prepared],
-        new: Sequence[list[Chunk]],
-        rows: Vectors,
-        headings: Mapping[str, tuple[str, Vectors]],
-    ) -> None:
-        """All documents with the same readers in one write: a write costs more than what it writes."""
-        places: dict[tuple[str, frozenset[str]], list[int]] = {}
-        start = 0
-        for prepared, chunks in zip(batch, new, strict=True):
-            document = prepared.document
-            places.setdefault((document.namespace, document.readers), []).extend(range(start, start + len(chunks)))
-            start += len(chunks)
-        every = [chunk for chunks in new for chunk in chunks]
-        for (namespace, readers), indexes in places.items():
-            chunks = [every[index] for index in indexes]
-            own = {chunk.id: headings[chunk.id] for chunk in chunks if chunk.id in headings}
-            self._vectors.upsert(namespace, readers, chunks, rows[indexes], own)
 
     def _embed(self, texts: Sequence[str]) -> Vectors:
         rows = []

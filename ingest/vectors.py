@@ -1,11 +1,12 @@
-"""What is embedded for a chunk. Pure, but for the model that is handed in."""
+"""What is embedded for a chunk, and how it is written. Pure, but for the model and the index that are handed in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from core.ports import Vectors
+from core.ports import VectorIndex, Vectors
 from core.types import Chunk
+from ingest.received import Prepared
 from ingest.split import prefix
 
 # To be raised with every change of what is embedded for the same chunk, and of where it lies: it is part of the index's identity.
@@ -27,3 +28,27 @@ def chunk_vectors(
     texts = list(dict.fromkeys(places[chunk_id].strip() for chunk_id in opening))
     headings = dict(zip(texts, embed(texts), strict=True))
     return rows, {chunk_id: (places[chunk_id].strip(), headings[places[chunk_id].strip()]) for chunk_id in opening}
+
+
+def write_vectors(
+    index: VectorIndex,
+    batch: Sequence[Prepared],
+    new: Sequence[Sequence[Chunk]],
+    rows: Vectors,
+    headings: Mapping[str, tuple[str, Vectors]],
+) -> None:
+    """Write the new chunks of each document; `rows` are theirs, in order.
+
+    All documents with the same readers go in one write: a write costs more than what it writes.
+    """
+    places: dict[tuple[str, frozenset[str]], list[int]] = {}
+    start = 0
+    for prepared, chunks in zip(batch, new, strict=True):
+        document = prepared.document
+        places.setdefault((document.namespace, document.readers), []).extend(range(start, start + len(chunks)))
+        start += len(chunks)
+    every = [chunk for chunks in new for chunk in chunks]
+    for (namespace, readers), indexes in places.items():
+        written = [every[place] for place in indexes]
+        own = {chunk.id: headings[chunk.id] for chunk in written if chunk.id in headings}
+        index.upsert(namespace, readers, written, rows[indexes], own)
