@@ -110,6 +110,9 @@ def under_load(
 def growth(
     folders: FoldersArgument,
     sizes: Annotated[str, typer.Option(help="Sizes of the index in chunks.")] = "1000,10000,100000",
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep the index of each size in this folder; what is there is only asked.")
+    ] = None,
     as_json: JsonOption = False,
     save: SaveOption = None,
 ) -> None:
@@ -119,7 +122,7 @@ def growth(
     wanted = [_size(each) for each in sizes.split(",")]
 
     def evaluate(datasets: Sequence[Dataset], settings: Settings, report: _Bars) -> Coroutine[Any, Any, Rows]:
-        return evaluate_growth(datasets, settings, report, wanted)
+        return evaluate_growth(datasets, settings, report, wanted, keep=keep)
 
     _together("growth", evaluate, folders, as_json=as_json, save=save)
 

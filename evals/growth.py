@@ -13,11 +13,12 @@ import json
 import math
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from statistics import linear_regression
@@ -56,29 +57,44 @@ class Asked:
     rss_mb: float
 
 
+@dataclass(frozen=True, slots=True)
+class Grown:
+    """What lies in an index: chunks, the documents that they are of, and seconds of indexing since the size before."""
+
+    chunks: int = 0
+    documents: int = 0
+    seconds: float = 0.0
+
+
 async def evaluate_growth(
     datasets: Sequence[Dataset],
     settings: Settings,
     report: Report,
     sizes: Sequence[int] = SIZES,
     count: int = QUESTIONS,
+    keep: Path | None = None,
 ) -> list[dict[str, Any]]:
-    """One row for each size, in chunks; ends early, and says so in `note`, when the texts give no more."""
-    documents = cut(datasets)
+    """One row for each size, in chunks; ends early, and says so in `note`, when the texts give no more.
+
+    `keep`: a folder in which the index of each size stays, so that the next evaluation only asks.
+    """
     asked = _questions(datasets, count)
     rows: list[dict[str, Any]] = []
-    chunks = 0
-    with TemporaryDirectory(prefix="lorekeeper-eval-") as folder:
+    grown = Grown()
+    before: Path | None = None
+    with TemporaryDirectory(prefix="lorekeeper-eval-") as temporary:
         for size in sorted(sizes):
-            before = chunks
-            seconds, added = await _grow(documents, settings, Path(folder), size - chunks, size, report)
-            chunks += added
-            if chunks == before:
+            folder = (keep or Path(temporary)) / str(size)
+            last, grown = grown.chunks, await _grown(datasets, settings, folder, before, grown, size, report)
+            if grown.chunks == last:
                 break
-            report(f"asking {chunks} chunks", 0, 1)
-            measured = await asyncio.to_thread(_measure, folder, asked)
-            report(f"asking {chunks} chunks", 1, 1)
-            rows.append(_row(chunks, seconds, measured, folder_mb(Path(folder)), missing(chunks, size)))
+            report(f"asking {grown.chunks} chunks", 0, 1)
+            measured = await asyncio.to_thread(_measure, str(folder), asked)
+            report(f"asking {grown.chunks} chunks", 1, 1)
+            rows.append(_row(grown, measured, folder_mb(folder), missing(grown.chunks, size)))
+            if keep is None and before is not None:
+                shutil.rmtree(before)
+            before = folder
     return with_exponent(rows)
 
 
@@ -130,20 +146,35 @@ def folder_mb(folder: Path) -> float:
     return round(sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6, 1)
 
 
-async def _grow(
-    documents: Iterator[CorpusDocument], settings: Settings, folder: Path, need: int, size: int, report: Report
-) -> tuple[float, int]:
-    """Seconds of indexing, and chunks that were added."""
+async def _grown(
+    datasets: Sequence[Dataset],
+    settings: Settings,
+    folder: Path,
+    before: Path | None,
+    so_far: Grown,
+    size: int,
+    report: Report,
+) -> Grown:
+    """The index of this size in `folder`, made out of the one `before` unless it is there."""
+    done = folder / "grown.json"
+    if done.exists():
+        return Grown(**json.loads(done.read_text()))
+    shutil.rmtree(folder, ignore_errors=True)
+    if before is not None:
+        shutil.copytree(before, folder)
+        (folder / done.name).unlink()
+    documents = islice(cut(datasets), so_far.documents, None)
     application = await asyncio.to_thread(open_application, apart(settings, folder), "lorekeeper eval")
-    seconds, added = 0.0, 0
+    grown = replace(so_far, seconds=0.0)
     try:
-        while added < need and (part := tuple(islice(documents, min(PART, need - added)))):
+        while grown.chunks < size and (part := tuple(islice(documents, min(PART, size - grown.chunks)))):
             took, chunks = await ingest(application, Dataset("growth", part, ()), _unheard)
-            seconds, added = seconds + took, added + chunks
-            report(f"indexing to {size} chunks", min(added, need), need)
+            grown = Grown(grown.chunks + chunks, grown.documents + len(part), grown.seconds + took)
+            report(f"indexing to {size} chunks", min(grown.chunks, size), size)
     finally:
         application.close()
-    return seconds, added
+    done.write_text(json.dumps(asdict(grown)))
+    return grown
 
 
 def _unheard(stage: str, done: int, total: int) -> None:
@@ -179,11 +210,11 @@ def _measure(folder: str, asked: dict[str, list[str]]) -> Asked:
     return Asked(**json.loads(done.stdout))
 
 
-def _row(chunks: int, seconds: float, measured: Asked, disk_mb: float, note: str) -> dict[str, Any]:
+def _row(grown: Grown, measured: Asked, disk_mb: float, note: str) -> dict[str, Any]:
     return {
         "system": SYSTEM,
-        "chunks": chunks,
-        "index_seconds": round(seconds, 2),
+        "chunks": grown.chunks,
+        "index_seconds": round(grown.seconds, 2),
         "query_ms_p50": round(percentile(measured.query_ms, 0.5), 2),
         "query_ms_p95": round(percentile(measured.query_ms, 0.95), 2),
         "answer_ms_p50": round(percentile(measured.answer_ms, 0.5), 2),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from itertools import islice
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -95,4 +97,27 @@ async def test_one_index_grows_and_ends_where_the_texts_do() -> None:
     assert all(row["rss_mb"] > 0 and row["disk_mb"] > 0 for row in rows)
     assert rows[0]["growth_exponent"] is None
     assert rows[-1]["growth_exponent"] is not None
-    assert ("indexing to 40 chunks", 20, 20) in reported
+    assert "indexing to 40 chunks" in {stage for stage, _, _ in reported}
+
+
+@pytest.mark.slow
+async def test_kept_indexes_are_only_asked(tmp_path: Path) -> None:
+    async def grow() -> tuple[list[dict[str, Any]], set[str]]:
+        stages = set()
+        rows = await evaluate_growth(
+            [dataset(texts=6)],
+            load(),
+            lambda stage, *_: stages.add(stage.split()[0]),
+            sizes=(20, 40),
+            count=4,
+            keep=tmp_path,
+        )
+        return rows, stages
+
+    first, stages = await grow()
+    assert stages == {"indexing", "asking"}
+    again, stages = await grow()
+    assert stages == {"asking"}
+    assert [(row["chunks"], row["index_seconds"]) for row in again] == [
+        (row["chunks"], row["index_seconds"]) for row in first
+    ]
