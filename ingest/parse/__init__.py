@@ -42,7 +42,7 @@ def parse(data: bytes, name: str) -> ParsedDocument:
         raise
     except Exception as error:
         raise UnreadableDocument(f"The file is damaged or not {FORMATS[media_type].phrase}.") from error
-    if not any(block.text.strip() for block in document.blocks):
+    if not document.attachments and not any(block.text.strip() for block in document.blocks):
         raise no_text(media_type)
     return replace(document, media_type=media_type)
 

@@ -6,6 +6,7 @@ pickle, because what comes out of a process that reads untrusted files must not 
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import queue
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from core.errors import LorekeeperError
-from core.types import Block, BlockKind, ParsedDocument
+from core.types import Attachment, Block, BlockKind, ParsedDocument
 from ingest.parse import parse
 
 OUT_OF_MEMORY = 75
@@ -51,8 +52,15 @@ def serve() -> None:
 def document_from_json(value: dict[str, Any]) -> ParsedDocument:
     """Raises `KeyError`, `TypeError` or `ValueError` for what is not a parsed document."""
     blocks = tuple(Block(text, BlockKind(kind), level, page) for text, kind, level, page in value["blocks"])
+    attachments = tuple(Attachment(name, base64.b64decode(data)) for name, data in value["attachments"])
     return ParsedDocument(
-        value["title"], blocks, value["pages"], tuple(value["losses"]), value["media_type"], value["keywords"]
+        value["title"],
+        blocks,
+        value["pages"],
+        tuple(value["losses"]),
+        value["media_type"],
+        value["keywords"],
+        attachments,
     )
 
 
@@ -82,6 +90,7 @@ def _to_json(document: ParsedDocument) -> dict[str, Any]:
         "losses": document.losses,
         "media_type": document.media_type,
         "keywords": document.keywords,
+        "attachments": [(each.name, base64.b64encode(each.data).decode()) for each in document.attachments],
     }
 
 

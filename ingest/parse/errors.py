@@ -10,3 +10,7 @@ class NoText(UnreadableDocument):
 
     Told apart because in a folder it is no failure: nothing of it was lost.
     """
+
+
+class Protected(UnreadableDocument):
+    """A file that opens with a password only."""

@@ -14,7 +14,7 @@ from typing import IO, Any
 from core.errors import LorekeeperError, StorageFailed, TooLarge, UnreadableDocument, UnsupportedFormat
 from core.types import ParsedDocument
 from ingest.parse.child import OUT_OF_MEMORY, document_from_json
-from ingest.parse.errors import NoText
+from ingest.parse.errors import NoText, Protected
 
 # The most pages that are taken of a PDF, 5,000 full ones, need 45 s on one core, 30 MB of Markdown as long; and machines differ.
 PARSE_SECONDS = 120.0
@@ -23,7 +23,7 @@ END_SECONDS = 5.0
 # Of the environment, only what a Python may need to start: no tokens and passwords beside untrusted files.
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _ERRORS: dict[str, type[LorekeeperError]] = {
-    kind.__name__: kind for kind in (UnreadableDocument, UnsupportedFormat, NoText, TooLarge)
+    kind.__name__: kind for kind in (UnreadableDocument, UnsupportedFormat, NoText, Protected, TooLarge)
 }
 
 
