@@ -25,6 +25,7 @@ from core.types import (
     Scope,
     Signals,
     Turn,
+    WordHits,
 )
 
 Vectors = npt.NDArray[np.float32]
@@ -106,12 +107,11 @@ class VectorIndex(Protocol):
 class LexicalIndex(Protocol):
     """Word search over chunks. Blocking. The access filter is part of the query."""
 
-    def search(self, query: str, scope: Scope, limit: int) -> list[Hit]:
-        """The best chunks by BM25, best first. `query` is raw user text and is never parsed as syntax."""
-        ...
+    def look_up(self, query: str, scope: Scope, limit: int) -> WordHits:
+        """The best chunks by BM25, best first, and how common the query's stems are.
 
-    def document_frequency(self, terms: Sequence[str], namespace: str) -> dict[str, int]:
-        """In how many chunks of the namespace each stem occurs; all terms are in the result."""
+        `query` is raw user text and is never parsed as syntax.
+        """
         ...
 
 

@@ -12,6 +12,7 @@ import hashlib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,6 +35,8 @@ HEADING_FACTOR = 0.97
 LAYOUT = "2"
 KINDS = (OPEN, CLOSED, OPEN + HEADINGS, CLOSED + HEADINGS)
 REQUEST_SECONDS = 30.0
+# At once; Chroma itself searches on all cores.
+SEARCHES = 8
 
 
 class ChromaIndex:
@@ -50,6 +53,8 @@ class ChromaIndex:
         self._reopen = reopen
         self._collections: dict[str, Any] = {}
         self._lock = threading.Lock()
+        # Half of each search runs here.
+        self._beside = ThreadPoolExecutor(SEARCHES, "chroma")
 
     def upsert(
         self,
@@ -88,8 +93,9 @@ class ChromaIndex:
 
     def search(self, vector: Vectors, scope: Scope, limit: int) -> list[Hit]:
         with _storage_errors():
+            beside = self._beside.submit(self._nearest_headings, vector, scope, limit)
             cosines = self._nearest_texts(vector, scope, limit)
-            headings = self._nearest_headings(vector, scope, limit)
+            headings = beside.result()
         for chunk_id, cosine in headings.items():
             cosines[chunk_id] = max(cosines.get(chunk_id, -1.0), self.heading_factor * cosine)
         hits = [Hit(chunk_id, score) for chunk_id, score in cosines.items()]
@@ -137,6 +143,7 @@ class ChromaIndex:
             self._connected().heartbeat()
 
     def close(self) -> None:
+        self._beside.shutdown()
         self._collections.clear()
         if self._client is not None:
             self._client.close()

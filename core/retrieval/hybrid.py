@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from core.ports import LexicalIndex, Reranker, VectorIndex, Vectors
@@ -12,8 +12,7 @@ from core.retrieval.fuse import Fused, fuse, without_near_duplicates
 from core.retrieval.rescore import WEIGHTS, Weights, inverse_document_frequency, rescored
 from core.settings import Retrieval as RetrievalSettings
 from core.store.documents import DocumentStore
-from core.store.words import MAX_QUERY_STEMS, query_stems
-from core.types import Hit, Passage, Retrieval, Scope
+from core.types import Hit, Passage, Retrieval, Scope, WordHits
 
 # The candidates whose texts are looked at; more of them found nothing more.
 RESCORED = 40
@@ -23,15 +22,6 @@ RERANKED = 3
 # A document that is replaced between the search and the look into the record is found by neither version; the second
 # search, which begins after that replacement, finds the new one.
 ATTEMPTS = 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """What the word search knows of a query."""
-
-    stems: Sequence[str]
-    rarity: Mapping[str, float]
-    hits: Sequence[Hit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,37 +45,30 @@ class HybridRetriever:
         for _ in range(ATTEMPTS):
             dense, words = await asyncio.gather(
                 asyncio.to_thread(self.vectors.search, vector, scope, candidates),
-                asyncio.to_thread(self._search_words, query, scope, candidates),
+                asyncio.to_thread(self.lexical.look_up, query, scope, candidates),
             )
             found, is_complete = await asyncio.to_thread(self._choose, query, vector, scope, dense, words, wanted)
             if is_complete:
                 break
         return found
 
-    def _search_words(self, query: str, scope: Scope, candidates: int) -> _Words:
-        stems = query_stems(query)[:MAX_QUERY_STEMS]
-        if not stems:
-            return _Words((), {}, [])
-        frequencies = self.lexical.document_frequency(stems, scope.namespace)
-        rarity = inverse_document_frequency(frequencies, self.store.count_chunks(scope.namespace))
-        return _Words(stems, rarity, self.lexical.search(query, scope, candidates))
-
     def _choose(
-        self, query: str, vector: Vectors, scope: Scope, dense: Sequence[Hit], words: _Words, wanted: int
+        self, query: str, vector: Vectors, scope: Scope, dense: Sequence[Hit], words: WordHits, wanted: int
     ) -> tuple[Retrieval, bool]:
         """The passages, and whether the record still held all that the indexes found."""
+        rarity = inverse_document_frequency(words.frequencies, words.chunks)
         most = wanted if self.reranker is None else wanted * RERANKED
         fused = self._fused(vector, scope, dense, words.hits)[: max(RESCORED, most)]
         ranked = self._passages(fused, scope)
         is_complete = len(ranked) == len(fused)
         if self.weights is not None:
-            ranked = rescored(query, words.stems, words.rarity, ranked, self.settings.lexical_weight, self.weights)
+            ranked = rescored(query, list(rarity), rarity, ranked, self.settings.lexical_weight, self.weights)
         shortlist = without_near_duplicates(ranked, lambda passage: passage.text, NEAR_DUPLICATE, most)
         if self.reranker is not None and shortlist:
             scores = self.reranker.scores(query, [passage.text for passage in shortlist])
             pairs = sorted(zip(scores, shortlist, strict=True), key=lambda pair: -pair[0])
             shortlist = [replace(passage, score=score) for score, passage in pairs]
-        return Retrieval(query, tuple(shortlist[:wanted]), words.rarity), is_complete
+        return Retrieval(query, tuple(shortlist[:wanted]), rarity), is_complete
 
     def _fused(self, vector: Vectors, scope: Scope, dense: Sequence[Hit], lexical: Sequence[Hit]) -> list[Fused]:
         known = {hit.chunk_id for hit in dense}

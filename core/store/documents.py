@@ -18,8 +18,9 @@ from sqlalchemy.engine import Connection, Engine, Row
 from core.errors import InvalidRequest, NotFound
 from core.store.engine import reading, transaction
 from core.store.lexical import open_lexical
+from core.store.passages import of_document, of_scope
 from core.store.schema import chunks, document_readers, documents, sections, storable, vector_outbox
-from core.store.scope import in_scope
+from core.store.sizes import count_chunks
 from core.store.upsert import upsert
 from core.store.words import words_of
 from core.types import Chunk, Document, DocumentStatus, Passage, Scope, Section
@@ -166,22 +167,21 @@ class DocumentStore:
         found: dict[str, Passage] = {}
         with reading(self._engine) as connection:
             for batch in _batches(chunk_ids):
-                where = sa.and_(chunks.c.id.in_(batch), in_scope(scope))
-                found.update((passage.chunk_id, passage) for passage in _passages(connection, where))
+                found.update((passage.chunk_id, passage) for passage in of_scope(connection, batch, scope))
         return found
 
     def passages_of(self, document_id: str) -> list[Passage]:
         """All passages of a document, in reading order. Raises `NotFound`."""
         with reading(self._engine) as connection:
-            document = _one(connection, document_id)
-            return _passages(connection, chunks.c.document_id == document.id)
+            return of_document(connection, _one(connection, document_id).id)
 
     def passage_page(self, document_id: str, limit: int, offset: int) -> tuple[list[Passage], int]:
         """A page of the document's passages, in reading order, and how many it has. Raises `NotFound`."""
         with reading(self._engine) as connection:
-            of_document = chunks.c.document_id == _one(connection, document_id).id
-            total = connection.execute(sa.select(sa.func.count()).select_from(chunks).where(of_document)).scalar_one()
-            return _passages(connection, of_document, limit, offset), total
+            document = _one(connection, document_id)
+            where = chunks.c.document_id == document.id
+            total = connection.execute(sa.select(sa.func.count()).select_from(chunks).where(where)).scalar_one()
+            return of_document(connection, document.id, limit, offset), total
 
     def vector_garbage(self, limit: int, *, with_reserved: bool = False) -> list[tuple[str, str]]:
         """(namespace, chunk id) of vectors that may be there and must not.
@@ -197,11 +197,8 @@ class DocumentStore:
 
     def count_chunks(self, namespace: str | None) -> int:
         """How many passages answer, in one namespace or in all."""
-        query = sa.select(sa.func.coalesce(sa.func.sum(documents.c.chunks), 0))
-        if namespace is not None:
-            query = query.where(documents.c.namespace == namespace)
         with reading(self._engine) as connection:
-            return int(connection.execute(query).scalar_one())
+            return count_chunks(connection, namespace)
 
     def namespaces(self) -> list[str]:
         """The namespaces that hold a document, in whatever state, by name."""
@@ -308,36 +305,6 @@ def _document(row: Row[Any]) -> Document:
         url=row.url,
         keywords=row.keywords,
     )
-
-
-def _passages(
-    connection: Connection, where: sa.ColumnElement[bool], limit: int | None = None, offset: int | None = None
-) -> list[Passage]:
-    in_section = sa.and_(sections.c.document_id == chunks.c.document_id, sections.c.id == chunks.c.section_id)
-    query = (
-        sa.select(chunks, documents.c.title, documents.c.keywords, documents.c.url, sections.c.text.label("context"))
-        .join(documents, documents.c.id == chunks.c.document_id)
-        .join(sections, in_section)
-        .where(where)
-        .order_by(chunks.c.document_id, chunks.c.ordinal)
-        .limit(limit)
-        .offset(offset)
-    )
-    return [
-        Passage(
-            chunk_id=row.id,
-            document_id=row.document_id,
-            title=row.title,
-            text=row.text,
-            context=row.context,
-            score=0.0,
-            headings=row.headings,
-            page=row.page,
-            url=row.url,
-            keywords=row.keywords,
-        )
-        for row in connection.execute(query)
-    ]
 
 
 def _stored_chunks(connection: Connection, document_id: str) -> dict[str, tuple[int, str]]:

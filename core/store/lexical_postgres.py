@@ -16,9 +16,20 @@ from sqlalchemy.engine import Connection, Engine
 
 from core.store.engine import reading
 from core.store.schema import chunks, documents
-from core.store.scope import in_scope
-from core.store.words import ANALYSIS, COLUMN_WEIGHTS, K1, B, ChunkWords, ColumnWeights, query_stems, telling
-from core.types import Hit, Scope
+from core.store.scope import in_scope, scope_values
+from core.store.sizes import Sizes
+from core.store.words import (
+    ANALYSIS,
+    COLUMN_WEIGHTS,
+    K1,
+    MAX_QUERY_STEMS,
+    B,
+    ChunkWords,
+    ColumnWeights,
+    query_stems,
+    telling,
+)
+from core.types import Hit, Scope, WordHits
 
 # A stem that occurs in more chunks than this, and in more than one of ten, adds to the score of those that rarer stems
 # find, but finds none itself: it would touch much of the index for chunks that end up last.
@@ -50,29 +61,33 @@ class PostgresLexical:
     def __init__(self, engine: Engine, weights: ColumnWeights = COLUMN_WEIGHTS) -> None:
         self._engine = engine
         self._weights = weights
+        self._sizes = Sizes()
         self.identity = f"jsonb/{ANALYSIS}/{weights.title}/{weights.headings}/{weights.body}"
 
-    def search(self, query: str, scope: Scope, limit: int) -> list[Hit]:
-        wanted = query_stems(query)
+    def look_up(self, query: str, scope: Scope, limit: int) -> WordHits:
+        stems = query_stems(query)
         with reading(self._engine) as connection:
-            frequencies = _document_frequency(connection, wanted)
-            wanted = telling(wanted, frequencies)
-            if not wanted:
-                return []
-            size, total = connection.execute(sa.select(sa.func.sum(totals.c.chunks), sa.func.sum(totals.c.words))).one()
-            score = _bm25(wanted, frequencies, int(size), float(total / size)).label("score")
-            statement = (
-                sa.select(chunks.c.id, score)
-                .select_from(_words_of_documents.join(chunks, chunks.c.key == words.c.key))
-                .where(_has_any(finding(wanted, frequencies, int(size))), in_scope(scope))
-                .order_by(score.desc(), chunks.c.id.collate("C"))
-                .limit(limit)
+            return WordHits(
+                tuple(self._search(connection, stems, scope, limit)),
+                _document_frequency(connection, stems[:MAX_QUERY_STEMS], scope.namespace),
+                self._sizes.of(connection, scope.namespace),
             )
-            return [Hit(row.id, row.score) for row in connection.execute(statement)]
 
-    def document_frequency(self, terms: Sequence[str], namespace: str) -> dict[str, int]:
-        with reading(self._engine) as connection:
-            return _document_frequency(connection, list(dict.fromkeys(terms)), namespace)
+    def _search(self, connection: Connection, stems: Sequence[str], scope: Scope, limit: int) -> list[Hit]:
+        frequencies = _document_frequency(connection, stems)
+        wanted = telling(stems, frequencies)
+        if not wanted:
+            return []
+        size, total = connection.execute(sa.select(sa.func.sum(totals.c.chunks), sa.func.sum(totals.c.words))).one()
+        score = _bm25(wanted, frequencies, int(size), float(total / size)).label("score")
+        statement = (
+            sa.select(chunks.c.id, score)
+            .select_from(_words_of_documents.join(chunks, chunks.c.key == words.c.key))
+            .where(_has_any(finding(wanted, frequencies, int(size))), in_scope(scope))
+            .order_by(score.desc(), chunks.c.id.collate("C"))
+            .limit(limit)
+        )
+        return [Hit(row.id, row.score) for row in connection.execute(statement, scope_values(scope))]
 
     def write(self, connection: Connection, rows: Sequence[ChunkWords]) -> None:
         if not rows:

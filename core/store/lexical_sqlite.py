@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from core.store.engine import reading
 from core.store.schema import chunks, documents
-from core.store.scope import in_scope
-from core.store.words import ANALYSIS, COLUMN_WEIGHTS, ChunkWords, ColumnWeights, query_stems, telling
-from core.types import Hit, Scope
+from core.store.scope import NAMESPACE, in_scope, scope_values
+from core.store.sizes import Sizes
+from core.store.words import (
+    ANALYSIS,
+    COLUMN_WEIGHTS,
+    MAX_QUERY_STEMS,
+    ChunkWords,
+    ColumnWeights,
+    query_stems,
+    telling,
+)
+from core.types import Hit, Scope, WordHits
 
 # Characters that FTS5's tokenizer takes for letters and leaves as they are: the lower case of the common scripts. All
 # others are escaped, because its Unicode tables are older than Python's and a stem has to come out as it went in.
@@ -26,7 +36,11 @@ _ESCAPE, _END = "\ue000", "\ue001"
 words = sa.table("chunk_words", sa.column("rowid", sa.Integer), *map(sa.column, ("title", "headings", "body")))
 vocabulary = sa.table("chunk_words_vocabulary", sa.column("term", sa.Text), sa.column("doc", sa.Integer))
 # The hidden column of the table's own name, against which FTS5 matches.
-_matches = sa.literal_column("chunk_words").op("MATCH", is_comparison=True)
+_matches = sa.literal_column("chunk_words").op("MATCH", is_comparison=True)(sa.bindparam("words"))
+# How many of the best chunks are looked at for each that is wanted, before all are.
+DEPTH = 4
+# A stem that more chunks hold is not counted in each namespace: it tells little, and its share is about the namespace's.
+COUNTED = 500
 
 
 class SqliteLexical:
@@ -36,32 +50,43 @@ class SqliteLexical:
 
     def __init__(self, engine: Engine, weights: ColumnWeights = COLUMN_WEIGHTS) -> None:
         self._engine = engine
-        self._weights = weights
+        self._weights = {"title": weights.title, "headings": weights.headings, "body": weights.body}
+        self._sizes = Sizes()
 
-    def search(self, query: str, scope: Scope, limit: int) -> list[Hit]:
-        wanted = query_stems(query)
-        weights = (self._weights.title, self._weights.headings, self._weights.body)
-        # FTS5 gives better matches lower numbers.
-        score = (-sa.func.bm25(sa.literal_column("chunk_words"), *weights, type_=sa.Float)).label("score")
+    def look_up(self, query: str, scope: Scope, limit: int) -> WordHits:
+        stems = query_stems(query)
         with reading(self._engine) as connection:
-            wanted = telling(wanted, _document_frequency(connection, wanted))
-            if not wanted:
-                return []
-            statement = (
-                sa.select(chunks.c.id, score)
-                .select_from(_words_of_documents)
-                .where(_matches(_any_of(wanted)), in_scope(scope))
-                .order_by(score.desc(), chunks.c.id)
-                .limit(limit)
+            everywhere = _document_frequency(connection, stems)
+            size = self._sizes.of(connection, scope.namespace)
+            return WordHits(
+                tuple(self._search(connection, telling(stems, everywhere), scope, limit)),
+                self._frequencies(connection, stems[:MAX_QUERY_STEMS], everywhere, scope.namespace, size),
+                size,
             )
-            return [Hit(row.id, row.score) for row in connection.execute(statement)]
 
-    def document_frequency(self, terms: Sequence[str], namespace: str) -> dict[str, int]:
-        distinct = list(dict.fromkeys(terms))
-        with reading(self._engine) as connection:
-            if _is_only_namespace(connection, namespace):
-                return _document_frequency(connection, distinct)
-            return {term: _count_in(connection, term, namespace) for term in distinct}
+    def _search(self, connection: Connection, stems: Sequence[str], scope: Scope, limit: int) -> list[Hit]:
+        if not stems:
+            return []
+        values = {"limit": limit, "words": _any_of(stems), **self._weights, **scope_values(scope)}
+        # The best chunks of all, and of these what may be seen: to join thousands of matches takes longer than to find
+        # them. Where too few are left, all that match are looked at.
+        rows = connection.execute(_best(scope), values | {"depth": DEPTH * limit}).all()
+        if len(rows) < limit:
+            rows = connection.execute(_best(scope), values | {"depth": -1}).all()
+        return [Hit(row.id, row.score) for row in rows]
+
+    def _frequencies(
+        self, connection: Connection, stems: Sequence[str], everywhere: Mapping[str, int], namespace: str, size: int
+    ) -> dict[str, int]:
+        if connection.execute(_is_alone, {NAMESPACE: namespace}).scalar():
+            return {stem: everywhere[stem] for stem in stems}
+        share = size / max(1, self._sizes.of(connection, None))
+        return {
+            stem: round(everywhere[stem] * share)
+            if everywhere[stem] > COUNTED
+            else _count_in(connection, stem, namespace)
+            for stem in stems
+        }
 
     def write(self, connection: Connection, rows: Sequence[ChunkWords]) -> None:
         if not rows:
@@ -87,8 +112,55 @@ class SqliteLexical:
         connection.execute(sa.delete(words))
 
 
-_words_of_documents = words.join(chunks, chunks.c.key == words.c.rowid).join(
-    documents, documents.c.id == chunks.c.document_id
+@cache
+def _best_statement(*, with_readers: bool) -> sa.Select[tuple[str, float]]:
+    scope = Scope(readers=frozenset({"any"}) if with_readers else frozenset())
+    weights = [sa.bindparam(name, type_=sa.Float) for name in ("title", "headings", "body")]
+    # FTS5 gives better matches lower numbers.
+    score = -sa.func.bm25(sa.literal_column("chunk_words"), *weights, type_=sa.Float)
+    best = (
+        sa.select(words.c.rowid, score.label("score"))
+        .where(_matches)
+        .order_by(sa.desc("score"))
+        .limit(sa.bindparam("depth", type_=sa.Integer))
+        .subquery()
+    )
+    return (
+        sa.select(chunks.c.id, best.c.score)
+        .select_from(
+            best.join(chunks, chunks.c.key == best.c.rowid).join(documents, documents.c.id == chunks.c.document_id)
+        )
+        .where(in_scope(scope))
+        .order_by(best.c.score.desc(), chunks.c.id)
+        .limit(sa.bindparam("limit", type_=sa.Integer))
+    )
+
+
+def _best(scope: Scope) -> sa.Select[tuple[str, float]]:
+    return _best_statement(with_readers=bool(scope.readers))
+
+
+# One index seek each, where "another one" would read all documents.
+_is_alone = sa.select(
+    ~sa.or_(
+        *(
+            sa.select(documents.c.id).where(other, documents.c.chunks > 0).exists()
+            for other in (
+                documents.c.namespace < sa.bindparam(NAMESPACE),
+                documents.c.namespace > sa.bindparam(NAMESPACE),
+            )
+        )
+    )
+)
+_frequency = sa.select(vocabulary.c.term, vocabulary.c.doc).where(
+    vocabulary.c.term.in_(sa.bindparam("terms", expanding=True))
+)
+_count = (
+    sa.select(sa.func.count())
+    .select_from(
+        words.join(chunks, chunks.c.key == words.c.rowid).join(documents, documents.c.id == chunks.c.document_id)
+    )
+    .where(_matches, documents.c.namespace == sa.bindparam(NAMESPACE))
 )
 
 
@@ -116,20 +188,9 @@ def _delete(connection: Connection, keys: Sequence[int]) -> None:
 def _document_frequency(connection: Connection, stems: Sequence[str]) -> dict[str, int]:
     """In how many chunks of all namespaces each stem occurs."""
     by_token = {encode(stem): stem for stem in stems}
-    statement = sa.select(vocabulary.c.term, vocabulary.c.doc).where(vocabulary.c.term.in_(list(by_token)))
-    found = {by_token[row.term]: row.doc for row in connection.execute(statement)}
+    found = {by_token[term]: count for term, count in connection.execute(_frequency, {"terms": list(by_token)})}
     return {stem: found.get(stem, 0) for stem in stems}
 
 
-def _is_only_namespace(connection: Connection, namespace: str) -> bool:
-    others = sa.select(documents.c.id).where(documents.c.namespace != namespace, documents.c.chunks > 0)
-    return not connection.scalar(sa.select(others.exists()))
-
-
 def _count_in(connection: Connection, stem: str, namespace: str) -> int:
-    statement = (
-        sa.select(sa.func.count())
-        .select_from(_words_of_documents)
-        .where(_matches(_any_of([stem])), documents.c.namespace == namespace)
-    )
-    return connection.scalar(statement) or 0
+    return connection.execute(_count, {"words": _any_of([stem]), NAMESPACE: namespace}).scalar() or 0

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from core.store.schema import document_readers, documents
 from core.types import Scope
 
+NAMESPACE, READERS = "scope_namespace", "scope_readers"
+
 
 def in_scope(scope: Scope) -> sa.ColumnElement[bool]:
-    """The document is in the namespace, and open to everybody there or to one of the scope's readers."""
-    of_document = sa.select(document_readers.c.document_id).where(document_readers.c.document_id == documents.c.id)
-    is_open = ~of_document.exists()
-    conditions = [is_open]
-    if scope.readers:
-        conditions.append(of_document.where(document_readers.c.reader.in_(sorted(scope.readers))).exists())
-    return sa.and_(documents.c.namespace == scope.namespace, sa.or_(*conditions))
+    """The document is in the namespace, and open to everybody there or to one of the scope's readers.
+
+    The scope itself is in `scope_values`, so that a statement can be made once for all scopes with readers, or without.
+    """
+    return _FOR_READERS if scope.readers else _FOR_EVERYBODY
+
+
+def scope_values(scope: Scope) -> dict[str, Any]:
+    """What the parameters of `in_scope` stand for."""
+    readers = {READERS: sorted(scope.readers)} if scope.readers else {}
+    return {NAMESPACE: scope.namespace, **readers}
+
+
+_readers = sa.select(document_readers.c.document_id).where(document_readers.c.document_id == documents.c.id)
+_is_here = documents.c.namespace == sa.bindparam(NAMESPACE)
+_is_open = ~_readers.exists()
+_has_reader = _readers.where(document_readers.c.reader.in_(sa.bindparam(READERS, expanding=True))).exists()
+_FOR_EVERYBODY = sa.and_(_is_here, _is_open)
+_FOR_READERS = sa.and_(_is_here, sa.or_(_is_open, _has_reader))

@@ -9,7 +9,7 @@ from typing import Protocol
 from sqlalchemy.engine import Connection
 
 from core.text import analyze
-from core.types import Hit, Scope
+from core.types import Scope, WordHits
 
 # To be raised whenever `analyze` gives other stems for the same text: the stored ones are then made anew.
 ANALYSIS = "2"
@@ -51,9 +51,7 @@ class WordIndex(Protocol):
     identity: str
     """Of everything that is built into the stored rows."""
 
-    def search(self, query: str, scope: Scope, limit: int) -> list[Hit]: ...
-
-    def document_frequency(self, terms: Sequence[str], namespace: str) -> dict[str, int]: ...
+    def look_up(self, query: str, scope: Scope, limit: int) -> WordHits: ...
 
     def write(self, connection: Connection, rows: Sequence[ChunkWords]) -> None:
         """Add these chunks, or replace what is stored of them."""

@@ -40,6 +40,7 @@ from core.types.questions import (
     Thumb,
     Token,
     Turn,
+    WordHits,
 )
 
 __all__ = [
@@ -76,4 +77,5 @@ __all__ = [
     "Thumb",
     "Token",
     "Turn",
+    "WordHits",
 ]

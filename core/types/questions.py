@@ -85,6 +85,17 @@ class Hit:
 
 
 @dataclass(frozen=True, slots=True)
+class WordHits:
+    """What a word index knows of a query: its best chunks, and how common its stems are in the namespace."""
+
+    hits: tuple[Hit, ...] = ()
+    frequencies: Mapping[str, int] = field(default_factory=dict)
+    """In how many chunks each of the query's stems occurs, in the query's order."""
+    chunks: int = 0
+    """How many there are in all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """A chunk that was found, with all that a citation needs."""
 

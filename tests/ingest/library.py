@@ -67,7 +67,7 @@ class Library:
 
     def words(self, query: str) -> list[str]:
         """Ids of the chunks that the word index alone finds."""
-        return [hit.chunk_id for hit in open_lexical(self.engine).search(query, Scope(), 100)]
+        return [hit.chunk_id for hit in open_lexical(self.engine).look_up(query, Scope(), 100).hits]
 
     def stored_files(self) -> list[Path]:
         """The copies that are kept of the documents' bytes."""

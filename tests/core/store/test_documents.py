@@ -22,7 +22,7 @@ def store(engine: Engine) -> DocumentStore:
 
 
 def words(engine: Engine, query: str, scope: Scope | None = None) -> list[str]:
-    return [hit.chunk_id for hit in open_lexical(engine).search(query, scope or Scope(), 10)]
+    return [hit.chunk_id for hit in open_lexical(engine).look_up(query, scope or Scope(), 10).hits]
 
 
 def test_what_is_published_comes_back_as_it_was(store: DocumentStore) -> None:

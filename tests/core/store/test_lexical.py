@@ -27,7 +27,7 @@ def ids(engine: Engine) -> list[str]:
 
 
 def search(engine: Engine, query: str) -> list[str]:
-    return [hit.chunk_id for hit in open_lexical(engine).search(query, Scope(), 10)]
+    return [hit.chunk_id for hit in open_lexical(engine).look_up(query, Scope(), 10).hits]
 
 
 def test_the_rarer_words_decide(engine: Engine, ids: list[str]) -> None:
@@ -41,7 +41,7 @@ def test_other_forms_of_a_word_match(engine: Engine, ids: list[str]) -> None:
 
 
 def test_scores_fall_and_are_positive(engine: Engine, ids: list[str]) -> None:
-    scores = [hit.score for hit in open_lexical(engine).search("annual leave employees coffee", Scope(), 10)]
+    scores = [hit.score for hit in open_lexical(engine).look_up("annual leave employees coffee", Scope(), 10).hits]
     assert scores == sorted(scores, reverse=True)
     assert scores[-1] > 0
     assert len(scores) == 3
@@ -97,7 +97,7 @@ def test_other_scripts_are_found(engine: Engine) -> None:
 
 def test_the_same_scores_in_both_databases(engine: Engine, ids: list[str]) -> None:
     # FTS5's own formula, worked out once; whichever database runs must agree.
-    hits = {hit.chunk_id: hit.score for hit in open_lexical(engine).search("coffee", Scope(), 10)}
+    hits = {hit.chunk_id: hit.score for hit in open_lexical(engine).look_up("coffee", Scope(), 10).hits}
     assert hits[ids[1]] == pytest.approx(0.8629, abs=0.05)
 
 
@@ -113,5 +113,44 @@ def test_an_index_written_by_another_version_is_made_anew(engine: Engine, ids: l
 def test_document_frequency_is_that_of_one_namespace(engine: Engine, ids: list[str]) -> None:
     store = DocumentStore(engine)
     publish(store, document("there", "hr"), ["annual leave here"])
-    frequency = open_lexical(engine).document_frequency(["annual", "coffe", "zebra"], "default")
-    assert frequency == {"annual": 2, "coffe": 1, "zebra": 0}
+    found = open_lexical(engine).look_up("annual coffee zebra", Scope(), 10)
+    assert found.frequencies == {"annual": 2, "coffe": 1, "zebra": 0}
+    assert found.chunks == len(ids)
+    assert open_lexical(engine).look_up("annual", Scope("hr"), 10).frequencies == {"annual": 1}
+    assert open_lexical(engine).look_up("annual", Scope("hr"), 10).chunks == 1
+
+
+def test_a_small_namespace_is_searched_beside_one_full_of_better_matches(engine: Engine, ids: list[str]) -> None:
+    publish(DocumentStore(engine), document("there", "hr"), ["coffee"] * 60)
+    assert search(engine, "coffee") == [ids[1]]
+    found = open_lexical(engine).look_up("coffee", Scope(), 2)
+    assert [hit.chunk_id for hit in found.hits] == [ids[1]]
+
+
+def test_what_is_common_everywhere_is_estimated_for_a_namespace(
+    engine: Engine, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(DocumentStore(engine), document("there", "hr"), ["annual leave here"] * (3 * len(ids)))
+    exact = open_lexical(engine).look_up("annual coffee", Scope(), 10).frequencies
+    assert exact == {"annual": 2, "coffe": 1}
+    monkeypatch.setattr("core.store.lexical_sqlite.COUNTED", 1)
+    estimated = open_lexical(engine).look_up("annual coffee", Scope(), 10).frequencies
+    if engine.dialect.name == "sqlite":
+        assert estimated == {"annual": round((2 + 3 * len(ids)) / 4), "coffe": 1}
+    else:
+        assert estimated == exact
+
+
+def test_the_size_of_a_large_namespace_may_be_some_seconds_old(
+    engine: Engine, ids: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = open_lexical(engine)
+    assert index.look_up("annual", Scope(), 10).chunks == len(ids)
+    publish(DocumentStore(engine), document("more"), ["annual leave here"])
+    assert index.look_up("annual", Scope(), 10).chunks == len(ids) + 1
+    monkeypatch.setattr("core.store.sizes.LARGE", 2)
+    assert index.look_up("annual", Scope(), 10).chunks == len(ids) + 1
+    publish(DocumentStore(engine), document("most"), ["annual leave here"])
+    assert index.look_up("annual", Scope(), 10).chunks == len(ids) + 1
+    monkeypatch.setattr("core.store.sizes.SECONDS", 0.0)
+    assert index.look_up("annual", Scope(), 10).chunks == len(ids) + 2
