@@ -53,7 +53,7 @@ def without_near_duplicates(items: Sequence[T], text_of: Callable[[T], str], thr
         if len(kept) == most:
             break
         shingles = _shingles(text_of(item))
-        if any(_jaccard(shingles, other) >= threshold for other in seen):
+        if any(_is_similar(shingles, other, threshold) for other in seen):
             continue
         kept.append(item)
         seen.append(shingles)
@@ -65,6 +65,8 @@ def _shingles(text: str) -> frozenset[tuple[str, ...]]:
     return frozenset(words[start : start + SHINGLE] for start in range(max(1, len(words) - SHINGLE + 1)))
 
 
-def _jaccard(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]]) -> float:
-    union = len(one | other)
-    return len(one & other) / union if union else 1.0
+def _is_similar(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]], threshold: float) -> bool:
+    if min(len(one), len(other)) < threshold * max(len(one), len(other)):
+        return False  # even if one holds all of the other
+    common = len(one & other)
+    return common >= threshold * (len(one) + len(other) - common)

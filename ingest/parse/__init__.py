@@ -23,6 +23,16 @@ PARSERS: dict[str, str] = {
     "text/html": "ingest.parse.html:HtmlParser",
     "text/markdown": "ingest.parse.markdown:MarkdownParser",
     "text/plain": "ingest.parse.plain:PlainParser",
+    "text/csv": "ingest.parse.delimited:DelimitedParser",
+    "text/tab-separated-values": "ingest.parse.delimited:DelimitedParser",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "ingest.parse.xlsx:XlsxParser",
+    "message/rfc822": "ingest.parse.mail:MailParser",
+    "application/vnd.ms-outlook": "ingest.parse.msg:MsgParser",
+    "application/rtf": "ingest.parse.rtf:RtfParser",
+    "application/json": "ingest.parse.json_text:JsonParser",
+    "application/epub+zip": "ingest.parse.epub:EpubParser",
+    "application/zip": "ingest.parse.archive_zip:ZipParser",
+    "application/xml": "ingest.parse.xml_text:XmlParser",
 }
 
 __all__ = ["PARSERS", "detect", "no_text", "parse", "parser_for", "readable_extensions"]

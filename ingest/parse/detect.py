@@ -6,9 +6,11 @@ import re
 from pathlib import PurePosixPath
 
 from core.errors import UnreadableDocument, UnsupportedFormat
+from ingest.parse.archive import member_names
+from ingest.parse.delimiter import delimiter_of
 from ingest.parse.encoding import decode, is_text
 from ingest.parse.errors import NoText
-from ingest.parse.formats import FORMATS, HTML, MARKDOWN, PDF, PLAIN
+from ingest.parse.formats import CSV, FORMATS, HTML, JSON, MARKDOWN, PDF, PLAIN, TSV, XML
 
 _HEAD = 1024
 """A PDF may have other bytes before its header, up to here (PDF Reference 1.7, implementation note 13)."""
@@ -69,6 +71,9 @@ _OLE_STREAMS: tuple[tuple[str, str], ...] = (
     ("Book", "application/vnd.ms-excel"),
 )
 _HTML_START = re.compile(r"(?i)<(!doctype\s+html|html|head|body|title|meta|h[1-6]|p|div|table|article|main|section)\b")
+_PAGE_START = re.compile(r"(?i)<(!doctype\s+html|html)\b")
+_XML_START = re.compile(r"(?i)\s*<(\?xml\b|!doctype\s+(?!html\b))")
+_JSON_START = re.compile(r'\s*(\[\s*\{|\{)\s*"[^"\n]*"\s*:')
 _LEADING = re.compile(r"(?is)(?:\s+|<\?xml.{0,500}?\?>|<!--.{0,5000}?-->|<!doctype\s+(?!html)[^>]{0,500}>)*+")
 _MAIL_START = re.compile(r"(?i)(?:From [^\n]*\n)?(?:[a-z][a-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*)*+")
 _MAIL_HEADERS = re.compile(r"(?im)^(?:MIME-Version|Received|Message-ID|Return-Path):")
@@ -114,14 +119,22 @@ def _matches(data: bytes, offset: int, magic: bytes) -> bool:
 
 
 def _zip_kind(data: bytes, name: str) -> str:
-    # Names are looked for in the raw bytes, so that a truncated archive is still called by its name.
     for kind in _ZIP_TYPES:
         if kind.encode() in data[:256]:
             return kind
-    found = next((kind for member, kind in _ZIP_MEMBERS if member in data), "")
+    # Names are looked for in the raw bytes where there is no directory, so that a truncated archive is still called
+    # by its name. Where there is one, they may belong to a document inside.
+    if names := [_zip_name(each) for each in member_names(data)]:
+        found = next((kind for member, kind in _ZIP_MEMBERS if any(n.startswith(_zip_name(member.decode())) for n in names)), "")
+    else:
+        found = next((kind for member, kind in _ZIP_MEMBERS if member in data), "")
     if not found and b"[Content_Types].xml" in data[:256]:
         found = next((kind for _, kind in _ZIP_MEMBERS if _extension(name) in FORMATS[kind].extensions), "")
     return found or "application/zip"
+
+
+def _zip_name(name: str) -> str:
+    return name.replace("\\", "/").lstrip("/").lower()
 
 
 def _ole_kind(data: bytes) -> str:
@@ -136,20 +149,35 @@ def _text_format(text: str, name: str) -> str:
     named = next((kind for kind in (MARKDOWN, PLAIN, HTML) if extension in FORMATS[kind].extensions), None)
     if named in {MARKDOWN, PLAIN}:
         return named
+    if extension in FORMATS[TSV].extensions:
+        return TSV
+    if extension in FORMATS[CSV].extensions:
+        return CSV
+    if extension in FORMATS[JSON].extensions:
+        return JSON
     body = _LEADING.sub("", text, count=1)
+    if named != HTML and _is_xml(text, extension) and not _PAGE_START.match(body):
+        return "image/svg+xml" if body.startswith("<svg") else XML
     if named == HTML or _HTML_START.match(body):
         return HTML
-    if text.lstrip().startswith("<?xml") or extension == ".xml":
-        return "image/svg+xml" if body.startswith("<svg") else "application/xml"
-    if _is_mail(text):
+    if not extension and _JSON_START.match(text):
+        return JSON
+    if _is_mail(text, extension):
         return "message/rfc822"
     signs = _MARKDOWN_SIGNS.findall(text) if not extension else []
-    return MARKDOWN if len(signs) >= _MIN_SIGNS else PLAIN
+    if len(signs) >= _MIN_SIGNS:
+        return MARKDOWN
+    delimiter = delimiter_of(text) if not extension else None
+    return PLAIN if delimiter is None else TSV if delimiter == "\t" else CSV
 
 
-def _is_mail(text: str) -> bool:
-    headers = _MAIL_START.match(text)
-    return bool(headers and _MAIL_HEADERS.search(headers[0]))
+def _is_xml(text: str, extension: str) -> bool:
+    return extension in FORMATS[XML].extensions or bool(_XML_START.match(text))
+
+
+def _is_mail(text: str, extension: str) -> bool:
+    headers = _MAIL_START.match(text.lstrip())
+    return bool(headers and headers[0] and (extension == ".eml" or _MAIL_HEADERS.search(headers[0])))
 
 
 def _extension(name: str) -> str:

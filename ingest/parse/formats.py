@@ -11,7 +11,11 @@ PDF = "application/pdf"
 HTML = "text/html"
 MARKDOWN = "text/markdown"
 PLAIN = "text/plain"
-TEXTS = frozenset({HTML, MARKDOWN, PLAIN})
+JSON = "application/json"
+XML = "application/xml"
+CSV = "text/csv"
+TSV = "text/tab-separated-values"
+TEXTS = frozenset({HTML, MARKDOWN, PLAIN, CSV, TSV})
 """Those in which a person sees everything there is."""
 
 
@@ -29,14 +33,16 @@ FORMATS: dict[str, Format] = {
     HTML: Format("HTML", "a web page", (".html", ".htm", ".xhtml")),
     MARKDOWN: Format("Markdown", "a Markdown document", (".md", ".markdown", ".mdown", ".mkd")),
     PLAIN: Format("text", "a text file", (".txt", ".text")),
+    CSV: Format("CSV", "a table in CSV form", (".csv",)),
+    TSV: Format("TSV", "a table in TSV form", (".tsv", ".tab")),
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": Format(
-        "Word", "a Word document", (".docx",)
+        "Word", "a Word document", (".docx", ".docm", ".dotx", ".dotm")
     ),
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": Format(
-        "Excel", "an Excel workbook", (".xlsx",)
+        "Excel", "an Excel workbook", (".xlsx", ".xlsm", ".xltx", ".xltm")
     ),
     "application/vnd.openxmlformats-officedocument.presentationml.presentation": Format(
-        "PowerPoint", "a PowerPoint presentation", (".pptx",)
+        "PowerPoint", "a PowerPoint presentation", (".pptx", ".pptm", ".potx", ".ppsx", ".ppsm")
     ),
     "application/vnd.ms-visio.drawing": Format("Visio", "a Visio drawing", (".vsdx",)),
     "application/msword": Format("old Word", "an old Word document", (".doc",)),
@@ -52,7 +58,8 @@ FORMATS: dict[str, Format] = {
     ),
     "application/epub+zip": Format("EPUB", "an EPUB book", (".epub",)),
     "application/rtf": Format("RTF", "an RTF document", (".rtf",)),
-    "application/xml": Format("XML", "an XML file", (".xml",)),
+    JSON: Format("JSON", "a JSON file", (".json", ".jsonl", ".ndjson", ".geojson")),
+    XML: Format("XML", "an XML file", (".xml", ".dita", ".docbook", ".dbk", ".rss", ".atom", ".opml")),
     "message/rfc822": Format("e-mail", "an e-mail message", (".eml",)),
     "application/zip": Format("ZIP", "a ZIP archive", (".zip",)),
     "application/x-7z-compressed": Format("7z", "a 7z archive", (".7z",)),

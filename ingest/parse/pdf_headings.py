@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 from ingest.parse.pdf_lines import Line, Page
+from ingest.parse.pdf_outline import MAX_LINES, MIN_MARKS, NUMBERING, Levels, Mark, key, outline_levels
 
-Levels = dict[int, dict[int, int]]
-"""Page number → index of the line → level (1-6)."""
-
-_MIN_MARKS = 3
 _MIN_MATCHED = 0.5
-_MAX_COMPARED = 100_000
-"""Outline entries of a page times its lines; a page over it was made to keep the reader busy."""
-_MAX_LINES = 3
 _MAX_CHARACTERS = 150
 _LARGER, _NOT_SMALLER = 1.12, 0.98
 """Times the size of the body text: for any heading, and for a bold one."""
@@ -24,65 +17,24 @@ SAME_HEADING = 1.8
 """Font sizes between the lines of one heading, at most."""
 _MAX_SHARE = 0.3
 """Of a document's characters; where more is large or bold, size and weight mean something else."""
-_NUMBERING = re.compile(r"(?:chapter|section|appendix|part|kapitel|chapitre)?(?:\d{1,8}|[a-z]|[ivxlc]{1,6})?")
+_LITTLE = 0.1
 _NO_TITLE = re.compile(r"[.,;…-]$|\.{4,}\s*\d+$|://")
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """An entry of the outline: its title, level from 1, and the page it leads to, from 1."""
-
-    title: str
-    level: int
-    page: int
-
-
 def heading_levels(pages: Sequence[Page], marks: Sequence[Mark]) -> Levels:
-    """Which lines are headings. Lines that follow each other with one level are one heading."""
-    matched = _from_outline(pages, marks)
-    found = sum(len(lines) for lines in matched.values())
-    if len(marks) >= _MIN_MARKS and found >= _MIN_MATCHED * len(marks):
-        return matched
-    return _from_looks(pages)
+    """Which lines are headings. Lines that follow each other with one level are one heading.
 
-
-def _from_outline(pages: Sequence[Page], marks: Sequence[Mark]) -> Levels:
-    entries = Counter(mark.page for mark in marks)
-    keys = {
-        page.number: [_key(line.text) for line in page.lines]
-        for page in pages
-        if 0 < entries[page.number] * len(page.lines) <= _MAX_COMPARED
-    }
-    levels: Levels = {}
-    for mark in marks:
-        on_page = levels.setdefault(mark.page, {})
-        found = _lines_of(_key(mark.title), keys.get(mark.page, []), on_page)
-        on_page.update(dict.fromkeys(found, min(mark.level, 6)))
+    The outline decides if most of its titles stand on their pages; else it decides over the lines that it names.
+    """
+    named, found = outline_levels(pages, marks)
+    if len(marks) < MIN_MARKS or not found:
+        return _from_looks(pages)
+    if found >= _MIN_MATCHED * len(marks):
+        return named
+    levels = _from_looks(pages)
+    for page, lines in named.items():
+        levels.setdefault(page, {}).update(lines)
     return levels
-
-
-def _lines_of(title: str, lines: Sequence[str], taken: Mapping[int, int]) -> Sequence[int]:
-    """Indexes of up to three lines that together are the title."""
-    for start in range(len(lines)):
-        text = ""
-        for end in range(start, min(start + _MAX_LINES, len(lines))):
-            text += lines[end]
-            if end in taken or not text:
-                break
-            if text == title or _is_numbered(text, title):
-                return range(start, end + 1)
-            if not title.startswith((text, text.lstrip("0123456789") or text)):
-                break
-    return ()
-
-
-def _is_numbered(text: str, wanted: str) -> bool:
-    """`3.2 Vacation` or `Chapter 3 Vacation` on the page, and only `Vacation` in the outline."""
-    return bool(wanted) and text.endswith(wanted) and bool(_NUMBERING.fullmatch(text.removesuffix(wanted)))
-
-
-def _key(text: str) -> str:
-    return "".join(character for character in text.casefold() if character.isalnum())
 
 
 def _from_looks(pages: Sequence[Page]) -> Levels:
@@ -107,10 +59,13 @@ def _look(line: Line) -> tuple[float, bool]:
 
 
 def _body_size(pages: Sequence[Page]) -> float:
-    sizes: Counter[float] = Counter()
+    """The size of most of the text; that in tables counts only where there is hardly any other."""
+    text: Counter[float] = Counter()
+    tables: Counter[float] = Counter()
     for page in pages:
         for line in page.lines:
-            sizes[line.size] += len(line.text)
+            (tables if line.table else text)[line.size] += len(line.text)
+    sizes = text if text.total() > _LITTLE * tables.total() else text + tables
     return sizes.most_common(1)[0][0] if sizes else 0.0
 
 
@@ -119,7 +74,9 @@ def _groups(lines: Sequence[Line]) -> list[list[int]]:
     groups: list[list[int]] = []
     for index, line in enumerate(lines):
         before = lines[index - 1]
-        if index and _look(before) == _look(line) and 0 < before.y - line.y < SAME_HEADING * line.size:
+        if line.table:
+            continue
+        if index and not before.table and _look(before) == _look(line) and 0 < before.y - line.y < SAME_HEADING * line.size:
             groups[-1].append(index)
         else:
             groups.append([index])
@@ -129,10 +86,10 @@ def _groups(lines: Sequence[Line]) -> list[list[int]]:
 def _is_heading(group: Sequence[Line], lines: Sequence[Line], after: int, body: float) -> bool:
     """`after` is the index of the line that follows the group."""
     text = " ".join(line.text for line in group)
-    if len(group) > _MAX_LINES or len(text) > _MAX_CHARACTERS or not _reads_like_a_title(text):
+    if len(group) > MAX_LINES or len(text) > _MAX_CHARACTERS or not _reads_like_a_title(text):
         return False
     size = group[0].size
-    if any(line.first_cell and not _NUMBERING.fullmatch(_key(line.first_cell)) for line in group):
+    if any(line.first_cell and not NUMBERING.fullmatch(key(line.first_cell)) for line in group):
         return False  # the head of a table
     if size >= _LARGER * body:
         return True
@@ -155,7 +112,8 @@ def _ranks(pages: Sequence[Page], looks: set[tuple[float, bool]]) -> dict[tuple[
     having: Counter[tuple[float, bool]] = Counter()
     for page in pages:
         for line in page.lines:
-            having[_look(line)] += len(line.text)
+            if not line.table:
+                having[_look(line)] += len(line.text)
     ranks: dict[tuple[float, bool], int] = {}
     left = _MAX_SHARE * having.total()
     for look in sorted(looks, reverse=True):

@@ -77,7 +77,8 @@ def _is_page_number(line: Line, page: int) -> bool:
 def _stands_apart(page: Page, found: Sequence[int]) -> bool:
     inner = page.lines[found[-1]]
     others = [line for index, line in enumerate(page.lines) if index not in found]
-    nearest = min((abs(line.y - inner.y) for line in others), default=page.height)
+    distances = (min(abs(line.y - inner.y), abs(line.top - inner.y)) for line in others)
+    nearest = min(distances, default=page.height)
     return nearest >= _MIN_GAP * inner.size
 
 

@@ -10,8 +10,10 @@ from enum import Enum, auto
 from itertools import pairwise
 
 from core.types import Block, BlockKind
-from ingest.parse.pdf_headings import SAME_HEADING, Mark, heading_levels
+from ingest.parse.pdf_follow import table_block, with_heads
+from ingest.parse.pdf_headings import SAME_HEADING, heading_levels
 from ingest.parse.pdf_lines import Line, Page
+from ingest.parse.pdf_outline import Mark
 from ingest.parse.pdf_running import without_running_lines
 from ingest.parse.pdf_words import Words, joined, words_of
 
@@ -54,6 +56,7 @@ class _Open:
 def arrange(pages: Sequence[Page], marks: Sequence[Mark] = ()) -> tuple[Block, ...]:
     """Blocks with page numbers. No block reaches over a page's end, so that a citation's page is exact."""
     pages = [replace(page, lines=_with_bullets(page.lines)) for page in without_running_lines(pages)]
+    pages = with_heads(pages)
     usual = _Usual(_leading(pages), words_of(pages))
     levels = heading_levels(pages, marks)
     return tuple(block for page in pages for block in _page_blocks(page, levels.get(page.number, {}), usual))
@@ -67,6 +70,12 @@ def _page_blocks(page: Page, levels: Mapping[int, int], usual: _Usual) -> Iterat
         level = levels.get(index, 0)
         join = _Join.NEW_BLOCK
         before = page.lines[index - 1]
+        if line.table:
+            if current:
+                yield _block(current, page.number)
+            current = None
+            yield table_block(line.table, page.number, usual.words)
+            continue
         if current:
             join = _decide(current, before, line, level, right=rights[index - 1], usual=usual)
         if current and join is _Join.SAME_LINE:
@@ -126,6 +135,8 @@ def _right_edges(lines: Sequence[Line]) -> list[float]:
     """For each line, where the column it stands in ends: the longest of the lines that begin near it."""
     edges: dict[int, float] = {}
     for line in lines:
+        if line.table:
+            continue
         column = int(line.x0 // 40)
         edges[column] = max(edges.get(column, 0.0), line.x1)
     return [max(edges.get(int(line.x0 // 40) + step, 0.0) for step in (-1, 0, 1)) for line in lines]
@@ -140,7 +151,7 @@ def _with_bullets(lines: Sequence[Line]) -> tuple[Line, ...]:
     result: list[Line] = []
     for line in lines:
         before = result[-1] if result else None
-        if before and _LONE_BULLET.match(before.text) and abs(before.y - line.y) < line.size:
+        if before and not line.table and _LONE_BULLET.match(before.text) and abs(before.y - line.y) < line.size:
             result[-1] = replace(line, text=f"{before.text} {line.text}", x0=before.x0)
         else:
             result.append(line)
@@ -158,6 +169,6 @@ def _leading(pages: Sequence[Page]) -> float:
     for page in pages:
         for before, line in pairwise(page.lines):
             down = before.y - line.y
-            if before.size == line.size > 0 and 0.9 * line.size < down < 3 * line.size:
+            if not (before.table or line.table) and before.size == line.size > 0 and 0.9 * line.size < down < 3 * line.size:
                 counts[round(down / line.size * 20) / 20] += 1
     return counts.most_common(1)[0][0] if counts else _DEFAULT_LEADING
