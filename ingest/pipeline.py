@@ -19,19 +19,17 @@ from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
 import structlog
 
 from core.errors import LorekeeperError, StorageFailed
 from core.identity import IndexIdentity
 from core.namespace import check_namespace
-from core.ports import Embedder, Progress, VectorIndex, Vectors
+from core.ports import Embedder, Progress, VectorIndex
 from core.settings import Settings
 from core.store.documents import DocumentStore
 from core.types import (
     DEFAULT_NAMESPACE,
     ChangeKind,
-    Chunk,
     Document,
     DocumentChange,
     DocumentStatus,
@@ -39,6 +37,7 @@ from core.types import (
 )
 from ingest.documents import document_id, failed, file_name, interrupted, is_current, ready
 from ingest.files import FileStore
+from ingest.indexing import Indexer, Run
 from ingest.parse import no_text
 from ingest.parse.errors import NoText
 from ingest.parse.process import ParserProcess
@@ -46,10 +45,7 @@ from ingest.progress import on_loop, reported
 from ingest.received import Prepared, Received
 from ingest.sources.files import Collected, SourceFile, collect, is_still_there, read
 from ingest.split import split
-from ingest.vectors import chunk_vectors, write_vectors
 
-# Chunks embedded at once: enough to sort by length, few enough that a crash loses little.
-BATCH_CHUNKS = 256
 GARBAGE_BATCH = 1000
 STOPPED = "Stopped before all documents were indexed. Run the command again; done ones are skipped."
 T = TypeVar("T")
@@ -83,6 +79,7 @@ class Pipeline:
         # Sources of the files of the present run in which there is nothing to read.
         self._empty: set[str] = set()
         self._closing = False
+        self._indexer = Indexer(store, vectors, embedder, self._published, self._stop_if_closing)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="ingest")
 
     # ── what admins call ─────────────────────────────────────────────────────────────────────────
@@ -164,6 +161,7 @@ class Pipeline:
         self._closing = True
         self._parser.close()
         self._worker.shutdown(wait=True, cancel_futures=True)
+        self._indexer.close()
 
     # ── the work, in the worker's thread ─────────────────────────────────────────────────────────
 
@@ -192,24 +190,24 @@ class Pipeline:
         return read(path, self._settings.server.max_upload_mb * 2**20)
 
     def _add(self, files: Iterable[Received | DocumentChange], *, anew: bool = False) -> Iterator[DocumentChange]:
-        batch: list[Prepared] = []
+        run = Run(self._indexer, anew=anew)
         try:
             for file in files:
                 self._stop_if_closing()
-                if any(_is_same(prepared.document, file) for prepared in batch):
-                    yield from self._index(batch, anew=anew)
-                    batch = []
-                result = self._prepare(file, anew) if isinstance(file, Received) else file
-                if isinstance(result, DocumentChange):
-                    yield result
+                if isinstance(file, DocumentChange):
+                    yield file
                     continue
-                batch.append(result)
-                if sum(len(prepared.chunks) for prepared in batch) >= BATCH_CHUNKS:
-                    yield from self._index(batch, anew=anew)
-                    batch = []
-            yield from self._index(batch, anew=anew)
+                if run.holds(file.namespace, file.source):
+                    yield from run.finish()
+                prepared = self._prepare(file, anew)
+                if isinstance(prepared, DocumentChange):
+                    yield prepared
+                else:
+                    yield from run.add(prepared)
+            yield from run.finish()
             self._collect_garbage()
         finally:
+            run.end()
             self._parser.stop()
             self._give_up()
 
@@ -257,40 +255,13 @@ class Pipeline:
         kind = ChangeKind.REPLACED if old is not None and old.chunks else ChangeKind.ADDED
         return Prepared(file.name, document, kind, sections, chunks, old.sha256 if old else "")
 
-    def _index(self, batch: Sequence[Prepared], *, anew: bool) -> Iterator[DocumentChange]:
-        """Embed the batch's new chunks (or all of them) together, then publish document by document."""
-        new = [list(prepared.chunks) if anew else self._not_yet_indexed(prepared) for prepared in batch]
-        for prepared, chunks in zip(batch, new, strict=True):
-            self._store.reserve_vectors(prepared.document.namespace, [chunk.id for chunk in chunks])
-        titled = [
-            (prepared.document.title, chunk) for prepared, chunks in zip(batch, new, strict=True) for chunk in chunks
-        ]
-        rows, headings = chunk_vectors(self._embed, titled)
-        write_vectors(self._vectors, batch, new, rows, headings)
-        for prepared, chunks in zip(batch, new, strict=True):
-            document = prepared.document
-            self._store.publish(document, prepared.sections, prepared.chunks)
-            self._begun.discard((document.namespace, document.source))
-            self._discard_file(prepared.old_sha256)
-            log.info("indexed", document=document.id, chunks=document.chunks, embedded=len(chunks))
-            yield DocumentChange(prepared.kind, prepared.name, document, " ".join(document.losses) or None)
-
-    def _embed(self, texts: Sequence[str]) -> Vectors:
-        rows = []
-        for start in range(0, len(texts), BATCH_CHUNKS):
-            self._stop_if_closing()
-            rows.append(self._embedder.embed(texts[start : start + BATCH_CHUNKS]))
-        return np.concatenate(rows) if rows else np.zeros((0, self._embedder.dimension), np.float32)
+    def _published(self, prepared: Prepared) -> None:
+        self._begun.discard((prepared.document.namespace, prepared.document.source))
+        self._discard_file(prepared.old_sha256)
 
     def _stop_if_closing(self) -> None:
         if self._closing:
             raise StorageFailed(STOPPED)
-
-    def _not_yet_indexed(self, prepared: Prepared) -> list[Chunk]:
-        document = prepared.document
-        ids = [chunk.id for chunk in prepared.chunks]
-        known = self._vectors.existing(document.namespace, document.readers, ids)
-        return [chunk for chunk in prepared.chunks if chunk.id not in known]
 
     def _skip(self, document: Document, old: Document | None, name: str, error: LorekeeperError) -> DocumentChange:
         """The record becomes as it was before; what came from an earlier version of the file is for pruning to remove."""
@@ -377,8 +348,3 @@ class Pipeline:
             for namespace, chunk_ids in by_namespace.items():
                 self._vectors.delete(namespace, chunk_ids)
             self._store.forget_garbage([chunk_id for _, chunk_id in rows])
-
-
-def _is_same(document: Document, file: Received | DocumentChange) -> bool:
-    """Whether the file is that document, or another version of it."""
-    return isinstance(file, Received) and (document.namespace, document.source) == (file.namespace, file.source)

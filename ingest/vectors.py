@@ -11,11 +11,13 @@ from ingest.split import prefix
 
 # To be raised with every change of what is embedded for the same chunk, and of where it lies: it is part of the index's identity.
 VECTOR_VERSION = "3"
+HeadingVectors = Mapping[str, tuple[str, Vectors]]
+"""By chunk id: the headings above it as one text, and their vector."""
 
 
 def chunk_vectors(
     embed: Callable[[Sequence[str]], Vectors], titled: Sequence[tuple[str, Chunk]]
-) -> tuple[Vectors, dict[str, tuple[str, Vectors]]]:
+) -> tuple[Vectors, HeadingVectors]:
     """For (document title, chunk) pairs: unit vectors, shape (n, dimension), and by chunk id headings with theirs.
 
     A chunk is embedded with its title and headings in front. Questions often paraphrase a title or heading, which drowns
@@ -35,7 +37,7 @@ def write_vectors(
     batch: Sequence[Prepared],
     new: Sequence[Sequence[Chunk]],
     rows: Vectors,
-    headings: Mapping[str, tuple[str, Vectors]],
+    headings: HeadingVectors,
 ) -> None:
     """Write the new chunks of each document; `rows` are theirs, in order.
 

@@ -281,7 +281,7 @@ class TestClosing:
     def test_documents_that_have_not_begun_are_dropped(
         self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("ingest.pipeline.BATCH_CHUNKS", 1)
+        monkeypatch.setattr("ingest.indexing.BATCH_CHUNKS", 1)
         for number in range(20):
             put(folder / f"{number:02}.md", OLD)
         with open_library(tmp_path / "data") as library:

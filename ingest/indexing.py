@@ -1,0 +1,147 @@
+"""Prepared documents to searchable passages, in threads of their own.
+
+While one batch is embedded, the one before it is written, and its caller reads the next one: embedding keeps the
+processors busy, and what needs only one of them, or the disk, happens meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+
+import numpy as np
+import structlog
+
+from core.ports import Embedder, VectorIndex, Vectors
+from core.store.documents import DocumentStore
+from core.types import Chunk, DocumentChange
+from ingest.received import Prepared
+from ingest.vectors import HeadingVectors, chunk_vectors, write_vectors
+
+# Chunks embedded at once: enough to sort by length, few enough that a crash loses little.
+BATCH_CHUNKS = 256
+# Batches that wait or are in work; more would only use memory.
+IN_FLIGHT = 2
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """A batch with the vectors of those of its chunks that are new, which are `new` by document and `rows` in order."""
+
+    documents: tuple[Prepared, ...]
+    new: tuple[tuple[Chunk, ...], ...]
+    rows: Vectors
+    headings: HeadingVectors
+
+
+class Indexer:
+    """Embeds and publishes batches. `check` is called before each part of a batch, and may raise to give up."""
+
+    def __init__(
+        self,
+        store: DocumentStore,
+        vectors: VectorIndex,
+        embedder: Embedder,
+        published: Callable[[Prepared], None],
+        check: Callable[[], None],
+    ) -> None:
+        self._store = store
+        self._vectors = vectors
+        self._embedder = embedder
+        self._published = published
+        self._check = check
+        self._embedding = ThreadPoolExecutor(1, thread_name_prefix="embedding")
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="writing")
+
+    def submit(self, documents: Sequence[Prepared], *, anew: bool) -> Future[list[DocumentChange]]:
+        """Index them, all their chunks if `anew`; batches are finished in the order in which they come."""
+        embedded = self._embedding.submit(self._embed, tuple(documents), anew)
+        return self._writing.submit(lambda: self._publish(embedded.result()))
+
+    def close(self) -> None:
+        """Wait for the batches in work; those not begun are dropped."""
+        self._embedding.shutdown(wait=True, cancel_futures=True)
+        self._writing.shutdown(wait=True, cancel_futures=True)
+
+    def _embed(self, documents: tuple[Prepared, ...], anew: bool) -> Embedded:
+        new = tuple(each.chunks if anew else self._not_yet_indexed(each) for each in documents)
+        for prepared, chunks in zip(documents, new, strict=True):
+            self._store.reserve_vectors(prepared.document.namespace, [chunk.id for chunk in chunks])
+        titled = [
+            (prepared.document.title, chunk)
+            for prepared, chunks in zip(documents, new, strict=True)
+            for chunk in chunks
+        ]
+        rows, headings = chunk_vectors(self._vectors_of, titled)
+        return Embedded(documents, new, rows, headings)
+
+    def _vectors_of(self, texts: Sequence[str]) -> Vectors:
+        rows = []
+        for start in range(0, len(texts), BATCH_CHUNKS):
+            self._check()
+            rows.append(self._embedder.embed(texts[start : start + BATCH_CHUNKS]))
+        return np.concatenate(rows) if rows else np.zeros((0, self._embedder.dimension), np.float32)
+
+    def _publish(self, batch: Embedded) -> list[DocumentChange]:
+        write_vectors(self._vectors, batch.documents, batch.new, batch.rows, batch.headings)
+        changes = []
+        for prepared, chunks in zip(batch.documents, batch.new, strict=True):
+            document = prepared.document
+            self._store.publish(document, prepared.sections, prepared.chunks)
+            self._published(prepared)
+            log.info("indexed", document=document.id, chunks=document.chunks, embedded=len(chunks))
+            changes.append(DocumentChange(prepared.kind, prepared.name, document, " ".join(document.losses) or None))
+        return changes
+
+    def _not_yet_indexed(self, prepared: Prepared) -> tuple[Chunk, ...]:
+        document = prepared.document
+        ids = [chunk.id for chunk in prepared.chunks]
+        known = self._vectors.existing(document.namespace, document.readers, ids)
+        return tuple(chunk for chunk in prepared.chunks if chunk.id not in known)
+
+
+class Run:
+    """One run's documents on their way through an indexer. For one thread."""
+
+    def __init__(self, indexer: Indexer, *, anew: bool) -> None:
+        self._indexer = indexer
+        self._anew = anew
+        self._batch: list[Prepared] = []
+        self._at_work: deque[tuple[list[Prepared], Future[list[DocumentChange]]]] = deque()
+
+    def holds(self, namespace: str, source: str) -> bool:
+        """Whether a version of this document was added, and may not be published yet."""
+        batches = [*(batch for batch, _ in self._at_work), self._batch]
+        documents = (each.document for batch in batches for each in batch)
+        return any((document.namespace, document.source) == (namespace, source) for document in documents)
+
+    def add(self, prepared: Prepared) -> Iterator[DocumentChange]:
+        """Take a document; yields what is done by now. Raises what the indexer raised."""
+        self._batch.append(prepared)
+        if sum(len(each.chunks) for each in self._batch) >= BATCH_CHUNKS:
+            self._send()
+            yield from self._done(IN_FLIGHT)
+
+    def finish(self) -> Iterator[DocumentChange]:
+        """Index what was added; yields the rest. Raises what the indexer raised."""
+        if self._batch:
+            self._send()
+        yield from self._done(0)
+
+    def end(self) -> None:
+        """Give up what is not finished, and wait until nothing of it is in work any more."""
+        for _, future in self._at_work:
+            future.cancel()
+        wait([future for _, future in self._at_work])
+
+    def _send(self) -> None:
+        self._at_work.append((self._batch, self._indexer.submit(self._batch, anew=self._anew)))
+        self._batch = []
+
+    def _done(self, most: int) -> Iterator[DocumentChange]:
+        while self._at_work and (len(self._at_work) > most or self._at_work[0][1].done()):
+            yield from self._at_work[0][1].result()
+            self._at_work.popleft()
