@@ -178,7 +178,7 @@ def calibrate(
     fitted = evaluation.fit(observed, f"{', '.join(observed)} on {date.today().isoformat()}")  # noqa: DTZ011 - the day where the user is
     rows: Rows = [
         {"weights": name, **evaluation.row(each, observations, used)}
-        for name, used in (("in use", BUILT_IN), ("fitted", fitted))
+        for name, used in (("built-in", BUILT_IN), ("fitted", fitted))
         for each, observations in observed.items()
     ]
     _finish("calibration", rows, as_json=as_json, save=save)

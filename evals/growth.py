@@ -32,8 +32,8 @@ from core.settings import Settings, load
 from core.types import Question, Scope
 from evals.datasets import CorpusDocument, Dataset
 from evals.metrics import percentile
-from evals.retrieval import NAMESPACE, Report, apart, ingest, resident_mb
-from evals.serving import ON_ITS_OWN
+from evals.processes import ON_ITS_OWN, resident_mb
+from evals.retrieval import NAMESPACE, Report, apart, ingest
 
 SYSTEM = "lorekeeper"
 SIZES = (1_000, 10_000, 100_000)

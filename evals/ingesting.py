@@ -34,7 +34,8 @@ from core.retrieval.chroma import open_chroma
 from core.settings import Settings
 from core.store.documents import DocumentStore
 from evals.datasets import Dataset
-from evals.retrieval import Report, apart, ingest, resident_mb
+from evals.processes import resident_mb
+from evals.retrieval import Report, apart, ingest
 from ingest.parse.plain import PlainParser
 from ingest.parse.process import ParserProcess
 from ingest.split import split

@@ -33,9 +33,9 @@ from evals import scripted
 from evals.arrivals import BEGIN, END, Asked, Plan
 from evals.datasets import Dataset
 from evals.metrics import percentile
+from evals.processes import ON_ITS_OWN, resident_mb, running_gateway
 from evals.retrieval import Report, apart, ingest
 from evals.scripted import Written
-from evals.serving import ON_ITS_OWN, _resident_mb, _server
 
 RATE, SECONDS, WARM_UP_SECONDS = 50.0, 30.0, 5.0
 NO_LIMIT = "1000000"
@@ -165,13 +165,13 @@ def _run(
                 "LOREKEEPER_GENERATION__MODEL": scripted.MODEL,
             }
         )
-        with _server(environment) as (url, gateway, _):
+        with running_gateway(environment) as (url, gateway, _):
             parts = urlsplit(url)
             plan = Plan(parts.hostname or "", parts.port or 0, asked, rate, warm_up, stream)
             with _arrivals(plan) as askers:
                 rows, cpu = _follow(askers, {GATEWAY: gateway.pid, MODEL: model.pid, ASKERS: askers.pid}, plan, report)
             written = httpx.get(f"{model_url}{scripted.WRITTEN}", timeout=30).raise_for_status().json()
-            return Run(tuple(rows), tuple(Written(**each) for each in written), cpu, _resident_mb(gateway.pid))
+            return Run(tuple(rows), tuple(Written(**each) for each in written), cpu, resident_mb(gateway.pid))
 
 
 def _follow(

@@ -27,7 +27,7 @@ QUALITY = "quality.svg"
 ABSTAINING = "abstaining.svg"
 GROWTH = "growth.svg"
 INGEST = "ingest.svg"
-IN_USE = "in use"
+BUILT_IN = "built-in"
 THRESHOLD = 0.5
 # Text stays text, so that it can be searched and read aloud; every reader has some sans-serif font.
 STYLE: dict[Any, Any] = {
@@ -180,8 +180,8 @@ def ingesting(figure: Figure, rows: Rows, looks: Looks) -> None:
 
 
 def in_use(rows: Rows) -> list[Row]:
-    """Of calibration rows, those of the weights in use; all where none says so."""
-    return [row for row in rows if row.get("weights") == IN_USE] or list(rows)
+    """Of calibration rows, those of the built-in weights; all where none says so."""
+    return [row for row in rows if row.get("weights") == BUILT_IN] or list(rows)
 
 
 def curve(row: Row) -> list[tuple[float, float, float]]:

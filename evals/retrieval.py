@@ -7,8 +7,6 @@ goes through the real retriever, follow-ups with their history. A document's ran
 from __future__ import annotations
 
 import asyncio
-import os
-import resource
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +22,7 @@ from core.settings import Chroma, Database, Settings
 from core.types import DocumentChange, Retrieval, Scope
 from evals.datasets import CorpusDocument, Dataset, EvalQuestion
 from evals.metrics import hit, ndcg, percentile, recall, reciprocal_rank
+from evals.processes import resident_mb
 from ingest.documents import document_id
 from ingest.parse.plain import PlainParser
 from ingest.pipeline import Pipeline
@@ -151,13 +150,3 @@ def _row(dataset: Dataset, found: Sequence[Found], chunks: int, seconds: float) 
         "query_ms_p95": round(percentile(times, 0.95), 2),
         "rss_mb": resident_mb(),
     }
-
-
-def resident_mb() -> float:
-    """Memory that this process holds now, in MB; where the system does not tell, the most that it held."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
-    except OSError:
-        # In bytes on macOS, the only system here without /proc.
-        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 1)

@@ -90,7 +90,7 @@ def retrieval(rows: Rows) -> Part:
         f"and nDCG@10 is {score(number(row, 'ndcg@10'))}."
         for row in _with(rows, "hit@3", "questions", "ndcg@10")
     ]
-    return Part(reading, [columns(rows, "documents chunks questions ndcg@10 recall@5 mrr@10 hit@3")])
+    return Part(reading, [columns(rows, "queries documents chunks questions ndcg@10 recall@5 mrr@10 hit@3")])
 
 
 def ablation(rows: Rows) -> Part:

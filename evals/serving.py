@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,17 +19,14 @@ from core.settings import Settings
 from core.types import DEFAULT_NAMESPACE
 from evals.datasets import Dataset
 from evals.metrics import percentile
+from evals.processes import COMMAND, ON_ITS_OWN, resident_mb, running_gateway
 from evals.retrieval import Report, apart, ingest
 
 COLD_RUNS = 5
 WARM_QUESTIONS = 200
-START_SECONDS = 60.0
 ASK_SECONDS = 60.0
-# No database but the one in the data folder, whatever the settings say.
-ON_ITS_OWN = {"LOREKEEPER_DATABASE__URL": "", "LOREKEEPER_CHROMA__URL": ""}
 # Answered, and no evidence.
 ENDS = frozenset({0, 2})
-COMMAND = (sys.executable, "-m", "core.cli")
 
 
 async def evaluate_serving(dataset: Dataset, settings: Settings, report: Report) -> dict[str, Any]:
@@ -87,10 +82,10 @@ def _heavy_modules(environment: Mapping[str, str], question: str) -> list[str]:
 def _serve(questions: Sequence[str], environment: Mapping[str, str], report: Report) -> dict[str, Any]:
     times = []
     with (
-        _server(environment) as (url, process, start_seconds),
+        running_gateway(environment) as (url, process, start_seconds),
         httpx.Client(base_url=url, timeout=ASK_SECONDS) as client,
     ):
-        resting = _resident_mb(process.pid)
+        resting = resident_mb(process.pid)
         for number, question in enumerate(questions, start=1):
             start = time.perf_counter()
             client.post("/v1/ask", json={"question": question}).raise_for_status()
@@ -99,42 +94,7 @@ def _serve(questions: Sequence[str], environment: Mapping[str, str], report: Rep
         return {
             "server_start_seconds": round(start_seconds, 2),
             "server_rss_mb_at_rest": resting,
-            "server_rss_mb": _resident_mb(process.pid),
+            "server_rss_mb": resident_mb(process.pid),
             "server_ask_ms_p50": round(percentile(times, 0.5), 1),
             "server_ask_ms_p95": round(percentile(times, 0.95), 1),
         }
-
-
-@contextmanager
-def _server(environment: Mapping[str, str]) -> Iterator[tuple[str, subprocess.Popen[bytes], float]]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    start = time.perf_counter()
-    process = subprocess.Popen(  # noqa: S603
-        [*COMMAND, "run", "--only", "gateway"],
-        env={**environment, "LOREKEEPER_SERVER__PORT": str(port)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        while True:
-            try:
-                if httpx.get(f"{url}/readyz", timeout=5).status_code == httpx.codes.OK:
-                    break
-            except httpx.HTTPError:
-                pass
-            if process.poll() is not None or time.perf_counter() - start > START_SECONDS:
-                raise RuntimeError("the server did not start")
-            time.sleep(0.05)
-        yield url, process, time.perf_counter() - start
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def _resident_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    kilobytes = next(line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:"))
-    return round(int(kilobytes) * 1024 / 1e6, 1)

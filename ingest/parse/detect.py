@@ -10,7 +10,7 @@ from ingest.parse.archive import member_names
 from ingest.parse.delimiter import delimiter_of
 from ingest.parse.encoding import decode, is_text
 from ingest.parse.errors import NoText
-from ingest.parse.formats import CSV, FORMATS, HTML, JSON, MARKDOWN, PDF, PLAIN, TSV, XML
+from ingest.parse.formats import ASCIIDOC, CSV, FORMATS, HTML, JSON, MARKDOWN, PDF, PLAIN, RST, SOURCE, TSV, XML
 
 _HEAD = 1024
 """A PDF may have other bytes before its header, up to here (PDF Reference 1.7, implementation note 13)."""
@@ -78,6 +78,9 @@ _LEADING = re.compile(r"(?is)(?:\s+|<\?xml.{0,500}?\?>|<!--.{0,5000}?-->|<!docty
 _MAIL_START = re.compile(r"(?i)(?:From [^\n]*\n)?(?:[a-z][a-z0-9-]*:[^\n]*\n(?:[ \t][^\n]*\n)*)*+")
 _MAIL_HEADERS = re.compile(r"(?im)^(?:MIME-Version|Received|Message-ID|Return-Path):")
 _MARKDOWN_SIGNS = re.compile(r"(?m)^(#{1,6} \S|```|\| ?-{3,}|\[[^\]\n]+\]\([^)\n]+\)|---\n[\w-]+:)")
+_PGP_START = re.compile(r"\s*-----BEGIN PGP ")
+"""Of keys and signatures, whose names end as those of AsciiDoc may."""
+_SOURCE_NAME = re.compile(r"(?:.*[/\\])?(?:Dockerfile|Makefile|GNUmakefile|Jenkinsfile|Vagrantfile|Gemfile|Rakefile)$")
 _MIN_SIGNS = 2
 """Signs of Markdown that a text without a telling name must have to be read as such."""
 
@@ -149,6 +152,11 @@ def _text_format(text: str, name: str) -> str:
     named = next((kind for kind in (MARKDOWN, PLAIN, HTML) if extension in FORMATS[kind].extensions), None)
     if named in {MARKDOWN, PLAIN}:
         return named
+    for kind in (RST, ASCIIDOC):
+        if extension in FORMATS[kind].extensions and not _PGP_START.match(text):
+            return kind
+    if extension in FORMATS[SOURCE].extensions or _SOURCE_NAME.match(name):
+        return SOURCE
     if extension in FORMATS[TSV].extensions:
         return TSV
     if extension in FORMATS[CSV].extensions:

@@ -15,8 +15,18 @@ JSON = "application/json"
 XML = "application/xml"
 CSV = "text/csv"
 TSV = "text/tab-separated-values"
-TEXTS = frozenset({HTML, MARKDOWN, PLAIN, CSV, TSV})
+RST = "text/x-rst"
+ASCIIDOC = "text/asciidoc"
+SOURCE = "text/x-source"
+TEXTS = frozenset({HTML, MARKDOWN, PLAIN, CSV, TSV, RST, ASCIIDOC, SOURCE})
 """Those in which a person sees everything there is."""
+
+SOURCE_EXTENSIONS = tuple(
+    ".py .pyi .js .mjs .cjs .jsx .ts .tsx .java .go .rs .c .h .cc .cpp .cxx .hh .hpp .m .cs .vb .fs .rb .php .pl .pm "
+    ".sh .bash .zsh .fish .ps1 .bat .cmd .sql .yaml .yml .toml .ini .cfg .conf .properties .kt .kts .swift .scala "
+    ".lua .r .jl .dart .ex .exs .erl .hs .clj .groovy .gradle .tf .proto .graphql .vue .svelte "
+    ".dockerfile .mk .cmake .zig .nim .sol".split()
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +43,9 @@ FORMATS: dict[str, Format] = {
     HTML: Format("HTML", "a web page", (".html", ".htm", ".xhtml")),
     MARKDOWN: Format("Markdown", "a Markdown document", (".md", ".markdown", ".mdown", ".mkd")),
     PLAIN: Format("text", "a text file", (".txt", ".text")),
+    RST: Format("reStructuredText", "a reStructuredText document", (".rst", ".rest")),
+    ASCIIDOC: Format("AsciiDoc", "an AsciiDoc document", (".adoc", ".asciidoc", ".asc")),
+    SOURCE: Format("source code", "a file of source code", SOURCE_EXTENSIONS),
     CSV: Format("CSV", "a table in CSV form", (".csv",)),
     TSV: Format("TSV", "a table in TSV form", (".tsv", ".tab")),
     "application/vnd.openxmlformats-officedocument.wordprocessingml.document": Format(
@@ -73,10 +86,10 @@ FORMATS: dict[str, Format] = {
     "application/x-sqlite3": Format("SQLite", "a SQLite database"),
     "application/x-executable": Format("program", "a program"),
     "image/png": Format("PNG", "a PNG image", (".png",)),
-    "image/jpeg": Format("JPEG", "a JPEG image", (".jpg",)),
+    "image/jpeg": Format("JPEG", "a JPEG image", (".jpg", ".jpeg")),
     "image/gif": Format("GIF", "a GIF image", (".gif",)),
     "image/webp": Format("WebP", "a WebP image", (".webp",)),
-    "image/tiff": Format("TIFF", "a TIFF image", (".tif",)),
+    "image/tiff": Format("TIFF", "a TIFF image", (".tif", ".tiff")),
     "image/bmp": Format("BMP", "a BMP image", (".bmp",)),
     "image/heic": Format("HEIC", "a HEIC image", (".heic",)),
     "image/svg+xml": Format("SVG", "an SVG image", (".svg",)),

@@ -9,8 +9,12 @@ from typing import TYPE_CHECKING
 
 from core.errors import TooLarge, UnreadableDocument
 from core.types import ParsedDocument
-from ingest.parse.pdf_headings import Mark
+from ingest.parse import ocr
+from ingest.parse.errors import Protected
+from ingest.parse.pdf_attachments import read_attachments
 from ingest.parse.pdf_lines import Page, read_page
+from ingest.parse.pdf_outline import read_outline
+from ingest.parse.pdf_scans import listed, read_scans
 from ingest.parse.pdf_text import arrange
 from ingest.parse.text import one_line, readable_name
 
@@ -19,8 +23,6 @@ if TYPE_CHECKING:
 
 MAX_PAGES = 5000
 MAX_CHARACTERS = 50_000_000
-_MAX_BOOKMARKS = 20_000
-_MAX_RUNS = 10
 _ADVICE = "Run text recognition (OCR) on it first and add the result."
 _MAX_TITLE = 300
 _TITLE_PAGES, _TITLE_SHARE, _SHORT_WORD = 3, 0.6, 2
@@ -33,20 +35,27 @@ _pdfium = threading.Lock()
 
 
 class PdfParser:
-    """Paragraphs, lists and headings by page, without running headers and footers."""
+    """Paragraphs, lists, tables and headings by page, without running headers and footers; scans by text recognition."""
 
     media_types: Iterable[str] = ("application/pdf",)
 
+    def __init__(self, languages: str = ocr.LANGUAGES) -> None:
+        self._languages = languages
+
     def parse(self, data: bytes, name: str) -> ParsedDocument:
-        """Raises `UnreadableDocument` for damaged and protected files and for scans, `TooLarge` over the limits."""
+        """Raises `Protected`, `UnreadableDocument` for damaged files and unread scans, and `TooLarge` over the limits."""
         with _pdfium, closing(_opened(data)) as document:
             pages, losses = _read_pages(document)
-            marks = tuple(_bookmarks(document))
+            recognised = read_scans(document, pages, self._languages)
+            marks = tuple(read_outline(document))
             stated = _stated_title(document)
-        if not any(page.lines for page in pages):
+            carried = read_attachments(document)
+        pages = [recognised.pages.get(page.number, page) for page in pages]
+        if not any(page.lines for page in pages) and not carried.files:
             raise UnreadableDocument(_no_text(pages))
         blocks = arrange(pages, marks)
-        return ParsedDocument(_title(stated, pages, name), blocks, len(pages), (*losses, *_gaps(pages)))
+        losses += [*_gaps(pages), *recognised.losses(), *carried.losses]
+        return ParsedDocument(_title(stated, pages, name), blocks, len(pages), tuple(losses), attachments=carried.files)
 
 
 def _opened(data: bytes) -> pypdfium2.PdfDocument:
@@ -57,7 +66,7 @@ def _opened(data: bytes) -> pypdfium2.PdfDocument:
     except pypdfium2.PdfiumError as error:
         if error.err_code == _PASSWORD_ERROR:
             message = "The PDF is protected by a password. Save a copy without it and add that."
-            raise UnreadableDocument(message) from error
+            raise Protected(message) from error
         raise UnreadableDocument("The file is damaged or not a valid PDF.") from error
     if len(document) > MAX_PAGES:
         count = len(document)
@@ -84,18 +93,7 @@ def _read_pages(document: pypdfium2.PdfDocument) -> tuple[list[Page], list[str]]
         pages.append(page)
     if len(broken) == len(pages):
         raise UnreadableDocument("The file is damaged: none of its pages can be read.")
-    return pages, [f"Damaged, so nothing there can be found: {_numbers(broken)}."] if broken else []
-
-
-def _bookmarks(document: pypdfium2.PdfDocument) -> Iterator[Mark]:
-    for count, bookmark in enumerate(document.get_toc(max_depth=6)):
-        if count >= _MAX_BOOKMARKS:
-            return
-        target = bookmark.get_dest()
-        index = target.get_index() if target else None
-        title = one_line(bookmark.get_title() or "")
-        if title and index is not None and index >= 0:
-            yield Mark(title, bookmark.level + 1, index + 1)
+    return pages, [f"Damaged, so nothing there can be found: {listed(broken)}."] if broken else []
 
 
 def _stated_title(document: pypdfium2.PdfDocument) -> str:
@@ -116,31 +114,17 @@ def _gaps(pages: Sequence[Page]) -> Iterator[str]:
     """What a reader sees on pages without text cannot be found; truly empty pages are no loss."""
     pictures = [page.number for page in pages if not page.lines and page.has_pictures]
     if pictures:
-        yield f"There is no text on {_numbers(pictures)} (perhaps scanned), so nothing there can be found."
+        hint = "" if ocr.is_available() else f" {ocr.HINT}"
+        yield f"There is no text on {listed(pictures)} (perhaps scanned), so nothing there can be found.{hint}"
     garbled = [page.number for page in pages if page.is_garbled]
     if garbled:
-        yield f"The fonts on {_numbers(garbled)} do not say which letters they show, so nothing there can be found."
+        yield f"The fonts on {listed(garbled)} do not say which letters they show, so nothing there can be found."
 
 
 def _no_text(pages: Sequence[Page]) -> str:
+    advice = "The text recognition (OCR) found none in them." if ocr.is_available() else f"{_ADVICE} {ocr.HINT}"
     if any(page.is_garbled for page in pages):
-        return f"The PDF's fonts do not say which letters they show. {_ADVICE}"
+        return f"The PDF's fonts do not say which letters they show. {advice}"
     if any(page.has_pictures for page in pages):
-        return f"The PDF holds only pictures, perhaps scans, and has no text layer. {_ADVICE}"
+        return f"The PDF holds only pictures, perhaps scans, and has no text layer. {advice}"
     return f"The PDF has no text layer. If its pages show text: {_ADVICE[0].lower()}{_ADVICE[1:]}"
-
-
-def _numbers(numbers: Sequence[int]) -> str:
-    """`page 3`, `pages 3 to 7, 9 and 12`."""
-    runs: list[list[int]] = []
-    for number in numbers:
-        if runs and number == runs[-1][-1] + 1:
-            runs[-1].append(number)
-        else:
-            runs.append([number])
-    words = [f"{run[0]} to {run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
-    if len(words) > _MAX_RUNS:
-        rest = sum(map(len, runs[_MAX_RUNS:]))
-        words = [*words[:_MAX_RUNS], f"{rest} more"]
-    listed = f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]
-    return f"{'pages' if len(numbers) > 1 else 'page'} {listed}"

@@ -76,7 +76,12 @@ def _groups(lines: Sequence[Line]) -> list[list[int]]:
         before = lines[index - 1]
         if line.table:
             continue
-        if index and not before.table and _look(before) == _look(line) and 0 < before.y - line.y < SAME_HEADING * line.size:
+        if (
+            index
+            and not before.table
+            and _look(before) == _look(line)
+            and 0 < before.y - line.y < SAME_HEADING * line.size
+        ):
             groups[-1].append(index)
         else:
             groups.append([index])

@@ -169,6 +169,10 @@ def _leading(pages: Sequence[Page]) -> float:
     for page in pages:
         for before, line in pairwise(page.lines):
             down = before.y - line.y
-            if not (before.table or line.table) and before.size == line.size > 0 and 0.9 * line.size < down < 3 * line.size:
+            if (
+                not (before.table or line.table)
+                and before.size == line.size > 0
+                and 0.9 * line.size < down < 3 * line.size
+            ):
                 counts[round(down / line.size * 20) / 20] += 1
     return counts.most_common(1)[0][0] if counts else _DEFAULT_LEADING

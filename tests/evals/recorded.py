@@ -57,7 +57,7 @@ ROWS: dict[str, Rows] = {
         {"dataset": "wiki", "generator": "extractive", "questions": 246, "answered": 180, "citation_precision": 0.97}
     ],
     "calibration": [
-        {"weights": "in use", "dataset": "wiki", "answerable": 100, "answerable_refused": 0.021, "unanswerable": 90}
+        {"weights": "built-in", "dataset": "wiki", "answerable": 100, "answerable_refused": 0.021, "unanswerable": 90}
         | {"unanswerable_refused": 0.6, "off_topic": 0, "off_topic_refused": None}
         | {"curve": [[0.2, 0.9, 0.3], [0.5, 0.82, 0.6], [0.7, 0.86, 0.65], [0.9, 0.5, 0.9]]},
         {"weights": "fitted", "dataset": "only fitted", "curve": [[0.5, 0.9, 0.5]]},

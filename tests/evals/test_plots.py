@@ -34,7 +34,7 @@ GROWTH = [
 ]
 CALIBRATION = [
     {"weights": "fitted", "dataset": "only fitted", "curve": [[0.5, 0.9, 0.5]]},
-    {"weights": "in use", "dataset": "handbook", "curve": [[0.2, 0.9, 0.2], [0.45, 0.85, 0.6], [0.9, 0.6, 0.9]]},
+    {"weights": "built-in", "dataset": "handbook", "curve": [[0.2, 0.9, 0.2], [0.45, 0.85, 0.6], [0.9, 0.6, 0.9]]},
 ]
 RUNS: dict[str, list[dict[str, Any]]] = {"peers": PEERS, "growth": GROWTH, "calibration": CALIBRATION}
 

@@ -98,8 +98,8 @@ def test_calibrate_reports_what_is_refused_and_stores_what_was_fitted(folder: Pa
     data = str(tmp_path / "own")
     *rows, fitted = evaluate("calibrate", folder, other, "--store", LOREKEEPER_DATA_DIR=data)
     assert [(row["weights"], row["dataset"]) for row in rows] == [
-        ("in use", "tiny"),
-        ("in use", "other"),
+        ("built-in", "tiny"),
+        ("built-in", "other"),
         ("fitted", "tiny"),
         ("fitted", "other"),
     ]
