@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -38,6 +38,7 @@ from core.types import (
 from ingest.documents import document_id, failed, file_name, interrupted, is_current, ready
 from ingest.files import FileStore
 from ingest.indexing import Indexer, Run
+from ingest.inside import INSIDE, Allowance, is_inside, summed_up, unpacked
 from ingest.parse import no_text
 from ingest.parse.errors import NoText
 from ingest.parse.process import ParserProcess
@@ -96,8 +97,8 @@ class Pipeline:
 
         def work() -> DocumentChange:
             received = Received(name, f"upload:{name}", namespace, self._read(path))
-            (change,) = list(self._add([received]))
-            return change
+            *inside, change = self._add([received])
+            return summed_up(change, inside)
 
         return await self._run(work)
 
@@ -197,13 +198,7 @@ class Pipeline:
                 if isinstance(file, DocumentChange):
                     yield file
                     continue
-                if run.holds(file.namespace, file.source):
-                    yield from run.finish()
-                prepared = self._prepare(file, anew)
-                if isinstance(prepared, DocumentChange):
-                    yield prepared
-                else:
-                    yield from run.add(prepared)
+                yield from self._add_one(file, run, Allowance(), anew)
             yield from run.finish()
             self._collect_garbage()
         finally:
@@ -211,11 +206,38 @@ class Pipeline:
             self._parser.stop()
             self._give_up()
 
-    def _prepare(self, file: Received, anew: bool) -> Prepared | DocumentChange:
+    def _add_one(self, file: Received, run: Run, allowance: Allowance, anew: bool) -> Iterator[DocumentChange]:
+        """A file after the files inside it, so that one that is complete on record has them all."""
+        if run.holds(file.namespace, file.source):
+            yield from run.finish()
         old = self._store.find(file.namespace, file.source)
         digest = hashlib.sha256(file.data).hexdigest()
         if not anew and old is not None and is_current(old, digest, file.readers):
-            return DocumentChange(ChangeKind.UNCHANGED, file.name, old)
+            yield DocumentChange(ChangeKind.UNCHANGED, file.name, old)
+            return
+        prepared, inside = self._prepare(file, digest, old, allowance, anew=anew)
+        for each in inside:
+            self._stop_if_closing()
+            yield from self._add_one(each, run, allowance, anew)
+        if isinstance(prepared, DocumentChange):
+            yield prepared
+            return
+        if old is not None and not anew:
+            yield from self._withdraw_inside(prepared.document, {each.source for each in inside})
+        yield from run.add(prepared)
+
+    def _withdraw_inside(self, container: Document, present: Set[str]) -> Iterator[DocumentChange]:
+        """Remove what an earlier version of the container held."""
+        for document in self._store.under(container.namespace, container.source + INSIDE):
+            if document.source not in present and not is_inside(document, present):
+                self._discard_file(self._store.withdraw(document.id).sha256)
+                yield DocumentChange(ChangeKind.REMOVED, document.title, document)
+
+    def _prepare(
+        self, file: Received, digest: str, old: Document | None, allowance: Allowance, *, anew: bool
+    ) -> tuple[Prepared | DocumentChange, Sequence[Received]]:
+        """The document ready to be embedded, or what became of it instead; and the files inside it."""
+        inside: Sequence[Received] = ()
         document = Document(
             id=document_id(file.namespace, file.source),
             namespace=file.namespace,
@@ -234,6 +256,10 @@ class Pipeline:
         try:
             parsed = file.parsed or self._parser.parse(file.data, file.name)
             parsed = replace(parsed, title=file.title or parsed.title)
+            # When all is indexed anew, the files inside are documents like others.
+            if anew:
+                parsed = replace(parsed, attachments=())
+            inside, parsed = unpacked(file, parsed, allowance)
             sections, chunks = split(
                 parsed,
                 document.id,
@@ -241,19 +267,19 @@ class Pipeline:
                 self._settings.split.max_tokens,
                 self._settings.split.overlap_tokens,
             )
-            if not chunks:
+            if not chunks and not inside:
                 raise no_text(parsed.media_type)
         except StorageFailed:
             self._stop_if_closing()
             raise
         except LorekeeperError as error:
             if file.may_be_empty and isinstance(error, NoText):
-                return self._skip(document, old, file.name, error)
-            return self._fail(document, old, file.name, error)
+                return self._skip(document, old, file.name, error), ()
+            return self._fail(document, old, file.name, error), ()
         self._files.put(file.data)
         document = ready(document, parsed, len(chunks))
         kind = ChangeKind.REPLACED if old is not None and old.chunks else ChangeKind.ADDED
-        return Prepared(file.name, document, kind, sections, chunks, old.sha256 if old else "")
+        return Prepared(file.name, document, kind, sections, chunks, old.sha256 if old else ""), inside
 
     def _published(self, prepared: Prepared) -> None:
         self._begun.discard((prepared.document.namespace, prepared.document.source))
@@ -295,22 +321,27 @@ class Pipeline:
         present = {file.source for file in collected.files} - self._empty
         unknown = tuple(folder.source for folder in collected.unreadable)
         changes = []
+        removed: set[str] = set()
         for root in collected.roots:
             if not any(source.startswith(root) for source in present):
                 # Rather an unmounted disk than a wish to lose everything.
                 continue
             for document in self._store.under(namespace, root):
-                if document.source in present or document.source.startswith(unknown):
+                if document.source in present or document.source.startswith(unknown) or is_inside(document, present):
                     continue
                 # What could not be read, and was named by itself, is not in the folder's list of readable files.
                 if document.chunks or not is_still_there(document.source):
-                    self._remove(document.id)
+                    if not is_inside(document, removed):
+                        self._remove(document.id)
+                    removed.add(document.source)
                     changes.append(DocumentChange(ChangeKind.REMOVED, document.title, document))
         return changes
 
     def _remove(self, document_id: str) -> Document:
         document = self._store.withdraw(document_id)
         self._discard_file(document.sha256)
+        for _ in self._withdraw_inside(document, frozenset()):
+            pass
         self._collect_garbage()
         return document
 

@@ -12,8 +12,8 @@ from core.types import Passage, Retrieval, Signals
 
 # The passages whose words, and whose sentences, are looked at.
 WORDS_OF, SENTENCES_OF = 5, 3
-# Sentences that are embedded; with six or all of them, the signal told apart no better.
-EMBEDDED = 3
+# Sentences that are embedded; with all of them, the signal told apart no better.
+EMBEDDED = 6
 
 
 class PassageEvidence:

@@ -1,12 +1,11 @@
 """What runs in the process that reads files: takes one after the other from its input, until the input ends.
 
-Each request is a line of JSON (`name`, `size`, `seconds`) and `size` bytes; each answer is a line of JSON. JSON rather than
-pickle, because what comes out of a process that reads untrusted files must not be able to run code in the other one.
+Each request is a line of JSON (`name`, `size`, `seconds`) and `size` bytes; each answer is a line of JSON, and the bytes of
+the files inside, whose sizes it names. JSON rather than pickle, because what comes out of a process that reads untrusted files must not be able to run code in the other one.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import queue
@@ -14,6 +13,7 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -43,16 +43,21 @@ def serve() -> None:
     while True:
         request = requests.get()
         signal.setitimer(signal.ITIMER_REAL, request.seconds)
-        answer = _answer(request)
+        answer, inside = _answer(request)
         signal.setitimer(signal.ITIMER_REAL, 0)
         answers.write(json.dumps(answer).encode() + b"\n")
+        for attachment in inside:
+            answers.write(attachment.data)
         answers.flush()
 
 
-def document_from_json(value: dict[str, Any]) -> ParsedDocument:
-    """Raises `KeyError`, `TypeError` or `ValueError` for what is not a parsed document."""
+def document_from_json(value: dict[str, Any], inside: Sequence[bytes] = ()) -> ParsedDocument:
+    """`inside`: the bytes of the files inside, in order.
+
+    Raises `KeyError`, `TypeError` or `ValueError` for what is not a parsed document."""
     blocks = tuple(Block(text, BlockKind(kind), level, page) for text, kind, level, page in value["blocks"])
-    attachments = tuple(Attachment(name, base64.b64decode(data)) for name, data in value["attachments"])
+    names = (name for name, _ in value["attachments"])
+    attachments = tuple(Attachment(name, data) for name, data in zip(names, inside, strict=True))
     return ParsedDocument(
         value["title"],
         blocks,
@@ -72,12 +77,13 @@ def _receive(stream: BinaryIO, requests: queue.SimpleQueue[_Request]) -> None:
     os._exit(0)
 
 
-def _answer(request: _Request) -> dict[str, Any]:
+def _answer(request: _Request) -> tuple[dict[str, Any], Sequence[Attachment]]:
     try:
-        return {"document": _to_json(parse(request.data, request.name))}
+        document = parse(request.data, request.name)
+        return {"document": _to_json(document)}, document.attachments
     except LorekeeperError as error:
         cause = "".join(traceback.format_exception(error.__cause__)) if error.__cause__ else ""
-        return {"error": type(error).__name__, "message": error.message, "cause": cause}
+        return {"error": type(error).__name__, "message": error.message, "cause": cause}, ()
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
 
@@ -90,7 +96,7 @@ def _to_json(document: ParsedDocument) -> dict[str, Any]:
         "losses": document.losses,
         "media_type": document.media_type,
         "keywords": document.keywords,
-        "attachments": [(each.name, base64.b64encode(each.data).decode()) for each in document.attachments],
+        "attachments": [(each.name, len(each.data)) for each in document.attachments],
     }
 
 

@@ -101,12 +101,13 @@ def detect(data: bytes, name: str) -> str:
 
 
 def _by_magic(data: bytes, name: str) -> str | None:
-    if _is_pdf(data):
-        return PDF
+    # A container may begin with a PDF that is stored as it is.
     if data.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _zip_kind(data, name)
     if data.startswith(_OLE):
         return _ole_kind(data)
+    if _is_pdf(data):
+        return PDF
     return next((kind for offset, magic, kind in _MAGIC if _matches(data, offset, magic)), None)
 
 

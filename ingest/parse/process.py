@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Sequence
 from typing import IO, Any
 
 from core.errors import LorekeeperError, StorageFailed, TooLarge, UnreadableDocument, UnsupportedFormat
@@ -20,6 +21,8 @@ from ingest.parse.errors import NoText, Protected
 PARSE_SECONDS = 120.0
 # How long an ended process may take to be gone.
 END_SECONDS = 5.0
+# Bytes of the files inside one, above what its parsers give out.
+MAX_INSIDE = 2**28
 # Of the environment, only what a Python may need to start: no tokens and passwords beside untrusted files.
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _ERRORS: dict[str, type[LorekeeperError]] = {
@@ -51,8 +54,8 @@ class ParserProcess:
         Raises `StorageFailed` when no process can be started, or `close` was called.
         """
         child = self._started()
-        answer = _ask(child, data, name, self._seconds)
-        if answer is None:
+        answer, inside = _ask(child, data, name, self._seconds) or ({}, ())
+        if not answer:
             code = self._end(child)
             if self._is_closed:
                 raise _closed()
@@ -60,7 +63,7 @@ class ParserProcess:
         if "error" in answer:
             cause = ParseCause(answer["cause"]) if answer["cause"] else None
             raise _ERRORS[answer["error"]](answer["message"]) from cause
-        return document_from_json(answer["document"])
+        return document_from_json(answer["document"], inside)
 
     def stop(self) -> None:
         """End the process until the next file needs one. To be called by the thread that asks."""
@@ -115,8 +118,10 @@ def _start() -> subprocess.Popen[bytes]:
         ) from error
 
 
-def _ask(child: subprocess.Popen[bytes], data: bytes, name: str, seconds: float) -> dict[str, Any] | None:
-    """The answer; None when the process is gone."""
+def _ask(
+    child: subprocess.Popen[bytes], data: bytes, name: str, seconds: float
+) -> tuple[dict[str, Any], Sequence[bytes]] | None:
+    """The answer, and the bytes of the files inside; None when the process is gone."""
     requests, answers = _pipes(child)
     header = {"name": name, "size": len(data), "seconds": seconds}
     try:
@@ -124,9 +129,16 @@ def _ask(child: subprocess.Popen[bytes], data: bytes, name: str, seconds: float)
         requests.write(data)
         requests.flush()
         line = answers.readline()
+        if not line.endswith(b"\n"):
+            return None
+        answer: dict[str, Any] = json.loads(line)
+        sizes = [size for _, size in answer.get("document", {}).get("attachments", ())]
+        if sum(sizes) > MAX_INSIDE:
+            return None
+        inside = [answers.read(size) for size in sizes]
     except OSError:
         return None
-    return json.loads(line) if line.endswith(b"\n") else None
+    return (answer, inside) if [len(each) for each in inside] == sizes else None
 
 
 def _pipes(child: subprocess.Popen[bytes]) -> tuple[IO[bytes], IO[bytes]]:
