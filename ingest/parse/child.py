@@ -20,6 +20,7 @@ from typing import Any, BinaryIO
 from core.errors import LorekeeperError
 from core.types import Attachment, Block, BlockKind, ParsedDocument
 from ingest.parse import parse
+from ingest.parse.sandbox import confine
 
 OUT_OF_MEMORY = 75
 """The exit status of a process whose memory did not suffice."""
@@ -34,6 +35,7 @@ class _Request:
 
 def serve() -> None:
     """Answer requests from standard input on standard output. Never returns."""
+    confine()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not get between the answers
     # The kernel's default action ends the process even in the middle of a C function that gives nobody else a turn.

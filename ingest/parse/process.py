@@ -23,6 +23,8 @@ PARSE_SECONDS = 120.0
 END_SECONDS = 5.0
 # Bytes of the files inside one, above what its parsers give out.
 MAX_INSIDE = 2**28
+# Of the line with all that was read: several times what a document may hold.
+MAX_ANSWER = 2**29
 # Of the environment, only what a Python may need to start: no tokens and passwords beside untrusted files.
 PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 _ERRORS: dict[str, type[LorekeeperError]] = {
@@ -128,7 +130,7 @@ def _ask(
         requests.write(json.dumps(header).encode() + b"\n")
         requests.write(data)
         requests.flush()
-        line = answers.readline()
+        line = answers.readline(MAX_ANSWER)
         if not line.endswith(b"\n"):
             return None
         answer: dict[str, Any] = json.loads(line)
