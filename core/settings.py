@@ -134,7 +134,7 @@ class Split(Section):
 class Retrieval(Section):
     """How passages are found."""
 
-    candidates: int = Field(50, ge=5, le=1000, description="Chunks taken from each index before fusion.")
+    candidates: int = Field(30, ge=5, le=1000, description="Chunks taken from each index before fusion.")
     passages: int = Field(8, ge=1, le=50, description="Passages given to the answer.")
     lexical_weight: float = Field(
         0.19,

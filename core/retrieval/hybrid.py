@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from core.ports import LexicalIndex, Reranker, VectorIndex, Vectors
 from core.retrieval.embed.batching import QueryBatcher
-from core.retrieval.fuse import Fused, fuse, without_near_duplicates
+from core.retrieval.fuse import fuse, without_near_duplicates
 from core.retrieval.rescore import WEIGHTS, Weights, inverse_document_frequency, rescored
 from core.settings import Retrieval as RetrievalSettings
 from core.store.documents import DocumentStore
 from core.types import Hit, Passage, Retrieval, Scope, WordHits
 
-# The candidates whose texts are looked at; more of them found nothing more.
-RESCORED = 40
+# How many candidates of each index there are for each passage that is wanted, where the setting is not enough.
+SHARE = 0.6
 NEAR_DUPLICATE = 0.9
 # Passages that a cross-encoder reads for each that is wanted.
 RERANKED = 3
@@ -39,49 +40,45 @@ class HybridRetriever:
 
     async def retrieve(self, query: str, scope: Scope, limit: int | None = None) -> Retrieval:
         wanted = limit or self.settings.passages
-        candidates = max(self.settings.candidates, wanted)
-        vector = await self.batcher.embed(query)
+        # Both indexes together find more than either of them.
+        candidates = max(self.settings.candidates, math.ceil(wanted * SHARE))
         found = Retrieval(query, ())
         for _ in range(ATTEMPTS):
-            dense, words = await asyncio.gather(
-                asyncio.to_thread(self.vectors.search, vector, scope, candidates),
+            (vector, dense), words = await asyncio.gather(
+                self._nearest(query, scope, candidates),
                 asyncio.to_thread(self.lexical.look_up, query, scope, candidates),
             )
-            found, is_complete = await asyncio.to_thread(self._choose, query, vector, scope, dense, words, wanted)
-            if is_complete:
+            ids = list(dict.fromkeys(hit.chunk_id for hit in (*dense, *words.hits)))
+            missing = ids[len(dense) :]
+            cosines, record = await asyncio.gather(
+                asyncio.to_thread(self.vectors.similarities, vector, scope, missing),
+                asyncio.to_thread(self.store.passages, ids, scope),
+            )
+            complete = [*dense, *(Hit(chunk_id, cosine) for chunk_id, cosine in cosines.items())]
+            found = await asyncio.to_thread(self._choose, query, complete, words, record, wanted)
+            if len(record) == len(ids):
                 break
         return found
 
+    async def _nearest(self, query: str, scope: Scope, candidates: int) -> tuple[Vectors, list[Hit]]:
+        vector = await self.batcher.embed(query)
+        return vector, await asyncio.to_thread(self.vectors.search, vector, scope, candidates)
+
     def _choose(
-        self, query: str, vector: Vectors, scope: Scope, dense: Sequence[Hit], words: WordHits, wanted: int
-    ) -> tuple[Retrieval, bool]:
-        """The passages, and whether the record still held all that the indexes found."""
+        self, query: str, dense: Sequence[Hit], words: WordHits, record: Mapping[str, Passage], wanted: int
+    ) -> Retrieval:
         rarity = inverse_document_frequency(words.frequencies, words.chunks)
-        most = wanted if self.reranker is None else wanted * RERANKED
-        fused = self._fused(vector, scope, dense, words.hits)[: max(RESCORED, most)]
-        ranked = self._passages(fused, scope)
-        is_complete = len(ranked) == len(fused)
+        ranked = [
+            replace(record[row.chunk_id], score=row.score, dense=row.dense, lexical=row.lexical)
+            for row in fuse(dense, words.hits, self.settings.lexical_weight)
+            if row.chunk_id in record
+        ]
         if self.weights is not None:
             ranked = rescored(query, list(rarity), rarity, ranked, self.settings.lexical_weight, self.weights)
+        most = wanted if self.reranker is None else wanted * RERANKED
         shortlist = without_near_duplicates(ranked, lambda passage: passage.text, NEAR_DUPLICATE, most)
         if self.reranker is not None and shortlist:
             scores = self.reranker.scores(query, [passage.text for passage in shortlist])
             pairs = sorted(zip(scores, shortlist, strict=True), key=lambda pair: -pair[0])
             shortlist = [replace(passage, score=score) for score, passage in pairs]
-        return Retrieval(query, tuple(shortlist[:wanted]), rarity), is_complete
-
-    def _fused(self, vector: Vectors, scope: Scope, dense: Sequence[Hit], lexical: Sequence[Hit]) -> list[Fused]:
-        known = {hit.chunk_id for hit in dense}
-        missing = [hit.chunk_id for hit in lexical if hit.chunk_id not in known]
-        cosines = self.vectors.similarities(vector, scope, missing)
-        complete = [*dense, *(Hit(chunk_id, cosine) for chunk_id, cosine in cosines.items())]
-        return fuse(complete, lexical, self.settings.lexical_weight)
-
-    def _passages(self, fused: Sequence[Fused], scope: Scope) -> list[Passage]:
-        """From the record, best first. Chunks that it no longer holds drop out here."""
-        record = self.store.passages([row.chunk_id for row in fused], scope)
-        return [
-            replace(record[row.chunk_id], score=row.score, dense=row.dense, lexical=row.lexical)
-            for row in fused
-            if row.chunk_id in record
-        ]
+        return Retrieval(query, tuple(shortlist[:wanted]), rarity)
