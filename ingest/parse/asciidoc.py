@@ -94,21 +94,22 @@ class _Reader:
         line = lines[index].rstrip()
         if macro := _MACRO.match(line):
             self._macro(macro)
-            return index + 1
-        if not all(self._conditions):
-            return index + 1
-        if not line.strip():
+        elif not all(self._conditions):
+            pass
+        elif not line.strip():
             self._end_lists_before(lines, index)
-            return index + 1
-        if _FENCE.match(line) and not (line == "--" and self._lists and not self._style):
+        elif _FENCE.match(line) and not (line == "--" and self._lists and not self._style):
             return self._fenced(lines, index)
-        if self._is_small(line):
-            return index + 1
+        elif not self._is_small(line):
+            return self._text(line, lines, index)
+        return index + 1
+
+    def _text(self, line: str, lines: Sequence[str], index: int) -> int:
         if section := _SECTION.match(line):
             self._end_lists()
             self.writer.heading(self._plain(section[2]), len(section[1]))
             return self._after_title(lines, index + 1) if len(section[1]) == 1 else index + 1
-        if (item := _ITEM.match(line)) and not _RULE.match(line):
+        if item := _ITEM.match(line):
             return self._item(item, lines, index)
         if term := _TERM.match(line):
             return self._term(term, lines, index)
@@ -186,7 +187,7 @@ class _Reader:
             end += 1
         text = [line for line in lines[index:end] if not line.startswith("//")]
         style, self._style = self._style, ""
-        first = style.split(",")[0].strip().lower()
+        first = style.partition(",")[0].strip().lower()
         if first in {"source", "listing", "literal"} or (lines[index][:1].isspace() and not self._lists):
             self.writer.code("\n".join(text))
             return end
@@ -211,7 +212,7 @@ class _Reader:
             while self._lists[-1] != marker:
                 self._close_list()
         else:
-            ordered = marker not in {"-"} and not marker.startswith("*")
+            ordered = marker != "-" and not marker.startswith("*")
             self._lists.append(marker)
             number = re.sub(r"\D", "", item[1])
             self.writer.open_list(ordered=ordered, start=int(number or 1))
@@ -280,14 +281,15 @@ class _Reader:
                 yield line
 
     def _box(self, inner: Sequence[str], style: str) -> None:
-        first = style.split(",")[0].strip()
+        first, _, rest = style.partition(",")
+        first = first.strip()
         if first.lower() in {"source", "listing", "literal"}:
             self.writer.code("\n".join(inner))
             return
         if first.upper() in _LABELS:
             inner = _labelled(inner, first.title())
         self.read(inner)
-        attribution = ", ".join(part.strip() for part in style.split(",")[1:]) if first in {"quote", "verse"} else ""
+        attribution = ", ".join(part.strip() for part in rest.split(",")) if first in {"quote", "verse"} else ""
         self.writer.paragraph(attribution)
 
     def _table(self, inner: Sequence[str], style: str, kind: str) -> None:

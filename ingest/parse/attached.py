@@ -35,10 +35,10 @@ class Attached:
 
     def add(self, name: str, data: bytes) -> None:
         """Take a file in; empty ones hold nothing, and those over a bound are only counted."""
-        if not data:
-            return
         if self.is_full:
             self._too_many += 1
+        elif not data:
+            return
         elif len(data) > self.room:
             self._too_large += 1
         else:

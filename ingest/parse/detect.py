@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from pathlib import PurePosixPath
 
 from core.errors import UnreadableDocument, UnsupportedFormat
@@ -12,6 +13,8 @@ from ingest.parse.encoding import decode, is_text
 from ingest.parse.errors import NoText
 from ingest.parse.formats import ASCIIDOC, CSV, FORMATS, HTML, JSON, MARKDOWN, PDF, PLAIN, RST, SOURCE, TSV, XML
 
+_HEADER = 64
+"""Bytes in which a file in such a format has a zero, and a text in a single-byte encoding has none."""
 _HEAD = 1024
 """A PDF may have other bytes before its header, up to here (PDF Reference 1.7, implementation note 13)."""
 
@@ -119,13 +122,18 @@ def _is_pdf(data: bytes) -> bool:
 
 def _matches(data: bytes, offset: int, magic: bytes) -> bool:
     # Signatures of letters and digits only may also begin a text: "BM", "ID3 tags are …".
-    return data.startswith(magic, offset) and not (magic.isalnum() and is_text(data))
+    return data.startswith(magic, offset) and not (magic.isalnum() and 0 not in data[:_HEADER] and is_text(data))
 
 
 def _zip_kind(data: bytes, name: str) -> str:
+    stated = _packed_type(data)
     for kind in _ZIP_TYPES:
-        if kind.encode() in data[:256]:
+        if kind.encode() in data[:256] or kind.encode() == stated:
             return kind
+    if b"content.xml" in data and b"META-INF/manifest.xml" in data:
+        for kind in _ZIP_TYPES:
+            if _extension(name) in FORMATS[kind].extensions:
+                return kind
     # Names are looked for in the raw bytes where there is no directory, so that a truncated archive is still called
     # by its name. Where there is one, they may belong to a document inside.
     if names := [_zip_name(each) for each in member_names(data)]:
@@ -139,6 +147,17 @@ def _zip_kind(data: bytes, name: str) -> str:
 
 def _zip_name(name: str) -> str:
     return name.replace("\\", "/").lstrip("/").lower()
+
+
+def _packed_type(data: bytes) -> bytes:
+    """What the first member says that is there for it; by the rules of both formats it is stored, not packed."""
+    if data[8:10] != b"\x08\x00" or data[30:38] != b"mimetype":
+        return b""
+    start = 38 + int.from_bytes(data[28:30], "little")
+    try:
+        return zlib.decompressobj(-zlib.MAX_WBITS).decompress(data[start : start + 200], 200)
+    except zlib.error:
+        return b""
 
 
 def _ole_kind(data: bytes) -> str:

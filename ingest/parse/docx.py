@@ -105,6 +105,7 @@ class _Reading:
         yield from counted(counts["deleted"], "deletion", "is left out, as the tracked changes have it")
         yield from counted(counts["hidden"], "hidden passage", "is left out")
         yield from counted(counts["imported"], "imported part", "could not be read")
+        yield from counted(counts["deep"], "passage", "is nested too deeply to be read")
         yield from self.embedded.losses()
         if self._package.has_macros():
             yield "Macros are left out."
@@ -113,6 +114,7 @@ class _Reading:
 
     def _walk(self, parent: _Element, depth: int) -> None:
         if depth > _MAX_DEPTH:
+            self._found.counts["deep"] += 1
             return
         for child in parent:
             match local(child):

@@ -88,16 +88,15 @@ class Inline:
         for child in run if depth < _MAX_DEPTH else ():
             match local(child):
                 case "t":
-                    if not (self._skips_pages and self._in_page_field()):
-                        yield child.text or ""
+                    yield "" if self._skips_pages and self._in_page_field() else child.text or ""
                 case tag if tag in _CHARACTERS:
                     yield _CHARACTERS[tag]
                 case "sym":
                     yield _symbol(attribute(child, "char"))
                 case "fldChar":
                     yield self._field(child)
-                case "instrText" if self._fields:
-                    self._fields[-1] += child.text or ""
+                case "instrText":
+                    self._fields[-1:] = [self._fields[-1] + (child.text or "")] if self._fields else []
                 case "footnoteReference" | "endnoteReference" as tag:
                     self._found.notes.append((tag.removesuffix("Reference"), child.get(W + "id") or ""))
                     yield f"[{len(self._found.notes)}]"

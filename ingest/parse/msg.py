@@ -60,7 +60,7 @@ class MsgParser:
         try:
             with olefile.OleFileIO(io.BytesIO(data)) as ole:
                 return document(_Store(ole).letter(()), name)
-        except (olefile.OleFileError, OSError, struct.error) as error:
+        except (OSError, struct.error) as error:
             raise UnreadableDocument("The file is damaged or not an Outlook message.") from error
 
 

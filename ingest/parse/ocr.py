@@ -22,7 +22,7 @@ HINT = "For an administrator: install the tesseract program, and pages without t
 PROGRAM = "tesseract"
 SECONDS_A_PAGE = 60.0
 SECONDS = 90.0
-"""For all pictures of a file, less than a parser gets in all."""
+"""For a file, less than a parser gets in all."""
 WORKERS = 2
 """Pictures read at the same time, at most; each takes one core and up to some 300 MB."""
 MAX_PIXELS = 40_000_000
@@ -63,12 +63,15 @@ def is_available() -> bool:
     return shutil.which(PROGRAM) is not None
 
 
-def read_pictures(pictures: Iterable[tuple[int, Picture]], languages: str = LANGUAGES) -> dict[int, list[ReadLine]]:
-    """The lines of each picture by its number, of those that were read in time.
+def read_pictures(
+    pictures: Iterable[tuple[int, Picture]], languages: str = LANGUAGES, end: float | None = None
+) -> dict[int, list[ReadLine]]:
+    """The lines of each picture by its number, of those that were read until `end` (of `time.monotonic`).
 
     Pictures are taken one by one as they are needed. Raises `OcrFailed` if the program can read none of them.
     """
-    end = time.monotonic() + SECONDS
+    if end is None:
+        end = time.monotonic() + SECONDS
     results: dict[int, list[ReadLine]] = {}
     failure: OcrFailed | None = None
     waiting = iter(pictures)
@@ -97,7 +100,7 @@ def read_picture(picture: Picture, languages: str = LANGUAGES, seconds: float = 
     command = [program, "stdin", "stdout", "-l", languages, "--dpi", str(picture.dpi), "--psm", "3", "tsv"]
     header = b"P5 %d %d 255\n" % (picture.width, picture.height)
     try:
-        done = subprocess.run(
+        done = subprocess.run(  # noqa: S603 - the program by its path, arguments as a list
             command,
             input=header + picture.pixels,
             capture_output=True,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from core.types import Attachment
+from ingest.parse.archive import member_names
 from ingest.parse.attached import file_name
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _WHOLE = {"Package": "", "CONTENTS": ".pdf", "EmbeddedOdf": ".odt"}
 """Streams that are a file as it is, and what that usually is."""
 _PACKAGER = "\x01Ole10Native"
 _STARTS = ((b"%PDF-", ".pdf"), (b"PK\x03\x04", ".zip"), (b"{\\rtf", ".rtf"))
-_OFFICE = ((b"word/document", ".docx"), (b"xl/workbook", ".xlsx"), (b"ppt/presentation", ".pptx"))
+_OFFICE = (("word/", ".docx"), ("xl/", ".xlsx"), ("ppt/", ".pptx"))
 _LONGEST = 1024
 
 
@@ -39,7 +40,7 @@ def _files(container: olefile.OleFileIO, stem: str) -> Iterator[Attachment]:
     for stream, ending in _WHOLE.items():
         if container.exists(stream):
             content = container.openstream(stream).read()
-            told = _ending(content) or ending
+            told = ending_of(content) or ending
             if content and told:
                 yield Attachment(file_name(stem + told, "embedded"), content)
 
@@ -63,8 +64,10 @@ def _text(stream: bytes, at: int) -> tuple[str, int]:
     return stream[at:end].decode("cp1252", "replace"), end + 1
 
 
-def _ending(content: bytes) -> str:
+def ending_of(content: bytes) -> str:
+    """What the name of such a file ends in, told by its first bytes; empty for what is none of the usual ones."""
     found = next((ending for start, ending in _STARTS if content.startswith(start)), "")
     if found == ".zip":
-        return next((ending for member, ending in _OFFICE if member in content), found)
+        names = member_names(content)
+        return next((ending for folder, ending in _OFFICE if any(name.startswith(folder) for name in names)), found)
     return found

@@ -37,6 +37,7 @@ _NO_TITLE = re.compile(
     r"|.*\.(?:doc|dot|xls|ppt|pot|pdf|rtf|odt)[xm]?)$"
 )
 _MOST_DIGITS = 9
+_MAIN_PARTS = ("word/document.xml", "xl/workbook.xml", "ppt/presentation.xml")
 _PLURALS = {"has": "have", "is": "are", "was": "were"}
 READABLE = frozenset(
     "csv docm docx eml epub htm html json md msg odp ods odt pdf pptm pptx rtf txt xlsm xlsx xml".split()
@@ -63,6 +64,8 @@ class Package:
         for member in self._archive.infolist():
             self._members[_key(member.filename)] = member
         self.main = next((each.target for each in self.relations("").values() if each.kind == "officeDocument"), "")
+        if self.main not in self:  # where programs put it, if the file has lost what says so
+            self.main = next((part for part in _MAIN_PARTS if part in self), "")
 
     def __contains__(self, part: str) -> bool:
         return _key(part) in self._members
@@ -167,13 +170,14 @@ class Embedded:
 
 def embedded_file(data: bytes, name: str) -> Attachment | None:
     """A file that an Office document carries, out of its OLE wrapping; None for one of no known kind."""
-    from ingest.parse.ole import OLE, unwrapped
+    from ingest.parse.ole import OLE, ending_of, unwrapped
 
     if data.startswith(OLE):
         return unwrapped(data, name)
-    return (
-        Attachment(file_name(name, "embedded"), data) if posixpath.splitext(name)[1][1:].lower() in READABLE else None
-    )
+    stem, ending = posixpath.splitext(name)
+    if ending[1:].lower() not in READABLE:
+        ending = ending_of(data)
+    return Attachment(file_name(stem + ending, "embedded"), data) if ending else None
 
 
 def counted(number: int, thing: str, what: str, plural: str = "") -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from ingest.parse.errors import Protected
 from ingest.parse.pdf_attachments import read_attachments
 from ingest.parse.pdf_lines import Page, read_page
 from ingest.parse.pdf_outline import read_outline
+from ingest.parse.pdf_pictures import count_pictures
 from ingest.parse.pdf_scans import listed, read_scans
 from ingest.parse.pdf_text import arrange
 from ingest.parse.text import one_line, readable_name
@@ -44,9 +46,10 @@ class PdfParser:
 
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         """Raises `Protected`, `UnreadableDocument` for damaged files and unread scans, and `TooLarge` over the limits."""
+        end = time.monotonic() + ocr.SECONDS
         with _pdfium, closing(_opened(data)) as document:
             pages, losses = _read_pages(document)
-            recognised = read_scans(document, pages, self._languages)
+            recognised = read_scans(document, pages, self._languages, end)
             marks = tuple(read_outline(document))
             stated = _stated_title(document)
             carried = read_attachments(document)
@@ -119,6 +122,8 @@ def _gaps(pages: Sequence[Page]) -> Iterator[str]:
     garbled = [page.number for page in pages if page.is_garbled]
     if garbled:
         yield f"The fonts on {listed(garbled)} do not say which letters they show, so nothing there can be found."
+    if count := count_pictures(pages):
+        yield f"{'One picture has' if count == 1 else f'{count} pictures have'} no text that could be read."
 
 
 def _no_text(pages: Sequence[Page]) -> str:

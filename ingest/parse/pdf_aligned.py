@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from statistics import median
 
 from ingest.parse.pdf_cells import PageWords, Word, by_height
-from ingest.parse.pdf_columns import Line, Strip, filled, in_rows, keeps, middles, row_edges, strips
+from ingest.parse.pdf_columns import Line, Strip, as_line, filled, in_rows, middles, row_edges, strips
 from ingest.parse.pdf_grid import Grid, plain_grid
 
 _MIN_ROWS, _MIN_COLUMNS, _MAX_COLUMNS = 3, 3, 30
@@ -20,6 +19,8 @@ _WIDE = 0.9
 """Of the text's height: between two columns, at least, in the line that opens a table."""
 _FAR = 3.2
 """Heights of a line between two of one table, at most."""
+_OUTERMOST = 1
+"""Lines above or below, at most, for a table to be at the top or bottom of its page: headers and page numbers."""
 _MIN_FILLED = 0.6
 _LONGEST_TEXT, _MOST_WORDS = 30, 4
 """The median of cells may have so many characters, and words."""
@@ -36,12 +37,13 @@ def aligned_grids(words: Sequence[Word], page: PageWords) -> Iterator[Grid]:
     while start < len(lines):
         end = _run(lines, start)
         columns = strips(lines[start:end])
-        if _is_table(lines[start:end], columns, page):
+        is_outermost = start <= _OUTERMOST or end >= len(lines) - _OUTERMOST
+        if _is_table(lines[start:end], columns, page, is_outermost=is_outermost):
             edges = row_edges(lines[start:end], columns)
             yield plain_grid([columns[0][0] - 1, *middles(columns), columns[-1][1] + 1], edges)
             start = end
         else:
-            start += 1
+            start += max(1, (end - start) // 4)  # not one by one, which takes long on a page made to take long
 
 
 def _run(lines: Sequence[Line], start: int) -> int:
@@ -51,7 +53,7 @@ def _run(lines: Sequence[Line], start: int) -> int:
         return start + 1
     end, last, alone = start + 1, start + 1, 0
     while end < len(lines) and _is_near(lines[end - 1], lines[end]):
-        wider = strips([*_as_lines(columns, lines[end]), lines[end]])
+        wider = strips([as_line(columns, lines[end]), lines[end]])
         if len(wider) < max(len(columns) - 1, _MIN_COLUMNS - 1) or _merges(columns, wider):
             break
         columns = wider
@@ -61,16 +63,8 @@ def _run(lines: Sequence[Line], start: int) -> int:
         end += 1
         if not alone:
             last = end
-    return max(last, end if alone and alone <= _MAX_ALONE and _goes_on(lines, last, end, columns) else last)
-
-
-def _goes_on(lines: Sequence[Line], last: int, end: int, columns: Sequence[Strip]) -> bool:
-    """Whether the lines after the last full one are of its cells: close below, and not in the first column."""
-    return all(line[0].x0 > columns[0][1] for line in lines[last:end])
-
-
-def _as_lines(columns: Sequence[Strip], line: Line) -> list[Line]:
-    return [[Word(0, 0, left, line[0].y0, right, line[0].y1) for left, right in columns]]
+    goes_on = alone <= _MAX_ALONE and all(line[0].x0 > columns[0][1] for line in lines[last:end])
+    return end if goes_on else last
 
 
 def _merges(columns: Sequence[Strip], wider: Sequence[Strip]) -> bool:
@@ -92,12 +86,15 @@ def _is_near(upper: Line, lower: Line) -> bool:
     return upper[0].y - lower[0].y <= _FAR * max(upper[0].height, lower[0].height)
 
 
-def _is_table(lines: Sequence[Line], columns: Sequence[Strip], page: PageWords) -> bool:
-    if not _MIN_COLUMNS <= len(columns) <= _MAX_COLUMNS or len(lines) < _MIN_ROWS:
+def _is_table(lines: Sequence[Line], columns: Sequence[Strip], page: PageWords, *, is_outermost: bool) -> bool:
+    """Two rows without a gap suffice at the top and bottom of a page: the others may be on the next one."""
+    if not _MIN_COLUMNS <= len(columns) <= _MAX_COLUMNS or len(lines) < _MIN_ROWS - is_outermost:
         return False
     rows = in_rows(lines, columns)
     shares = [filled([word for line in row for word in line], columns) / len(columns) for row in rows]
-    if len(rows) < _MIN_ROWS or sum(shares) / len(shares) < _MIN_FILLED:
+    if len(rows) < _MIN_ROWS and not (is_outermost and len(rows) > 1 and min(shares) == 1):
+        return False
+    if sum(shares) / len(shares) < _MIN_FILLED:
         return False
     return _has_short_cells(lines, columns, page) and not _is_prose(lines, columns)
 

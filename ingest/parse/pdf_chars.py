@@ -21,6 +21,8 @@ _GARBLED_SHARE, _MIN_GARBLED = 0.3, 10
 _TAB, _REPLACEMENT = 0x09, 0xFFFD
 _PRIVATE_USE = range(0xE000, 0xF900)
 
+Matrix = tuple[float, float, float, float, float, float]
+"""As in PDF: a point (x, y) goes to (ax + cy + e, bx + dy + f)."""
 Box = tuple[float, float, float, float]
 """Left, bottom, right and top edge, in points from the page's lower left corner."""
 
@@ -39,6 +41,8 @@ class Characters:
         self.codes: list[int] = [
             pdfium.FPDFText_GetUnicode(self._text, index) for index in range(self._text.count_chars())
         ]
+        self.turn = _turn(page)
+        """From the page's own coordinates to those in which it is shown; None where they are the same."""
         self._string = "".join([chr(code) if code <= sys.maxunicode else "\0" for code in self.codes])
         self._numbers = [ctypes.c_double() for _ in range(4)]
         self._places = [ctypes.byref(number) for number in self._numbers]
@@ -60,18 +64,25 @@ class Characters:
     def origin(self, index: int) -> tuple[float, float]:
         """Where a character begins, on its baseline."""
         self._pdfium.FPDFText_GetCharOrigin(self._text, index, *self._places[:2])
-        return self._numbers[0].value, self._numbers[1].value
+        x, y = self._numbers[0].value, self._numbers[1].value
+        return turned(self.turn, x, y) if self.turn else (x, y)
 
     def sides(self, index: int) -> tuple[float, float]:
         """Left and right edge of a character's ink."""
-        left, right, _, _ = self._numbers
+        left, right, bottom, top = self._numbers
         self._pdfium.FPDFText_GetCharBox(self._text, index, *self._places)
+        if self.turn:
+            (x0, _), (x1, _) = turned(self.turn, left.value, bottom.value), turned(self.turn, right.value, top.value)
+            return min(x0, x1), max(x0, x1)
         return left.value, right.value
 
     def box(self, index: int) -> Box:
         """The character with the room its font gives it."""
         box = self._rectangle
         self._pdfium.FPDFText_GetLooseCharBox(self._text, index, self._rectangle_place)
+        if self.turn:
+            (x0, y0), (x1, y1) = turned(self.turn, box.left, box.bottom), turned(self.turn, box.right, box.top)
+            return min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)
         return box.left, box.bottom, box.right, box.top
 
     def size(self, index: int) -> float:
@@ -88,6 +99,24 @@ class Characters:
         name, flags = ctypes.create_string_buffer(128), ctypes.c_int()
         self._pdfium.FPDFText_GetFontInfo(self._text, index, name, len(name), flags)
         return bool(_BOLD_NAME.search(name.value))
+
+
+def _turn(page: Any) -> Matrix | None:
+    """Of a page that is shown turned clockwise."""
+    width, height = page.get_size()
+    match page.get_rotation():
+        case 90:
+            return 0, -1, 1, 0, 0, height
+        case 180:
+            return -1, 0, 0, -1, width, height
+        case 270:
+            return 0, 1, -1, 0, width, 0
+    return None
+
+
+def turned(matrix: Matrix, x: float, y: float) -> tuple[float, float]:
+    a, b, c, d, e, f = matrix
+    return a * x + c * y + e, b * x + d * y + f
 
 
 def _is_strange(code: int) -> bool:

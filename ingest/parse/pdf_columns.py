@@ -17,6 +17,8 @@ _GAP = 0.55
 """Of the text's height: between two columns in all rows, at least."""
 _MIN_RULES = 2
 _MAX_COLUMNS = 30
+_MAX_GROUPS = 200
+"""Of rules on a page."""
 _LOOSE = 1.3
 """Times the smallest distance of lines in a table: more parts rows."""
 _NEAR = 2.2
@@ -53,7 +55,8 @@ def _groups(rules: Sequence[Span]) -> list[list[Span]]:
                 group.append(rule)
                 break
         else:
-            groups.append([rule])
+            if len(groups) < _MAX_GROUPS:
+                groups.append([rule])
     return [group for group in groups if len(group) >= _MIN_RULES]
 
 
@@ -64,23 +67,17 @@ def _tables(rules: Sequence[Span], ends: Strip, lines: Sequence[Line]) -> Iterat
         for (top, _, _), (bottom, _, _) in pairwise(rules)
     ]
     run: list[_Band] = []
+    columns: list[Strip] = []
     for band in bands:
-        if run and not _fits(band, run):
+        wider = strips([as_line(columns, band.lines[0]), *band.lines]) if run and band.lines else []
+        is_tabular = len(strips(band.lines)) > 1
+        if run and not (is_tabular and len(wider) > 1):
             yield from _grid(run, ends, lines)
             run = []
-        if band.lines and (run or _is_tabular(band)):
+        if is_tabular:
+            columns = wider if run else strips(band.lines)
             run.append(band)
     yield from _grid(run, ends, lines)
-
-
-def _is_tabular(band: _Band) -> bool:
-    return len(strips(band.lines)) > 1
-
-
-def _fits(band: _Band, run: Sequence[_Band]) -> bool:
-    """Whether it has text in columns that the bands before it have as well."""
-    before = [line for each in run for line in each.lines]
-    return bool(band.lines) and len(strips([*before, *band.lines])) > 1 and _is_tabular(band)
 
 
 def strips(lines: Sequence[Line]) -> list[Strip]:
@@ -172,8 +169,12 @@ def row_edges(lines: Sequence[Line], columns: Sequence[Strip]) -> list[float]:
 
 
 def keeps(line: Line, columns: Sequence[Strip]) -> bool:
-    both = strips([[Word(0, 0, left, line[0].y0, right, line[0].y1) for left, right in columns], line])
-    return len(both) == len(columns)
+    return len(strips([as_line(columns, line), line])) == len(columns)
+
+
+def as_line(columns: Sequence[Strip], like: Line) -> Line:
+    """The columns as words as high as those of a line."""
+    return [Word(0, 0, left, like[0].y0, right, like[0].y1) for left, right in columns]
 
 
 def filled(line: Line, columns: Sequence[Strip]) -> int:

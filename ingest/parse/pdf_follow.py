@@ -80,7 +80,7 @@ def _headed(page: Page, index: int, before: Table) -> Page:
 
 def _goes_on(table: Table, before: Table) -> bool:
     """Whether its columns are the same and its first row is no header of its own."""
-    if len(table.edges) != len(before.edges) or len(before.rows) < 2:  # noqa: PLR2004
+    if len(table.edges) != len(before.edges):
         return False
     moved = [abs(here - there) for here, there in zip(table.edges, before.edges, strict=True)]
     if max(moved[0], moved[-1]) > _SAME_EDGE or max(moved) > _SAME_GAP:

@@ -18,6 +18,8 @@ _COVERED = 0.6
 """Of a cell's side, at least, where there is a line between it and its neighbour."""
 _MAX_CROSSINGS = 400_000
 _MAX_CELLS = 20_000
+_MAX_GRIDS = 200
+"""On a page; the largest ones are kept."""
 
 Cell = tuple[int, int]
 """Row and column, from 0 at the upper left."""
@@ -76,7 +78,8 @@ def find_grids(rulings: Rulings) -> Lines:
             rules.extend(lines)
         else:
             grids.append(grid)
-    return Lines(tuple(grids), tuple(sorted(rules, reverse=True)))
+    grids.sort(key=lambda grid: -grid.rows * grid.columns)
+    return Lines(tuple(grids[:_MAX_GRIDS]), tuple(sorted(rules, reverse=True)))
 
 
 def plain_grid(xs: Sequence[float], ys: Sequence[float]) -> Grid:

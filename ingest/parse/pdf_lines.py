@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from ingest.parse.pdf_chars import BLANK, HYPHENS, LINE_ENDS, Characters
+from ingest.parse.pdf_chars import BLANK, HYPHENS, LINE_ENDS, Box, Characters
 from ingest.parse.pdf_tables import Found, PageTables, Table
 from ingest.parse.text import one_line
 
@@ -64,6 +64,7 @@ class Page:
     """Something is drawn on it, although there is no text."""
     is_garbled: bool = False
     """There is text, but the fonts do not map it to letters."""
+    pictures: tuple[Box, ...] = ()
 
 
 def read_page(document: pypdfium2.PdfDocument, number: int) -> Page:
@@ -75,9 +76,10 @@ def read_page(document: pypdfium2.PdfDocument, number: int) -> Page:
         width, height = page.get_size()
         if chars.is_garbled():
             return Page(number, width, height, is_garbled=True)
-        lines = _with_tables(chars, PageTables(page, chars, height))
+        tables = PageTables(page, chars, height)
+        lines = _with_tables(chars, tables)
         drawn = not lines and pdfium.FPDFPage_CountObjects(page) > 0
-        return Page(number, width, height, lines, has_pictures=drawn)
+        return Page(number, width, height, lines, has_pictures=drawn, pictures=tables.pictures)
 
 
 def _with_tables(chars: Characters, tables: PageTables) -> tuple[Line, ...]:

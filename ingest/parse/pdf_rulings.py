@@ -5,7 +5,10 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
+
+from ingest.parse.pdf_chars import Box, Matrix, turned
 
 _MAX_OBJECTS, _MAX_POINTS, _MAX_RULINGS = 50_000, 20_000, 10_000
 """A page with more is a drawing, or was made to keep the reader busy."""
@@ -15,12 +18,11 @@ _THIN = 2.5
 _SHORTEST = 3.0
 _LEVEL = 0.6
 """Points that the ends of a level line may differ in height."""
-_PATH, _FORM = 2, 5
-"""FPDF_PAGEOBJ_PATH and FPDF_PAGEOBJ_FORM in pdfium's fpdf_edit.h."""
+_PATH, _IMAGE, _FORM = 2, 3, 5
+"""FPDF_PAGEOBJ_PATH, _IMAGE and _FORM in pdfium's fpdf_edit.h."""
 _LINE_TO, _MOVE_TO = 0, 2
 """FPDF_SEGMENT_LINETO and FPDF_SEGMENT_MOVETO."""
 
-Matrix = tuple[float, float, float, float, float, float]
 _SAME: Matrix = (1, 0, 0, 1, 0, 0)
 Span = tuple[float, float, float]
 """Of a level line its height, left and right end; of an upright one its place from the left, lower and upper end."""
@@ -34,6 +36,7 @@ class Rulings:
     upright: list[Span] = field(default_factory=list)
     areas: list[tuple[float, float, float, float]] = field(default_factory=list)
     """Shaded rectangles by left, bottom, right and top; their edges are among the lines."""
+    pictures: list[Box] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.level) + len(self.upright)
@@ -60,35 +63,45 @@ class Rulings:
             self.line(x, bottom, x, top)
 
 
-def read_rulings(page: Any) -> Rulings:
-    """Of a `pypdfium2.PdfPage`. None where there are too many: that is a drawing and no table."""
+def read_rulings(page: Any, turn: Matrix | None) -> Rulings:
+    """Of a `pypdfium2.PdfPage`. No lines where there are too many: that is a drawing and no table."""
     import pypdfium2.raw as pdfium
 
     rulings = Rulings()
-    objects = 0
     points = 0
-    for matrix, path in _paths(pdfium, page.raw):
-        objects += 1
-        points += _add_path(pdfium, path, matrix, rulings)
-        if objects > _MAX_OBJECTS or points > _MAX_POINTS or len(rulings) > _MAX_RULINGS:
-            return Rulings()
+    for number, (matrix, drawn, kind) in enumerate(_objects(pdfium, page.raw, turn or _SAME)):
+        if number > _MAX_OBJECTS:
+            break
+        if kind == _IMAGE:
+            rulings.pictures.append(_picture(_times(_matrix(pdfium, drawn), matrix)))
+        elif points <= _MAX_POINTS and len(rulings) <= _MAX_RULINGS:
+            points += _add_path(pdfium, drawn, matrix, rulings)
+    if points > _MAX_POINTS or len(rulings) > _MAX_RULINGS:
+        return Rulings(pictures=rulings.pictures)
     return rulings
 
 
-def _paths(pdfium: Any, page: Any) -> Iterator[tuple[Matrix, Any]]:
+def _objects(pdfium: Any, page: Any, turn: Matrix) -> Iterator[tuple[Matrix, Any, int]]:
+    """Paths and pictures, also those within forms, with what their coordinates are to be multiplied by."""
     for index in range(min(pdfium.FPDFPage_CountObjects(page), _MAX_OBJECTS)):
-        drawn = pdfium.FPDFPage_GetObject(page, index)
-        yield from _paths_of(pdfium, drawn, _SAME, 1)
+        yield from _objects_of(pdfium, pdfium.FPDFPage_GetObject(page, index), turn, 1)
 
 
-def _paths_of(pdfium: Any, drawn: Any, matrix: Matrix, depth: int) -> Iterator[tuple[Matrix, Any]]:
+def _objects_of(pdfium: Any, drawn: Any, matrix: Matrix, depth: int) -> Iterator[tuple[Matrix, Any, int]]:
     kind = pdfium.FPDFPageObj_GetType(drawn)
-    if kind == _PATH:
-        yield matrix, drawn
+    if kind in {_PATH, _IMAGE}:
+        yield matrix, drawn, kind
     elif kind == _FORM and depth < _MAX_DEPTH:
         inner = _times(_matrix(pdfium, drawn), matrix)
         for index in range(min(pdfium.FPDFFormObj_CountObjects(drawn), _MAX_OBJECTS)):
-            yield from _paths_of(pdfium, pdfium.FPDFFormObj_GetObject(drawn, index), inner, depth + 1)
+            yield from _objects_of(pdfium, pdfium.FPDFFormObj_GetObject(drawn, index), inner, depth + 1)
+
+
+def _picture(matrix: Matrix) -> Box:
+    """A picture is drawn into the square from (0, 0) to (1, 1)."""
+    corners = [turned(matrix, x, y) for x in (0, 1) for y in (0, 1)]
+    xs, ys = [x for x, _ in corners], [y for _, y in corners]
+    return min(xs), min(ys), max(xs), max(ys)
 
 
 def _add_path(pdfium: Any, path: Any, matrix: Matrix, rulings: Rulings) -> int:
@@ -102,7 +115,7 @@ def _add_path(pdfium: Any, path: Any, matrix: Matrix, rulings: Rulings) -> int:
         return int(count)
     for points, is_straight, is_closed in _parts(pdfium, path, count, whole):
         if stroke.value:
-            for before, after in zip(points, points[1:], strict=False):
+            for before, after in pairwise(points):
                 rulings.line(*before, *after)
             if is_closed:
                 rulings.line(*points[-1], *points[0])
@@ -118,7 +131,6 @@ def _parts(
 ) -> Iterator[tuple[list[tuple[float, float]], bool, bool]]:
     """The parts of a path: corners, whether all its sides are straight, whether it is closed."""
     x, y = ctypes.c_float(), ctypes.c_float()
-    a, b, c, d, e, f = matrix
     points: list[tuple[float, float]] = []
     is_straight, is_closed = True, False
     for index in range(count):
@@ -134,7 +146,7 @@ def _parts(
             if is_straight and points:
                 yield points, False, False  # the straight sides before a round corner
             points, is_straight = [], False
-        points.append((a * x.value + c * y.value + e, b * x.value + d * y.value + f))
+        points.append(turned(matrix, x.value, y.value))
         is_closed = bool(pdfium.FPDFPathSegment_GetClose(segment)) and is_straight
     if points:
         yield points, is_straight, is_closed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -21,26 +22,31 @@ _MAX_RUNS = 10
 
 @dataclass(frozen=True, slots=True)
 class Scans:
-    """The pages that text recognition read, by number, and those that it was not able to read in time."""
+    """The pages that text recognition read, by number, and the numbers of those for which no time was left."""
 
     pages: Mapping[int, Page] = field(default_factory=dict)
+    missed: Sequence[int] = ()
     unread: Sequence[int] = ()
 
     def losses(self) -> Iterator[str]:
         if found := [number for number, page in self.pages.items() if page.lines]:
             yield f"The text of {listed(found)} was read from pictures (OCR), so single words may be wrong."
+        if self.missed:
+            yield f"The time for text recognition (OCR) was over before {listed(self.missed)}. Split the PDF and add the parts."
 
 
-def read_scans(document: pypdfium2.PdfDocument, pages: Sequence[Page], languages: str) -> Scans:
+def read_scans(document: pypdfium2.PdfDocument, pages: Sequence[Page], languages: str, end: float) -> Scans:
     wanted = [page for page in pages if not page.lines and (page.has_pictures or page.is_garbled)]
     if not wanted or not ocr.is_available():
         return Scans()
     try:
-        read = ocr.read_pictures(((page.number, _rendered(document, page)) for page in wanted), languages)
+        read = ocr.read_pictures(((page.number, _rendered(document, page)) for page in wanted), languages, end)
     except ocr.OcrFailed:
         logging.getLogger(__name__).warning("text recognition failed", exc_info=True)
         return Scans()
-    return Scans({page.number: with_lines(page, read[page.number]) for page in wanted if page.number in read})
+    found = {page.number: with_lines(page, read[page.number]) for page in wanted if page.number in read}
+    is_late = time.monotonic() >= end - 1
+    return Scans(found, [page.number for page in wanted if page.number not in read] if is_late else ())
 
 
 def with_lines(page: Page, lines: Sequence[ocr.ReadLine]) -> Page:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ingest.parse.pdf_aligned import aligned_grids
 from ingest.parse.pdf_cells import PageWords, Word, cell_text, fill, inside, read_words
-from ingest.parse.pdf_chars import Characters
+from ingest.parse.pdf_chars import Box, Characters
 from ingest.parse.pdf_columns import ruled_grids
 from ingest.parse.pdf_grid import Cell, Grid, find_grids
 from ingest.parse.pdf_rulings import read_rulings
@@ -18,7 +18,7 @@ _MIN_LINES = 3
 _MIN_FILLED, _MIN_CELLS = 0.15, 3
 _LONGEST_CELL = 1500
 """Characters on average of the filled cells; more, and the lines are a page's layout."""
-_HIGH = 0.8
+_LOW, _HIGH = 0.2, 0.8
 """Of the page's height."""
 _WIDE = 8.0
 """Points; an empty column at least so wide is one to be filled in, a narrower one the gap of a double line."""
@@ -53,34 +53,40 @@ class PageTables:
     def __init__(self, page: Any, chars: Characters, height: float) -> None:
         self._page = page
         self._chars = chars
-        self._high = _HIGH * height
+        self._edges = (_LOW * height, _HIGH * height)
         self._text: PageWords | None = None
         self._taken: set[int] = set()
+        self.pictures: tuple[Box, ...] = ()
+        """Those of the page; known after `drawn`."""
 
     def drawn(self) -> list[Found]:
         """Those with lines or shades, in the order of the file."""
-        rulings = read_rulings(self._page)
+        rulings = read_rulings(self._page, self._chars.turn)
+        self.pictures = tuple(rulings.pictures)
         lines = find_grids(rulings) if len(rulings) >= _MIN_LINES else None
         if not lines or not (lines.grids or lines.rules):
             return []
         text = self._text = read_words(self._chars)
-        found = list(_tables(lines.grids, text, self._taken, self._high))
-        return [*found, *_tables(ruled_grids(lines.rules, self._free(text)), text, self._taken, math.inf)]
+        found = list(_tables(lines.grids, text, self._taken, self._edges))
+        return [*found, *_tables(ruled_grids(lines.rules, self._free(text)), text, self._taken)]
 
     def aligned(self) -> list[Found]:
         """Those without. To be called after `drawn`, whose words are no longer looked at."""
         text = self._text or read_words(self._chars)
-        return list(_tables(aligned_grids(self._free(text), text), text, self._taken, math.inf))
+        return list(_tables(aligned_grids(self._free(text), text), text, self._taken))
 
     def _free(self, text: PageWords) -> list[Word]:
         return [word for word in text.words if word.start not in self._taken]
 
 
-def _tables(grids: Iterable[Grid], text: PageWords, taken: set[int], high: float) -> Iterator[Found]:
-    """Those that begin higher than `high` may have one row: it may be the last of a table from the page before."""
+def _tables(
+    grids: Iterable[Grid], text: PageWords, taken: set[int], edges: tuple[float, float] = (-math.inf, math.inf)
+) -> Iterator[Found]:
+    """Those that end lower or begin higher than `edges` may have one row: the others may be on the next page."""
     for grid in grids:
         words = [word for word in inside(grid, text.words) if word.start not in taken]
-        table = _table(grid, text, words, 1 if grid.ys[0] > high else 2) if words else None
+        least = 1 if grid.ys[-1] < edges[0] or grid.ys[0] > edges[1] else 2
+        table = _table(grid, text, words, least) if words else None
         if table:
             taken.update(word.start for word in words)
             yield Found(table, tuple(words))

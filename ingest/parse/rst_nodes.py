@@ -69,34 +69,34 @@ class RstWriter:
             words = "One picture has" if self._pictures == 1 else f"{self._pictures} pictures have"
             yield f"{words} no text that could be read."
 
-    def write(self, node: nodes.Node) -> None:
+    def write(self, node: Any) -> None:
         method = getattr(self, f"_{node.tagname}", None) if node.tagname not in _LEFT_OUT else self._nothing
         if method is None:
             method = self._box if node.tagname in _LABELS else self._children
         method(node)
 
-    def _nothing(self, node: nodes.Element) -> None:
+    def _nothing(self, node: Any) -> None:
         """Not shown, or shown where it is referred to."""
 
-    def _children(self, node: nodes.Element) -> None:
+    def _children(self, node: Any) -> None:
         for child in getattr(node, "children", ()):
             self.write(child)
 
-    def _section(self, node: nodes.Element) -> None:
+    def _section(self, node: Any) -> None:
         if "system-messages" in node["classes"]:
             return
         self._level += 1
         self._children(node)
         self._level -= 1
 
-    def _title(self, node: nodes.Element) -> None:
+    def _title(self, node: Any) -> None:
         if node.parent.tagname == "section":
             self._flush()
             self._writer.heading(_text(node), self._level)
         else:
             self._say(_text(node))
 
-    def _paragraph(self, node: nodes.Element) -> None:
+    def _paragraph(self, node: Any) -> None:
         self._say(_text(node))
 
     _attribution = _caption = _rubric = _subtitle = _paragraph
@@ -111,13 +111,13 @@ class RstWriter:
 
     # ── lists ─────────────────────────────────────────────────────────────────────────────────────
 
-    def _bullet_list(self, node: nodes.Element) -> None:
+    def _bullet_list(self, node: Any) -> None:
         self._list(node, ordered=False)
 
-    def _enumerated_list(self, node: nodes.Element) -> None:
+    def _enumerated_list(self, node: Any) -> None:
         self._list(node, ordered=True)
 
-    def _list(self, node: nodes.Element, *, ordered: bool) -> None:
+    def _list(self, node: Any, *, ordered: bool) -> None:
         self._flush()
         self._writer.open_list(ordered=ordered, start=int(node.get("start", 1)))
         for item in node.children:
@@ -126,7 +126,7 @@ class RstWriter:
             self._flush()
         self._writer.close_list()
 
-    def _definition_list_item(self, node: nodes.Element) -> None:
+    def _definition_list_item(self, node: Any) -> None:
         terms = [_text(child) for child in node.children if child.tagname in {"term", "classifier"}]
         self._flush()
         self._label = f"{' : '.join(terms)}\n"
@@ -135,23 +135,23 @@ class RstWriter:
                 self._children(child)
         self._flush()
 
-    def _field(self, node: nodes.Element) -> None:
+    def _field(self, node: Any) -> None:
         name, body = node.children
         self._label = f"{_text(name)}:"
         self._children(body)
         self._flush()
 
-    def _docinfo(self, node: nodes.Element) -> None:
+    def _docinfo(self, node: Any) -> None:
         for child in node.children:
             if child.tagname in {"field", "authors"}:
                 self.write(child)
             else:
                 self._say(f"{child.tagname.replace('_', ' ').title()}: {_text(child)}")
 
-    def _authors(self, node: nodes.Element) -> None:
+    def _authors(self, node: Any) -> None:
         self._say("Authors: " + ", ".join(_text(child) for child in node.children))
 
-    def _option_list_item(self, node: nodes.Element) -> None:
+    def _option_list_item(self, node: Any) -> None:
         group, description = node.children
         self._label = ", ".join(option.astext() for option in group.children)
         self._children(description)
@@ -159,33 +159,33 @@ class RstWriter:
 
     # ── blocks ────────────────────────────────────────────────────────────────────────────────────
 
-    def _literal_block(self, node: nodes.Element) -> None:
+    def _literal_block(self, node: Any) -> None:
         self._flush()
         self._writer.code(node.astext())
 
     _doctest_block = _math_block = _literal_block
 
-    def _line_block(self, node: nodes.Element) -> None:
+    def _line_block(self, node: Any) -> None:
         self._say("\n".join(_verses(node)))
 
-    def _box(self, node: nodes.Element) -> None:
+    def _box(self, node: Any) -> None:
         self._flush()
         self._label = f"{_LABELS[node.tagname]}:"
         self._children(node)
         self._flush()
 
-    def _admonition(self, node: nodes.Element) -> None:
+    def _admonition(self, node: Any) -> None:
         self._flush()
         self._label = f"{_text(node.children[0])}:" if node.children else ""
         for child in node.children[1:]:
             self.write(child)
         self._flush()
 
-    def _topic(self, node: nodes.Element) -> None:
+    def _topic(self, node: Any) -> None:
         if "contents" not in node["classes"]:
             self._children(node)
 
-    def _footnote(self, node: nodes.Element) -> None:
+    def _footnote(self, node: Any) -> None:
         label = next((_text(child) for child in node.children if child.tagname == "label"), "")
         self._label = f"[{label}]" if label else ""
         for child in node.children:
@@ -195,17 +195,17 @@ class RstWriter:
 
     _citation = _footnote
 
-    def _image(self, node: nodes.Element) -> None:
+    def _image(self, node: Any) -> None:
         if node.get("alt"):
             self._say(one_line(node["alt"]))
         else:
             self._pictures += 1
 
-    def _meta(self, node: nodes.Element) -> None:
+    def _meta(self, node: Any) -> None:
         if node.get("name", "").lower() == "keywords":
             self.keywords.append(node.get("content", ""))
 
-    def _table(self, node: nodes.Element) -> None:
+    def _table(self, node: Any) -> None:
         self._flush()
         for child in node.children:
             if child.tagname == "title":
@@ -215,7 +215,7 @@ class RstWriter:
 
     # ── what docutils does not know ───────────────────────────────────────────────────────────────
 
-    def _system_message(self, node: nodes.Element) -> None:
+    def _system_message(self, node: Any) -> None:
         """Of an unknown directive, the text is written; messages themselves are about the markup."""
         source = next((child for child in node.children if child.tagname == "literal_block"), None)
         match = _DIRECTIVE.match(source.astext()) if source is not None else None
@@ -243,7 +243,7 @@ class RstWriter:
         self._flush()
 
 
-def _text(node: nodes.Node) -> str:
+def _text(node: Any) -> str:
     """Text with what stands for pictures in it, without the marks of roles that docutils does not know."""
     return _plain("".join(_pieces(node)).replace("\n", " ").strip())
 
@@ -264,7 +264,7 @@ def _plain(text: str) -> str:
     return _ROLE.sub(lambda match: _TARGET.sub("", match[1] or match[2]).lstrip("~!") or match[1] or "", text)
 
 
-def _verses(node: nodes.Element, depth: int = 0) -> Iterator[str]:
+def _verses(node: Any, depth: int = 0) -> Iterator[str]:
     for child in node.children:
         if child.tagname == "line_block":
             yield from _verses(child, depth + 1)
@@ -272,7 +272,7 @@ def _verses(node: nodes.Element, depth: int = 0) -> Iterator[str]:
             yield _text(child)
 
 
-def _rows(group: nodes.Element) -> Sequence[Sequence[str]]:
+def _rows(group: Any) -> Sequence[Sequence[str]]:
     """A cell over several rows stands in each of them, one over several columns in the first."""
     rows: list[list[str]] = []
     below: dict[int, tuple[int, str]] = {}
@@ -299,7 +299,7 @@ def _take_over(cells: list[str], below: dict[int, tuple[int, str]]) -> None:
         cells.append(text)
 
 
-def _children_named(node: nodes.Element, name: str) -> Iterable[nodes.Element]:
+def _children_named(node: Any, name: str) -> Iterable[Any]:
     return [row for part in node.children for row in part.children if row.tagname == name]
 
 

@@ -19,7 +19,7 @@ _LONGEST_ENTITY = 200
 _MARKUP = frozenset("<&%")
 _LONE_AMPERSAND = re.compile(rb"&(?!#?[A-Za-z0-9_.:-]{1,64};)")
 _LIMIT_WORDS = ("try XML_PARSE_HUGE", "use XML_PARSE_HUGE", "amplification", "entity reference loop", "entity nesting")
-_TOO_MUCH = "The XML in this file nests or repeats itself without measure, as an XML bomb does. It is not read."
+TOO_MUCH = "The XML in this file nests or repeats itself without measure, as an XML bomb does. It is not read."
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def read_xml(data: bytes, *, repair: bool = False) -> Xml:
         root = etree.fromstring(data, _parser(etree, recover=False))
     except (etree.XMLSyntaxError, ValueError) as error:
         if any(words in str(error) for words in _LIMIT_WORDS):
-            raise UnreadableDocument(_TOO_MUCH) from error
+            raise UnreadableDocument(TOO_MUCH) from error
         if not repair:
             raise UnreadableDocument("The file is damaged: its XML cannot be read.") from error
         root = _repaired(data, etree, error)
@@ -97,7 +97,7 @@ def _repaired(data: bytes, etree: Any, cause: Exception) -> Any:
     except (etree.XMLSyntaxError, ValueError):
         root = None
     if any(words in entry.message for entry in parser.error_log for words in _LIMIT_WORDS):
-        raise UnreadableDocument(_TOO_MUCH) from cause
+        raise UnreadableDocument(TOO_MUCH) from cause
     if root is None:
         raise UnreadableDocument("The file is damaged: its XML cannot be read.") from cause
     return root

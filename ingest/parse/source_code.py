@@ -75,19 +75,16 @@ def _comment(text: str) -> tuple[str, str]:
         return _tidy(lines), text[block.end() :]
     lines = text.split("\n")
     said: list[str] = []
-    end = 0
     for line in lines:
         match = _LINE_COMMENT.match(line)
         is_code = match is None or line.lstrip().startswith(
             ("#include", "#define", "#if", "#pragma", "#[", "'use", "%{")
         )
-        if is_code and (line.strip() or not said):
+        if is_code and line.strip():
             break
-        end += 1
-        if line.startswith("#!") or "-*-" in line:
-            continue
-        said.append(match[1].rstrip() if match else "")
-    return _tidy(said), "\n".join(lines[end:])
+        is_for_programs = line.startswith("#!") or "-*-" in line
+        said.append(match[1].rstrip() if match and not is_for_programs else "")
+    return _tidy(said), "\n".join(lines[len(said) :])
 
 
 def _docstring(text: str) -> tuple[str, str] | None:
@@ -153,7 +150,7 @@ class _Code:
 def _pieces(lines: Sequence[str], extension: str, indent: int) -> Iterator[Sequence[str]]:
     """Cut before lines at the indentation (or less) that follow an empty line and close nothing."""
     start = 0
-    for index, line in enumerate(lines):
+    for index in range(1, len(lines)):
         if index > start and _begins(lines, index, extension, indent):
             if any(each.strip() for each in lines[start:index]):
                 yield lines[start:index]

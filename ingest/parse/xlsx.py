@@ -11,7 +11,7 @@ from ingest.parse.sheets import Layout, sheet_blocks
 from ingest.parse.text import one_line
 from ingest.parse.xlsx_cells import MAX_CELLS, MAX_CHARACTERS, Budget, Sheet, read_sheet
 from ingest.parse.xlsx_extras import Extras, header_rows, read_extras
-from ingest.parse.xlsx_workbook import Workbook, open_workbook
+from ingest.parse.xlsx_workbook import DAMAGED, Workbook, open_workbook
 
 _SHEET = 2
 _MAX_SHEETS = 1000
@@ -37,6 +37,8 @@ class XlsxParser:
             else:
                 reading.chartsheets += 1
         blocks = tuple(reading.blocks)
+        if reading.damaged and not blocks:
+            raise UnreadableDocument(DAMAGED)
         return ParsedDocument(
             title_of(package, blocks, name), blocks, losses=tuple(reading.losses()), attachments=reading.embedded.files
         )
@@ -51,10 +53,14 @@ class _Reading:
         self._extras: list[Extras] = []
         self.embedded = Embedded(package)
         self.blocks: list[Block] = []
-        self.hidden = self.chartsheets = 0
+        self.hidden = self.chartsheets = self.damaged = 0
 
     def worksheet(self, name: str, part: str) -> None:
-        sheet = read_sheet(self._package, part, self._workbook, self._budget)
+        try:
+            sheet = read_sheet(self._package, part, self._workbook, self._budget)
+        except UnreadableDocument:
+            self.damaged += 1
+            return
         extras = read_extras(self._package, part, self.embedded)
         layout = Layout(header_rows(self._package, part), sheet.spans)
         blocks = [*sheet_blocks(sheet.rows, _SHEET + 1, layout), *(Block(text) for text in extras.texts)]
@@ -66,6 +72,7 @@ class _Reading:
     def losses(self) -> Iterable[str]:
         if self._budget.is_spent:
             yield f"The workbook is too large to be read whole: only the first {self._budget.cells_read:,} cells were read."
+        yield from counted(self.damaged, "sheet", "is damaged and could not be read")
         yield from counted(self.hidden, "hidden sheet", "is left out")
         yield from counted(sum(sheet.hidden_columns for sheet in self._sheets), "hidden column", "is left out")
         yield from counted(

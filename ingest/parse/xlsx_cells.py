@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from ingest.parse.ooxml import Package, find, whole
@@ -23,10 +23,10 @@ MAX_CHARACTERS = 50_000_000
 MAX_FILLED = 200_000
 """Cells that get the text of one merged with them."""
 _LONGEST_REPEATED = 200
-_MAX_EMPTY = 20_000_000
+_MAX_EMPTY = 5_000_000
 """Cells without anything in them, which only take time."""
 _LAST_COLUMN, _LAST_ROW = 16_384, 1_048_576
-_REFERENCE = re.compile(r"\$?([A-Za-z]{1,3})\$?([0-9]{1,7})")
+_DIGITS = "0123456789"
 
 
 class Budget:
@@ -79,14 +79,18 @@ def read_sheet(package: Package, part: str, workbook: Workbook, budget: Budget) 
 
 def place(reference: str) -> tuple[int, int] | None:
     """`B7` is row 7 and column 2."""
-    match = _REFERENCE.fullmatch(reference)
-    if match is None:
-        return None
-    column = 0
-    for letter in match[1].upper():
-        column = column * 26 + ord(letter) - ord("A") + 1
-    row = int(match[2])
-    return (row, column) if column <= _LAST_COLUMN and 0 < row <= _LAST_ROW else None
+    letters = reference.rstrip(_DIGITS)
+    row, column = whole(reference[len(letters) :]), _column(letters)
+    return (row, column) if 0 < column <= _LAST_COLUMN and 0 < row <= _LAST_ROW else None
+
+
+@lru_cache(maxsize=_LAST_COLUMN)
+def _column(letters: str) -> int:
+    """27 for AA; 0 for what names no column."""
+    letters = letters.replace("$", "").upper()
+    if not letters.isascii() or not letters.isalpha() or len(letters) > len("XFD"):
+        return 0
+    return sum((ord(letter) - ord("A") + 1) * 26**power for power, letter in enumerate(reversed(letters)))
 
 
 class _Reader:
@@ -109,8 +113,8 @@ class _Reader:
             self.end_row()
             self._row = where[0]
         self._column = where[1]
-        text, kind = self._value(element)
-        if self._budget.take(text) and text:
+        text, kind = self._value(element) if len(element) else ("", TEXT)
+        if self._budget.take(text) and text and self._column <= _LAST_COLUMN:
             if self._is_hidden(self._column):
                 self._skipped.add(self._column)
             else:
@@ -132,9 +136,9 @@ class _Reader:
 
     def column(self, element: _Element) -> None:
         # Columns of a folded outline are hidden too, but a click away.
-        if element.get("hidden") in {"1", "true"} and not element.get("outlineLevel"):
-            if len(self._hidden) < _LAST_COLUMN:
-                self._hidden.append((whole(element.get("min")), whole(element.get("max"))))
+        is_hidden = element.get("hidden") in {"1", "true"} and not element.get("outlineLevel")
+        if is_hidden and len(self._hidden) < _LAST_COLUMN:
+            self._hidden.append((whole(element.get("min")), whole(element.get("max"))))
 
     def merge(self, element: _Element) -> None:
         first, _, last = (element.get("ref") or "").partition(":")

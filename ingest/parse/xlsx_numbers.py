@@ -88,6 +88,8 @@ class _Piece:
 
 def number_format(code: str, *, from_1904: bool = False) -> Format:
     """The format for a code such as `#,##0.00 "EUR"`; a code that nobody can read shows plain numbers."""
+    if code.strip().lower() in {"", "general"}:
+        return Format(general)
     sections = [_pieces(section) for section in _sections(code[:_LONGEST_FORMAT])]
     is_date = any(piece.kind in {"date", "elapsed"} for piece in sections[0])
     shows = [_section(pieces, from_1904=from_1904) for pieces in sections[:3]]

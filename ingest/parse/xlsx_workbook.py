@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import TooLarge, UnreadableDocument
 from ingest.parse.ooxml import Package, attribute, find, whole
-from ingest.parse.safe_xml import local
+from ingest.parse.safe_xml import TOO_MUCH, local
 from ingest.parse.xlsx_numbers import BUILT_IN, Format, number_format
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ MAX_TEXTS, MAX_TEXT_CHARACTERS = 3_000_000, 100_000_000
 MAX_XML = 400_000_000
 """Bytes of a part that is read bit by bit."""
 _ESCAPED = re.compile("_x([0-9A-Fa-f]{4})_")
-_DAMAGED = "The file is damaged or not an Excel workbook."
+DAMAGED = "The file is damaged or not an Excel workbook."
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def open_workbook(package: Package) -> Workbook:
     """Raises `UnreadableDocument` if there is no workbook, `TooLarge` for too many shared texts."""
     root = package.xml(package.main)
     if local(root) != "workbook":
-        raise UnreadableDocument(_DAMAGED)
+        raise UnreadableDocument(DAMAGED)
     properties = find(root, "workbookPr")
     from_1904 = properties is not None and properties.get("date1904") in {"1", "true"}
     plain = Style(number_format("General"))
@@ -77,7 +77,8 @@ def elements(package: Package, part: str, *tags: str) -> Iterator[_Element]:
             for _, element in events:
                 yield element
         except etree.XMLSyntaxError as error:
-            raise UnreadableDocument(_DAMAGED) from error
+            is_bomb = "amplification" in str(error) or "XML_PARSE_HUGE" in str(error)
+            raise UnreadableDocument(TOO_MUCH if is_bomb else DAMAGED) from error
 
 
 def forget(element: _Element) -> None:
@@ -109,9 +110,8 @@ def _sheets(package: Package, root: _Element) -> Iterator[SheetPart]:
     relations = package.relations(package.main)
     for sheet in root.iterfind("{*}sheets/{*}sheet"):
         relation = relations.get(_relation_id(sheet))
-        if relation is not None and not relation.is_external and relation.target in package:
-            is_hidden = sheet.get("state") in {"hidden", "veryHidden"}
-            yield SheetPart(sheet.get("name") or "", relation.target, relation.kind, is_hidden)
+        kind, part = (relation.kind, relation.target) if relation is not None else ("worksheet", "")
+        yield SheetPart(sheet.get("name") or "", part, kind, sheet.get("state") in {"hidden", "veryHidden"})
 
 
 def _relation_id(element: _Element) -> str:

@@ -31,6 +31,10 @@ _ITEMS = frozenset({"listitem", "li", "sli", "item", "step", "substep", "member"
 _CODE = frozenset({"programlisting", "screen", "codeblock", "literallayout", "pre", "msgblock", "synopsis"})
 _TABLES = frozenset({"table", "informaltable", "simpletable"})
 _ROWS, _CELLS = frozenset({"row", "tr", "strow", "sthead"}), frozenset({"entry", "td", "th", "stentry"})
+_WRAPPERS = frozenset(
+    "back body bodydiv channel conbody content contents data document front group items refbody root section taskbody text".split()
+)
+"""Elements whose names say nothing about what is in them."""
 _MIN_RECORDS = 2
 _MAX_FIELDS = 60
 _LONGEST_TITLE = 300
@@ -165,7 +169,7 @@ def _groups(element: etree._Element) -> Iterator[list[etree._Element]]:
 
 def _records(group: list[etree._Element]) -> list[Record]:
     """The records that these elements are; none if one of them holds more than fields."""
-    if local(group[0]) in _PARAGRAPHS | _ITEMS | _CODE | _LISTS | _TABLES | _TITLES:
+    if local(group[0]) in _PARAGRAPHS | _CODE | _LISTS | _TABLES | _TITLES:
         return []
     records = []
     for element in group:
@@ -186,7 +190,7 @@ def _record(element: etree._Element) -> Record | None:
         text = (element.text or "").strip()
         return [*fields, (local(element), text)] if text else fields
     for child in element:
-        if _is_field(child):
+        if _is_field(child) or (not len(child) and local(child) in _TITLES):
             fields += _field(child, "")
         elif all(_is_field(inner) for inner in child) and not _is_flowing(child):
             fields += _attributes(child, f"{local(child)}.")
@@ -234,7 +238,8 @@ def _attributes(element: etree._Element, prefix: str = "") -> Record:
 def _label(element: etree._Element) -> str:
     """A heading for an element that only holds others: what it is called, or what it is."""
     stated = next((value for key in _TELLING_ATTRIBUTES if (value := element.get(key, "").strip())), "")
-    if not stated and all(local(child) in _PARAGRAPHS | _LISTS | _CODE for child in element):
+    is_plain = local(element).lower() in _WRAPPERS or all(local(c) in _PARAGRAPHS | _LISTS | _CODE for c in element)
+    if not stated and is_plain:
         return ""
     return one_line(f"{local(element)} {stated}")[:_LONGEST_TITLE]
 

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
+from pathlib import Path
 
+import pypdfium2
 import pytest
 
 from core.errors import TooLarge, UnreadableDocument
-from core.types import Block, BlockKind, ParsedDocument
-from ingest.parse import parse, pdf
+from core.types import Attachment, Block, BlockKind, ParsedDocument
+from ingest.parse import ocr, parse, pdf, pdf_attachments
+from ingest.parse.errors import Protected
 from tests.pdf import PdfPage, Text, lines, make_pdf
 
 
 def read(data: bytes, name: str = "handbook.pdf") -> ParsedDocument:
     return parse(data, name)
+
+
+@pytest.fixture
+def no_tesseract(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
 
 
 def texts(document: ParsedDocument, kind: BlockKind = BlockKind.TEXT) -> list[str]:
@@ -48,11 +57,12 @@ class TestPages:
         assert [block.page for block in document.blocks] == [1, 3]
         assert document.losses == ()
 
+    @pytest.mark.usefixtures("no_tesseract")
     def test_pages_with_pictures_only_are_told(self) -> None:
         scan = PdfPage(has_drawing=True)
         document = read(make_pdf(["One.", scan, scan, "Four.", scan]))
         assert document.losses == (
-            "There is no text on pages 2 to 3 and 5 (perhaps scanned), so nothing there can be found.",
+            f"There is no text on pages 2 to 3 and 5 (perhaps scanned), so nothing there can be found. {ocr.HINT}",
         )
 
 
@@ -156,6 +166,26 @@ class TestHeadings:
             ("2 Travel", 1, 3),
         ]
 
+    def test_two_entries_are_an_outline(self) -> None:
+        pages = [
+            [
+                Text("NOT A TITLE", y=760, size=20),
+                *lines("Leave", "Thirty days."),
+                *lines("Travel", "By train.", top=500),
+            ]
+        ]
+        document = read(make_pdf(pages, outline=[("Leave", 1, 1), ("Travel", 1, 1)]))
+        assert texts(document, BlockKind.HEADING) == ["Leave", "Travel"]
+
+    def test_an_outline_of_which_little_is_found_adds_to_what_is_large(self) -> None:
+        page = [Text("Leave", y=740, size=18), *lines(*BODY), *lines("Sick notes", "Send them in.", top=500)]
+        outline = [("Slide 1", 1, 1), ("Slide 2", 2, 1), ("Sick notes", 3, 1)]
+        document = read(make_pdf([page], outline=outline))
+        assert [(b.text, b.level) for b in document.blocks if b.kind is BlockKind.HEADING] == [
+            ("Leave", 1),
+            ("Sick notes", 3),
+        ]
+
     def test_an_outline_about_other_words_is_not_followed(self) -> None:
         page = [Text("Leave", y=740, size=18), *lines(*BODY)]
         outline = [("Slide 1", 1, 1), ("Slide 2", 1, 1), ("Slide 3", 1, 1)]
@@ -194,6 +224,29 @@ class TestParagraphs:
         assert texts(read(make_pdf(["A (very) \\ special é – “case”."]))) == ["A (very) \\ special é – “case”."]
 
 
+def carrying(*files: tuple[str, bytes]) -> bytes:
+    document = pypdfium2.PdfDocument(make_pdf(["See the attached files."]))
+    for name, data in files:
+        document.new_attachment(name).set_data(data)
+    stream = BytesIO()
+    document.save(stream)
+    document.close()
+    return stream.getvalue()
+
+
+class TestAttachments:
+    def test_files_in_it_come_with_it(self) -> None:
+        document = read(carrying(("a_rates.txt", b"Basic 10"), ("b/../../etc/notes.txt", b"None.")))
+        assert document.attachments == (Attachment("a_rates.txt", b"Basic 10"), Attachment("notes.txt", b"None."))
+        assert document.losses == ()
+
+    def test_what_is_too_much_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(pdf_attachments, "MAX_BYTES", 10)
+        document = read(carrying(("small.txt", b"Basic 10"), ("large.txt", b"x" * 100), ("other.txt", b"y" * 100)))
+        assert [file.name for file in document.attachments] == ["small.txt"]
+        assert document.losses == ("2 attached files are empty, damaged or too large, and not read.",)
+
+
 class TestTitle:
     def test_the_stated_title_is_taken_if_it_is_about_the_text(self) -> None:
         data = make_pdf(["Handbook for employees\nof Contoso."], title="Contoso employees: handbook")
@@ -207,13 +260,14 @@ class TestTitle:
 OCR = "Run text recognition (OCR) on it first and add the result."
 
 
+@pytest.mark.usefixtures("no_tesseract")
 class TestUnreadable:
     @pytest.mark.parametrize(
         ("data", "message"),
         [
             (
                 make_pdf([PdfPage(has_drawing=True)]),
-                "The PDF holds only pictures, perhaps scans, and has no text layer. " + OCR,
+                f"The PDF holds only pictures, perhaps scans, and has no text layer. {OCR} {ocr.HINT}",
             ),
             (
                 make_pdf(["", ""]),
@@ -233,6 +287,10 @@ class TestUnreadable:
         with pytest.raises(UnreadableDocument) as caught:
             read(data)
         assert caught.value.message == message
+
+    def test_a_password_is_told_apart_from_damage(self) -> None:
+        with pytest.raises(Protected):
+            read(make_pdf(["Secret."], password="open sesame"))
 
     def test_a_file_whose_index_is_wrong_is_read_nevertheless(self) -> None:
         data = make_pdf(["Hello there."])
