@@ -123,6 +123,7 @@ def passage_to_json(passage: Passage) -> Json:
         "title": passage.title,
         "headings": list(passage.headings),
         "page": passage.page,
+        "media_type": passage.media_type,
         "locator": passage.locator,
         "text": passage.text,
         "url": passage.url,

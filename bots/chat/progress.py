@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.types import ChangeKind, DocumentChange
+from core.types import ChangeKind, DocumentChange, page_word
 
 ONLY_ADMINS = "Only administrators can add documents, so your file was not read."
 WITHOUT_FILE = "If you have a question, send it without the file."
@@ -69,7 +69,7 @@ def outcome(name: str, change: DocumentChange) -> FileProgress:
     if change.kind is ChangeKind.FAILED or change.document is None:
         return FileProgress(name, Stage.FAILED, change.message or "The file cannot be read.")
     document = change.document
-    parts = [counted(document.pages, "page")] if document.pages else []
+    parts = [counted(document.pages, page_word(document.media_type))] if document.pages else []
     sentences = [f"{', '.join([*parts, counted(document.chunks, 'passage')])}."]
     if change.kind is ChangeKind.REPLACED:
         sentences.append("It replaces its earlier version.")

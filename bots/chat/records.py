@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
-from core.types import Document, DocumentStatus
+from core.types import Document, DocumentStatus, page_word
 
 SHORT_ID = 8
 UPLOAD = "upload:"
@@ -31,7 +31,7 @@ def facts(document: Document) -> list[str]:
     state = STATES[document.status]
     if document.chunks and document.status is not DocumentStatus.READY:
         state += " (the version before answers)"
-    pages = [count(document.pages, "page")] if document.pages else []
+    pages = [count(document.pages, page_word(document.media_type))] if document.pages else []
     passages = [count(document.chunks, "passage")] if document.chunks else []
     return [state, *pages, *passages, f"{document.updated_at:%Y-%m-%d %H:%M} UTC"]
 

@@ -29,7 +29,7 @@ def of_document(
 
 
 def _passages(rows: Iterable[Any]) -> Iterator[Passage]:
-    for chunk_id, document_id, title, text, context, headings, page, url, keywords in rows:
+    for chunk_id, document_id, title, text, context, headings, page, url, keywords, media_type in rows:
         yield Passage(
             chunk_id=chunk_id,
             document_id=document_id,
@@ -41,6 +41,7 @@ def _passages(rows: Iterable[Any]) -> Iterator[Passage]:
             page=page,
             url=url,
             keywords=keywords,
+            media_type=media_type,
         )
 
 
@@ -55,6 +56,7 @@ _every = (
         chunks.c.page,
         documents.c.url,
         documents.c.keywords,
+        documents.c.media_type,
     )
     .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
     .join(sections, sa.and_(sections.c.document_id == chunks.c.document_id, sections.c.id == chunks.c.section_id))

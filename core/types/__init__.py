@@ -15,6 +15,7 @@ from core.types.documents import (
     DocumentStatus,
     ParsedDocument,
     Section,
+    page_word,
 )
 from core.types.questions import (
     DEFAULT_NAMESPACE,
@@ -78,4 +79,5 @@ __all__ = [
     "Token",
     "Turn",
     "WordHits",
+    "page_word",
 ]

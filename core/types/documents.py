@@ -6,6 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+# Formats whose pages are slides.
+_SLIDES = frozenset(
+    {
+        "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+        "application/vnd.oasis.opendocument.presentation",
+    }
+)
+
+
+def page_word(media_type: str) -> str:
+    """What a page of such a document is called."""
+    return "slide" if media_type in _SLIDES else "page"
+
 
 class DocumentStatus(StrEnum):
     """Where a document is on its way into the index."""

@@ -8,6 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
+from core.types.documents import page_word
+
 DEFAULT_NAMESPACE = "default"
 
 
@@ -115,12 +117,14 @@ class Passage:
     """BM25 of question and chunk, when they have words in common."""
     keywords: str = ""
     """The document's own, which are searched and never shown."""
+    media_type: str = ""
+    """The document's."""
 
     @property
     def locator(self) -> str:
         """Where in the document: `page 12`, `Benefits › Vacation`, or both; empty when neither is known."""
         path = " › ".join(self.headings)
-        page = f"page {self.page}" if self.page is not None else ""
+        page = f"{page_word(self.media_type)} {self.page}" if self.page is not None else ""
         return ", ".join(part for part in (page, path) if part)
 
 
