@@ -124,6 +124,32 @@ class Embedding(Section):
     timeout_seconds: float = Field(30.0, gt=0)
 
 
+def _passwords(value: Any) -> Any:
+    """One password that is given as it is, which is how people set a variable, is a list of one."""
+    return [value] if isinstance(value, str) and value else value
+
+
+class Parse(Section):
+    """How files are read."""
+
+    passwords: Annotated[list[SecretStr], BeforeValidator(_passwords)] = Field(
+        default_factory=list, description="Tried, in this order, on PDF, Office and ZIP files that are protected by one."
+    )
+    ocr_languages: str = Field(
+        "eng",
+        pattern=r"^[A-Za-z]\w{1,30}(/\w{1,30})?(\+[A-Za-z]\w{1,30}(/\w{1,30})?){0,15}$",
+        description="Languages of scanned pages and pictures, as tesseract names them, joined by +: eng+deu",
+    )
+    seconds: float = Field(120.0, ge=1, le=3600, description="Longest time that reading one file may take, in seconds.")
+    memory_mb: int = Field(1024, ge=256, description="Most memory of the process that reads files, in MB.")
+    unstructured_url: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="An Unstructured API server that reads what nothing here does, such as .doc: http://host:8000",
+    )
+    unstructured_key: Token = Field(SecretStr(""), description="Key of that server, if it asks for one.")
+
+
 class Split(Section):
     """How documents are cut. Changing it needs `lorekeeper documents reindex`."""
 
@@ -282,6 +308,7 @@ class Settings(BaseSettings):
     database: Database = Database()
     chroma: Chroma = Chroma()
     embedding: Embedding = Embedding()
+    parse: Parse = Parse()
     split: Split = Split()
     retrieval: Retrieval = Retrieval()
     generation: Generation = Generation()

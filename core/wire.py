@@ -106,13 +106,16 @@ def change_to_json(change: DocumentChange) -> Json:
         "document": document_to_json(change.document) if change.document else None,
         "message": change.message,
         "code": change.code,
+        "inside": change.inside,
     }
 
 
 def change_from_json(value: Mapping[str, Any]) -> DocumentChange:
     """Raises `KeyError`, `TypeError` or `ValueError` for what is not a change."""
     document = document_from_json(value["document"]) if value["document"] else None
-    return DocumentChange(ChangeKind(value["kind"]), value["name"], document, value["message"], value["code"])
+    return DocumentChange(
+        ChangeKind(value["kind"]), value["name"], document, value["message"], value["code"], value["inside"]
+    )
 
 
 def passage_to_json(passage: Passage) -> Json:

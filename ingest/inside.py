@@ -6,10 +6,10 @@ version, and goes when the container goes. (A `!` in a path or name of its own i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from core.types import Attachment, Document, DocumentChange, ParsedDocument
+from core.types import Attachment, ChangeKind, Document, DocumentChange, ParsedDocument
 from ingest.received import Received
 
 INSIDE = "!/"
@@ -17,6 +17,8 @@ INSIDE = "!/"
 MAX_DEPTH = 3
 MAX_FILES = 2_000
 MAX_BYTES = 500_000_000
+# Of those that failed, in one message.
+NAMED = 3
 
 
 @dataclass(slots=True)
@@ -71,12 +73,18 @@ def is_inside(document: Document, sources: Collection[str]) -> bool:
     return any(INSIDE.join(parts[:end]) in sources for end in range(1, len(parts)))
 
 
-def summed_up(change: DocumentChange, inside: Iterable[DocumentChange]) -> DocumentChange:
+def summed_up(change: DocumentChange, inside: Sequence[DocumentChange]) -> DocumentChange:
     """The change of one file, telling what became of the files inside it."""
-    failed = [each for each in inside if each.code]
-    if not failed:
+    if not inside:
         return change
-    reasons = "; ".join(f"{each.name}: {each.message}" for each in failed[:3])
-    more = f" (and {len(failed) - 3} more)" if len(failed) > 3 else ""  # noqa: PLR2004
-    told = f"{len(failed)} of the files inside could not be read: {reasons}{more}"
-    return replace(change, message=" ".join(filter(None, (change.message, told))))
+    failed = [each for each in inside if each.kind is ChangeKind.FAILED]
+    told = (
+        "1 file inside, which is a document of its own."
+        if len(inside) == 1
+        else f"{len(inside):,} files inside, which are documents of their own."
+    )
+    if failed:
+        reasons = "; ".join(f"{each.name}: {each.message}" for each in failed[:NAMED])
+        more = f" (and {len(failed) - NAMED:,} more)" if len(failed) > NAMED else ""
+        told += f" {len(failed):,} of them could not be read: {reasons}{more}"
+    return replace(change, inside=told)

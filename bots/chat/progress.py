@@ -70,7 +70,11 @@ def outcome(name: str, change: DocumentChange) -> FileProgress:
         return FileProgress(name, Stage.FAILED, change.message or "The file cannot be read.")
     document = change.document
     parts = [counted(document.pages, page_word(document.media_type))] if document.pages else []
-    sentences = [f"{', '.join([*parts, counted(document.chunks, 'passage')])}."]
+    if document.chunks or not change.inside:
+        parts.append(counted(document.chunks, "passage"))
+    sentences = [f"{', '.join(parts)}."] if parts else []
+    if change.inside:
+        sentences.append(change.inside)
     if change.kind is ChangeKind.REPLACED:
         sentences.append("It replaces its earlier version.")
     elif change.kind is ChangeKind.UNCHANGED:

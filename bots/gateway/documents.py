@@ -72,7 +72,7 @@ async def upload(request: Request, file: UploadFile, namespace: Annotated[Namesp
     if not indexing.done():
         document = queued(name, namespace, file.size or 0)
         go_on(request, indexing, document)
-        body = {"kind": "processing", "name": name, "document": document_to_json(document), "message": None, "code": ""}
+        body = {"kind": "processing", "name": name, "document": document_to_json(document), "message": None, "code": "", "inside": ""}
         return JSONResponse(body, HTTPStatus.ACCEPTED)
     change = indexing.result()
     if change.kind is ChangeKind.FAILED:

@@ -149,3 +149,5 @@ class DocumentChange:
     """For a person: why it failed, or what was lost."""
     code: str = ""
     """Of the error in `core.errors` that made it fail."""
+    inside: str = ""
+    """For a person: what became of the files inside it, where they are not told of by themselves."""

@@ -54,14 +54,15 @@ def test_too_deep_too_many_and_too_large_ones_are_left_out_and_said_so() -> None
     assert len(unpacked(received(), parsed("c", size=4), allowance)[0]) == 1
 
 
-def test_the_change_of_an_upload_names_what_failed_inside() -> None:
+def test_the_change_of_an_upload_tells_of_the_files_inside() -> None:
     change = DocumentChange(ChangeKind.ADDED, "all.zip", message="1 picture is lost.")
+    good = DocumentChange(ChangeKind.ADDED, "all.zip/a.md")
     bad = DocumentChange(ChangeKind.FAILED, "all.zip/x.pdf", message="It is damaged.", code="unreadable_document")
-    assert summed_up(change, [DocumentChange(ChangeKind.ADDED, "all.zip/a.md")]) == change
-    assert summed_up(change, [bad]).message == (
-        "1 of the files inside could not be read: all.zip/x.pdf: It is damaged."
-        if change.message is None
-        else "1 picture is lost. 1 of the files inside could not be read: all.zip/x.pdf: It is damaged."
+    assert summed_up(change, []) == change
+    assert summed_up(change, [good]).inside == "1 file inside, which is a document of its own."
+    assert summed_up(change, [good, *[bad] * 4]).inside == (
+        "5 files inside, which are documents of their own. 4 of them could not be read: all.zip/x.pdf: It is damaged.; "
+        "all.zip/x.pdf: It is damaged.; all.zip/x.pdf: It is damaged. (and 1 more)"
     )
 
 
