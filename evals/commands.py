@@ -151,7 +151,8 @@ def peers(
     with _progress() as bar:
         for folder in folders:
             rows += asyncio.run(run.compare(folder, chosen, runs, _Bars(bar, folder.name)))
-    _finish("peers", rows, as_json=as_json, save=save)
+            _keep("peers", rows, save)  # a large data set takes an hour
+    _finish("peers", rows, as_json=as_json)
 
 
 @app.command()
@@ -238,11 +239,15 @@ def _read(folders: Sequence[Path]) -> tuple[Settings, list[Dataset]]:
     return settings, [read_dataset(folder) for folder in folders]
 
 
-def _finish(name: str, rows: Rows, *, as_json: bool, save: Path | None) -> None:
+def _finish(name: str, rows: Rows, *, as_json: bool, save: Path | None = None) -> None:
     if as_json:
         sys.stdout.write("".join(json.dumps(row) + "\n" for row in rows))
     elif rows:
         _print_table(rows)
+    _keep(name, rows, save)
+
+
+def _keep(name: str, rows: Rows, save: Path | None) -> None:
     if save is not None:
         from evals import record
 
