@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.datafolder import Claim, Owner, claim, prepare
 from core.health import Check, State
 from core.metrics import Metrics
 from core.plugins import load
-from core.ports import Asker, Documents, Embedder, Retriever
+from core.ports import Asker, Documents, Embedder, Retriever, Sources
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 PIPELINE = "ingest.pipeline:Pipeline"
 INDEX_VERSIONS = ("ingest.split:SPLIT_VERSION", "ingest.vectors:VECTOR_VERSION")
 REMOTE = "bots.gateway.client:GatewayClient"
+SOURCES = "ingest.sync:SourceKeeper"
+REMOTE_SOURCES = "bots.gateway.sources_client:SourcesClient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Application:
     settings: Settings
     asker: Asker
     documents: Documents
+    sources: Sources
     checks: Callable[[], Awaitable[Sequence[Check]]]
     claim: Claim | None = None
     identity: str = ""
@@ -61,6 +64,8 @@ class Application:
     metrics: Metrics = field(default_factory=Metrics)
     reports: dict[str, Check] = field(default_factory=dict)
     """What running channels say of themselves; part of `checks`."""
+    keep_in_sync: Callable[[], Coroutine[Any, Any, None]] | None = None
+    """Synchronises the sources when their time has come, until cancelled; None when another process does."""
     _parts: ExitStack = field(default_factory=ExitStack, repr=False)
 
     def close(self) -> None:
@@ -130,6 +135,7 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
     from core.store.lexical import open_lexical
     from core.store.meta import IndexMeta
     from core.store.places import Bindings, Threads
+    from core.store.sources import SourceStore
 
     with ExitStack() as parts:
         if held is not None:
@@ -174,9 +180,8 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
             observe=metrics.answered,
         )
         pipeline = load(PIPELINE)(store, vectors, embedder, identity, settings)
-        parts.callback(pipeline.close)
-        if not for_reindex:
-            pipeline.recover()
+        sources = load(SOURCES)(SourceStore(engine), pipeline, settings)
+        _begin(parts, pipeline, sources, for_reindex=for_reindex)
         record = Record(
             conversations,
             FeedbackStore(engine),
@@ -192,14 +197,26 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
             settings,
             responder,
             pipeline,
+            sources,
             Readiness(settings, store, vectors, chooser, reports).checks,
             held,
             embedder.identity,
             record,
             metrics,
             reports,
+            sources.keep_in_sync,
             parts.pop_all(),
         )
+
+
+def _begin(parts: ExitStack, pipeline: Any, sources: Any, *, for_reindex: bool) -> None:
+    """Put right what a crash left, and see to it that both end in order: sources work with the pipeline."""
+    parts.callback(sources.close)
+    parts.callback(pipeline.close)
+    parts.callback(sources.stop)
+    if not for_reindex:
+        pipeline.recover()
+        sources.recover()
 
 
 def _has_model(settings: Settings) -> bool:
@@ -217,7 +234,8 @@ def _open_remote(settings: Settings, owner: Owner) -> Application:
     client = load(REMOTE)(owner.url, owner.token)
     parts = ExitStack()
     parts.callback(client.close)
-    return Application(settings, client, client, client.checks, _parts=parts)
+    sources = load(REMOTE_SOURCES)(owner.url, owner.token)
+    return Application(settings, client, client, sources, client.checks, _parts=parts)
 
 
 def _in_use(settings: Settings, owner: Owner) -> Exception:

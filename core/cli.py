@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ask": ("bots.commands:ask", "Ask one question and print the answer with its citations."),
     "chat": ("bots.commands:chat", "Ask questions and follow-ups in the terminal."),
     "documents": ("ingest.commands:app", "Add, list, show, remove and re-index documents."),
+    "sources": ("ingest.source_commands:app", "Keep folders, buckets and web files in sync."),
     "keys": ("bots.gateway.keys_commands:app", "Create, list and revoke keys for the HTTP API."),
     "init": ("bots.init:app", "Connect Slack: prints the app's manifest and what to do."),
     "doctor": ("core.doctor:doctor", "Check settings, data folder, index, model and tokens, and say what to do."),

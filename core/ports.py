@@ -18,12 +18,14 @@ from core.types import (
     Event,
     GenerationRequest,
     Hit,
+    NewSource,
     ParsedDocument,
     Passage,
     Question,
     Retrieval,
     Scope,
     Signals,
+    SyncedSource,
     Turn,
     WordHits,
 )
@@ -219,6 +221,38 @@ class Documents(Protocol):
 
     async def reindex(self, progress: Progress | None = None) -> list[DocumentChange]:
         """Split and embed every stored document anew with the present settings."""
+        ...
+
+
+class Sources(Protocol):
+    """Places that are kept in sync, in this process or through the one that owns the data folder."""
+
+    async def register(self, wanted: NewSource) -> SyncedSource:
+        """Record a source, or what changes of one that is known; nothing is read yet.
+
+        Raises `InvalidRequest` for an address that is none, leads nowhere or overlaps with another source's,
+        `MissingExtra`.
+        """
+        ...
+
+    async def all(self) -> list[SyncedSource]: ...
+
+    async def get(self, source_id: str) -> SyncedSource:
+        """By id or a unique beginning of it. Raises `NotFound`."""
+        ...
+
+    async def sync(
+        self, source_id: str, progress: Progress | None = None, *, again: bool = False, allow_empty: bool = False
+    ) -> list[DocumentChange]:
+        """Bring what differs into the index, and remove what is gone; returns what changed.
+
+        `again`: read unchanged files, too. `allow_empty`: a source without files loses its documents.
+        Raises `InvalidRequest` or another of ours when it cannot be brought to its end.
+        """
+        ...
+
+    async def remove(self, source_id: str, *, keep_documents: bool = False) -> SyncedSource:
+        """Forget the source, and with it its documents unless they are kept. Raises `NotFound`."""
         ...
 
 

@@ -15,9 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     StringConstraints,
@@ -28,6 +26,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from core.errors import InvalidSettings
 from core.namespace import NAMESPACE_PATTERN
+from core.settings_documents import Embedding, Parse, Section, Sources, Split, Token
 
 ENV_PREFIX = "LOREKEEPER_"
 # Read by the command itself before there are settings, so they are no settings.
@@ -52,22 +51,10 @@ def _folder(value: Any) -> Path:
 Folder = Annotated[Path, BeforeValidator(_folder)]
 
 
-def _stripped(value: Any) -> Any:
-    """Who pastes a token often pastes a space or the end of the line with it."""
-    return value.strip() if isinstance(value, str) else value
-
-
 def _public_key(value: Any) -> Any:
     if isinstance(value, str) and re.fullmatch(r"([0-9a-fA-F]{64})?", value.strip()):
         return value.strip()
     raise ValueError('should be 64 hexadecimal characters; it is on the page "General Information" of the application')
-
-
-Token = Annotated[SecretStr, BeforeValidator(_stripped)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
 
 
 class Server(Section):
@@ -109,52 +96,6 @@ class Chroma(Section):
 
     url: str = Field("", description="Empty: embedded, in the data folder. A server: http://host:8000")
     token: SecretStr = Field(SecretStr(""), description="Bearer token of the Chroma server, if it asks for one.")
-
-
-class Embedding(Section):
-    """The model that turns text into vectors. Changing it needs `lorekeeper documents reindex`."""
-
-    model: str = Field(
-        "all-MiniLM-L6-v2", description="A sentence-transformers model: the built-in name, a folder, or a hub name."
-    )
-    precision: Literal["fp32", "int8"] = Field("int8", description="int8 is about twice as fast on a CPU.")
-    threads: int = Field(0, ge=0, description="CPU threads; 0 means one for each core.")
-    url: str = Field("", description="An OpenAI-compatible endpoint (https://host/v1) to use instead of a local model.")
-    api_key: SecretStr = SecretStr("")
-    timeout_seconds: float = Field(30.0, gt=0)
-
-
-def _passwords(value: Any) -> Any:
-    """One password that is given as it is, which is how people set a variable, is a list of one."""
-    return [value] if isinstance(value, str) and value else value
-
-
-class Parse(Section):
-    """How files are read."""
-
-    passwords: Annotated[list[SecretStr], BeforeValidator(_passwords)] = Field(
-        default_factory=list, description="Tried, in this order, on PDF, Office and ZIP files that are protected by one."
-    )
-    ocr_languages: str = Field(
-        "eng",
-        pattern=r"^[A-Za-z]\w{1,30}(/\w{1,30})?(\+[A-Za-z]\w{1,30}(/\w{1,30})?){0,15}$",
-        description="Languages of scanned pages and pictures, as tesseract names them, joined by +: eng+deu",
-    )
-    seconds: float = Field(120.0, ge=1, le=3600, description="Longest time that reading one file may take, in seconds.")
-    memory_mb: int = Field(1024, ge=256, description="Most memory of the process that reads files, in MB.")
-    unstructured_url: str = Field(
-        "",
-        pattern=r"^(https?://\S+)?$",
-        description="An Unstructured API server that reads what nothing here does, such as .doc: http://host:8000",
-    )
-    unstructured_key: Token = Field(SecretStr(""), description="Key of that server, if it asks for one.")
-
-
-class Split(Section):
-    """How documents are cut. Changing it needs `lorekeeper documents reindex`."""
-
-    max_tokens: int = Field(220, ge=32, le=8192, description="Longest chunk, in tokens of the embedding model.")
-    overlap_tokens: int = Field(30, ge=0, description="Tokens repeated between neighbouring chunks.")
 
 
 class Retrieval(Section):
@@ -309,6 +250,7 @@ class Settings(BaseSettings):
     chroma: Chroma = Chroma()
     embedding: Embedding = Embedding()
     parse: Parse = Parse()
+    sources: Sources = Sources()
     split: Split = Split()
     retrieval: Retrieval = Retrieval()
     generation: Generation = Generation()

@@ -10,7 +10,8 @@ import typer
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from core.settings import Namespace, Section, Settings
+from core.settings import Namespace, Settings
+from core.settings_documents import Section
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Show the settings that exist, with their defaults.")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -18,6 +18,7 @@ from core.types import (
     Passage,
     Receipt,
     Signals,
+    SyncedSource,
 )
 
 Json = dict[str, Any]
@@ -118,6 +119,22 @@ def change_from_json(value: Mapping[str, Any]) -> DocumentChange:
     )
 
 
+def source_to_json(source: SyncedSource) -> Json:
+    """As its operator sees it."""
+    times = ("added_at", "last_started_at", "last_finished_at")
+    value = {name: getattr(source, name) for name in _names(SyncedSource)}
+    value |= {name: value[name].isoformat() if value[name] else None for name in times}
+    return value | {"readers": sorted(source.readers), "counts": dict(source.counts), "unread": dict(source.unread)}
+
+
+def source_from_json(value: Mapping[str, Any]) -> SyncedSource:
+    """Raises `KeyError`, `TypeError` or `ValueError` for what is not a source."""
+    times = ("last_started_at", "last_finished_at")
+    read = {name: datetime.fromisoformat(value[name]) if value[name] else None for name in times}
+    added = datetime.fromisoformat(value["added_at"])
+    return SyncedSource(**{**value, **read, "added_at": added, "readers": frozenset(value["readers"])})
+
+
 def passage_to_json(passage: Passage) -> Json:
     """Text and place, with the scores where there was a query."""
     return {
@@ -140,6 +157,10 @@ def passage_from_json(value: Mapping[str, Any]) -> Passage:
     """Raises `KeyError` or `TypeError` for what is not a passage."""
     fields = {name: value[name] for name in value if name not in {"headings", "locator"}}
     return Passage(**fields, context=value["text"], headings=tuple(value["headings"]))
+
+
+def _names(kind: type[SyncedSource]) -> list[str]:
+    return [each.name for each in fields(kind)]
 
 
 def _citation(citation: Citation) -> Json:

@@ -88,6 +88,23 @@ def ingest(folders: FoldersArgument, as_json: JsonOption = False, save: SaveOpti
     _one_by_one("ingest", evaluate_ingest, folders, as_json=as_json, save=save)
 
 
+@app.command("parse")
+def parsing(
+    folders: Annotated[list[Path], typer.Argument(help="Folders with documents.", show_default=False)],
+    tables: Annotated[int, typer.Option(min=0, help="Make a PDF with so many tables, about a page each, as well.")] = 0,
+    as_json: JsonOption = False,
+    save: SaveOption = None,
+) -> None:
+    """Read every file in the folders, and report how much of its text and tables is found, by format."""
+    from evals.parsing import evaluate_parsing
+
+    settings = load()
+    configure(settings.log.model_copy(update={"level": "warning"}))
+    with _progress() as bar:
+        rows = evaluate_parsing(folders, settings.parse, _Bars(bar, "parse"), tables)
+    _finish("parsing", rows, as_json=as_json, save=save)
+
+
 @app.command("load")
 def under_load(
     folders: FoldersArgument,

@@ -8,6 +8,9 @@ from urllib.parse import unquote
 
 from core.types import Document, DocumentStatus, ParsedDocument
 
+INSIDE = "!/"
+"""Between a container and the path of a file in it, in the source of that one."""
+
 
 def document_id(namespace: str, source: str) -> str:
     """The same file in the same namespace is the same document, whatever its content is today."""
@@ -55,6 +58,9 @@ def interrupted(document: Document) -> Document:
 
 def file_name(document: Document) -> str:
     """What the document's file is called, for its parser."""
-    if document.source.startswith("file:"):
-        return unquote(document.source.rpartition("/")[2])
+    if document.source.startswith("langchain:") and INSIDE not in document.source:
+        return f"{document.title}.txt"
+    if "://" in document.source.partition("#")[0]:
+        path = document.source.partition("?")[0] if document.source.startswith("http") else document.source
+        return unquote(path.rstrip("/").rpartition("/")[2])
     return document.source.removeprefix("upload:") or document.title

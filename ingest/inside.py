@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from core.types import Attachment, ChangeKind, Document, DocumentChange, ParsedDocument
+from ingest.documents import INSIDE
 from ingest.received import Received
 
-INSIDE = "!/"
 # Containers within containers; and what one file that is received may hold in all of them together.
 MAX_DEPTH = 3
 MAX_FILES = 2_000

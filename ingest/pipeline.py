@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -35,10 +35,11 @@ from core.types import (
     DocumentStatus,
     Passage,
 )
-from ingest.documents import document_id, failed, file_name, interrupted, is_current, ready
+from ingest.documents import INSIDE, document_id, failed, file_name, interrupted, is_current, ready
 from ingest.files import FileStore
+from ingest.garbage import collect_garbage
 from ingest.indexing import Indexer, Run
-from ingest.inside import INSIDE, Allowance, is_inside, summed_up, unpacked
+from ingest.inside import Allowance, is_inside, summed_up, unpacked
 from ingest.parse import no_text
 from ingest.parse.errors import NoText
 from ingest.parse.process import ParserProcess
@@ -47,7 +48,6 @@ from ingest.received import Prepared, Received
 from ingest.sources.files import Collected, SourceFile, collect, is_still_there, read
 from ingest.split import split
 
-GARBAGE_BATCH = 1000
 STOPPED = "Stopped before all documents were indexed. Run the command again; done ones are skipped."
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -74,7 +74,7 @@ class Pipeline:
         self._identity = identity
         self._files = FileStore(settings.data_dir / "files")
         self._settings = settings
-        self._parser = ParserProcess()
+        self._parser = ParserProcess.from_settings(settings.parse)
         # (namespace, source) of the documents that were begun and are neither published nor failed.
         self._begun: set[tuple[str, str]] = set()
         # Sources of the files of the present run in which there is nothing to read.
@@ -101,6 +101,14 @@ class Pipeline:
             return summed_up(change, inside)
 
         return await self._run(work)
+
+    def index(self, files: Iterable[Received | DocumentChange]) -> list[DocumentChange]:
+        """Bring files into the index that are read one after the other, when it is their turn. Blocking."""
+        return self._wait(lambda: list(self._add(files)))
+
+    def drop(self, namespace: str, sources: Iterable[str]) -> list[DocumentChange]:
+        """Remove the documents that came from these, if they are there. Blocking."""
+        return self._wait(lambda: list(self._drop(namespace, sources)))
 
     async def add_received(self, files: Sequence[Received], progress: Progress | None = None) -> list[DocumentChange]:
         """Bring documents into the index that were received in another way than as files."""
@@ -169,15 +177,23 @@ class Pipeline:
     async def _run(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._worker, work)
 
+    def _wait(self, work: Callable[[], T]) -> T:
+        try:
+            return self._worker.submit(work).result()
+        except (CancelledError, RuntimeError) as error:
+            if self._closing:
+                raise StorageFailed(STOPPED) from error
+            raise
+
     def _add_paths(self, paths: Sequence[Path], namespace: str, report: Progress, prune: bool) -> list[DocumentChange]:
-        collected = collect(paths)
+        collected = collect(paths, self._parser.extensions)
         self._empty.clear()
         unlisted = [DocumentChange(ChangeKind.FAILED, each.name, message=each.message) for each in collected.unreadable]
         received = (self._receive(file, namespace) for file in collected.files)
-        total = len(unlisted) + len(collected.files)
-        changes = reported(chain(unlisted, self._add(received)), report, total)
+        changes = reported(chain(unlisted, self._add(received)), report, len(unlisted) + len(collected.files))
         if prune:
             changes += self._prune(collected, namespace)
+            self._collect_garbage()
         return changes + [DocumentChange(ChangeKind.SKIPPED, name) for name in collected.skipped]
 
     def _receive(self, file: SourceFile, namespace: str) -> Received | DocumentChange:
@@ -249,6 +265,7 @@ class Pipeline:
             size_bytes=len(file.data),
             updated_at=datetime.now(UTC),
             readers=file.readers,
+            url=file.url,
         )
         # What answers now stays on record until the new version takes its place.
         self._begun.add((document.namespace, document.source))
@@ -332,18 +349,28 @@ class Pipeline:
                 # What could not be read, and was named by itself, is not in the folder's list of readable files.
                 if document.chunks or not is_still_there(document.source):
                     if not is_inside(document, removed):
-                        self._remove(document.id)
+                        self._withdraw(document.id)
                     removed.add(document.source)
                     changes.append(DocumentChange(ChangeKind.REMOVED, document.title, document))
         return changes
 
     def _remove(self, document_id: str) -> Document:
-        document = self._store.withdraw(document_id)
-        self._discard_file(document.sha256)
-        for _ in self._withdraw_inside(document, frozenset()):
-            pass
+        document = self._withdraw(document_id)
         self._collect_garbage()
         return document
+
+    def _withdraw(self, document_id: str) -> Document:
+        document = self._store.withdraw(document_id)
+        self._discard_file(document.sha256)
+        list(self._withdraw_inside(document, frozenset()))
+        return document
+
+    def _drop(self, namespace: str, sources: Iterable[str]) -> Iterator[DocumentChange]:
+        for source in sources:
+            self._stop_if_closing()
+            if (document := self._store.find(namespace, source)) is not None:
+                yield DocumentChange(ChangeKind.REMOVED, document.title, self._withdraw(document.id))
+        self._collect_garbage()
 
     def _discard_file(self, digest: str) -> None:
         if digest and not self._store.uses_file(digest):
@@ -366,16 +393,8 @@ class Pipeline:
             self._store.put(replace(document, status=DocumentStatus.FAILED, error=message))
             return DocumentChange(ChangeKind.FAILED, document.title, document, message)
         # What the file was called within the folder that was given is not known any more, so the title stays.
-        return Received(
-            file_name(document), document.source, document.namespace, data, document.readers, title=document.title
-        )
+        name, source, namespace = file_name(document), document.source, document.namespace
+        return Received(name, source, namespace, data, document.readers, title=document.title, url=document.url)
 
     def _collect_garbage(self, *, with_reserved: bool = False) -> None:
-        """Delete the vectors that no row refers to any more."""
-        while rows := self._store.vector_garbage(GARBAGE_BATCH, with_reserved=with_reserved):
-            by_namespace: dict[str, list[str]] = {}
-            for namespace, chunk_id in rows:
-                by_namespace.setdefault(namespace, []).append(chunk_id)
-            for namespace, chunk_ids in by_namespace.items():
-                self._vectors.delete(namespace, chunk_ids)
-            self._store.forget_garbage([chunk_id for _, chunk_id in rows])
+        collect_garbage(self._store, self._vectors, with_reserved=with_reserved)

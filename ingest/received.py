@@ -22,6 +22,8 @@ class Received:
     """Whether a file without text is left alone instead of being refused."""
     title: str = ""
     """Set where the document has its title already, whatever the file says."""
+    url: str | None = None
+    """Where people can open it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,19 @@ from fastapi.staticfiles import StaticFiles
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from bots.gateway import ask, document_events, documents, health, metrics, openai_api, pages, problems, threads, uploads
+from bots.gateway import (
+    ask,
+    document_events,
+    documents,
+    health,
+    metrics,
+    openai_api,
+    pages,
+    problems,
+    sources,
+    threads,
+    uploads,
+)
 from bots.gateway.admission import Admission
 from bots.gateway.headers import SecurityHeaders
 from bots.gateway.keyring import Keyring
@@ -54,6 +66,7 @@ def create_app(application: Application, owner_token: str = "", doors: Mapping[s
     app.include_router(documents.router)
     app.include_router(document_events.router)
     app.include_router(uploads.router)
+    app.include_router(sources.router)
     app.include_router(health.router)
     app.include_router(openai_api.router)
     app.include_router(metrics.router)

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any
 
-import httpx
-
+from bots.gateway.owner import OwnerClient
 from core import wording
 from core.console import plain
-from core.errors import (
-    EmbeddingFailed,
-    InvalidRequest,
-    LorekeeperError,
-    NotFound,
-    StorageFailed,
-    TooLarge,
-    UnreadableDocument,
-    UnsupportedFormat,
-)
+from core.errors import LorekeeperError, NotFound, StorageFailed, UnreadableDocument
 from core.guard import clean_question, refuse_question
 from core.health import Check, State
 from core.ports import Progress
@@ -40,27 +28,14 @@ from core.types import (
 )
 from core.wire import answer_from_json, change_from_json, document_from_json, passage_from_json
 
-CONNECT_SECONDS = 5.0
 # Longer than the server's own limit for one question, so that its answer, also a refusal, arrives.
 ANSWER_SECONDS = 600.0
 SHORT_SECONDS = 60.0
 PASSAGES = 1000
-BUSY = "The server is busy and did not answer in time. Try again when it has finished indexing."
-UNREACHABLE = (
-    "The running `lorekeeper run` that owns the data folder does not answer. Restart it, or stop it and try again."
-)
-ERRORS: Mapping[str, type[LorekeeperError]] = {
-    kind.code: kind
-    for kind in (EmbeddingFailed, InvalidRequest, NotFound, TooLarge, UnreadableDocument, UnsupportedFormat)
-}
 
 
-class GatewayClient:
+class GatewayClient(OwnerClient):
     """Implements `core.ports.Asker` and `core.ports.Documents`. Raises what the owner's own parts would raise."""
-
-    def __init__(self, url: str, token: str) -> None:
-        self._url = url
-        self._headers = {"Authorization": f"Bearer {token}"}
 
     async def ask(self, question: Question) -> Answer:
         # As the server does it; what is far too long for a question would not even be received there.
@@ -169,46 +144,6 @@ class GatewayClient:
     def close(self) -> None:
         """Nothing is held between calls."""
 
-    async def _json(self, method: str, path: str, seconds: float | None, late: str = BUSY, **arguments: Any) -> Any:
-        async with self._client(seconds, late) as client:
-            response = await client.request(method, path, **arguments)
-            _raise_for(response)
-            return response.json() if response.content else None
-
-    async def _with_progress(
-        self, path: str, progress: Progress | None, body: Mapping[str, Any] | None = None
-    ) -> list[DocumentChange]:
-        # A large document may take minutes between two lines, and stopping the server ends the stream.
-        async with self._client(None) as client, client.stream("POST", path, json=body) as response:
-            if not response.is_success:
-                await response.aread()
-            _raise_for(response)
-            async for line in response.aiter_lines():
-                value = json.loads(line)
-                if "finished" in value:
-                    return [change_from_json(each) for each in value["finished"]]
-                if "error" in value:
-                    raise StorageFailed(value["error"])
-                if progress is not None:
-                    progress(change_from_json(value["change"]), value["done"], value["total"])
-        raise StorageFailed(
-            "The server stopped before all documents were indexed. Run the command again; done ones are skipped."
-        )
-
-    @asynccontextmanager
-    async def _client(self, seconds: float | None, late: str = BUSY) -> AsyncGenerator[httpx.AsyncClient, None]:
-        timeout = httpx.Timeout(seconds, connect=CONNECT_SECONDS)
-        try:
-            # The owner is on this machine; a proxy from the environment has no place in between.
-            async with httpx.AsyncClient(
-                base_url=self._url, headers=self._headers, timeout=timeout, trust_env=False
-            ) as client:
-                yield client
-        except httpx.ReadTimeout as error:
-            raise StorageFailed(late) from error
-        except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-            raise StorageFailed(UNREACHABLE) from error
-
 
 def _part(document_id: str) -> str:
     if not document_id.isalnum():
@@ -218,14 +153,3 @@ def _part(document_id: str) -> str:
 
 def _not_found(document_id: str) -> NotFound:
     return NotFound(f"There is no document {document_id}. `lorekeeper documents list` shows them all.")
-
-
-def _raise_for(response: httpx.Response) -> None:
-    if response.is_success:
-        return
-    try:
-        problem = response.json()
-        detail, kind = str(problem["detail"]), ERRORS.get(problem["code"], StorageFailed)
-    except (ValueError, KeyError, TypeError):
-        detail, kind = f"The server answered with HTTP {response.status_code}.", StorageFailed
-    raise kind(detail)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from http import HTTPStatus
 from pathlib import Path
@@ -21,19 +21,18 @@ from bots.gateway.access import caller_of, is_owner, needs, require_owner, withi
 from bots.gateway.ask import Body, Namespace
 from bots.gateway.incoming import Spool, disk_failed
 from bots.gateway.indexing import DocumentId, check_queue, file_name, find_document, go_on, index, queued
+from bots.gateway.ndjson import progress
 from bots.gateway.parts import application_of
 from bots.gateway.problems import problem, status_of_code
 from core.access import Permission
-from core.errors import InvalidRequest, LorekeeperError
-from core.ports import Progress
-from core.types import DEFAULT_NAMESPACE, ChangeKind, DocumentChange, DocumentStatus, Passage
+from core.errors import InvalidRequest
+from core.types import DEFAULT_NAMESPACE, ChangeKind, DocumentStatus, Passage
 from core.wire import change_to_json, document_to_json, passage_to_json
 
 COPY_BYTES = 1024 * 1024
 # Longer than this, an upload or a removal is answered with 202 and goes on in the background.
 PATIENCE_SECONDS = 90.0
 QUEUED_REMOVAL = "Documents are being indexed; the removal is queued behind them."
-NDJSON = "application/x-ndjson"
 LONGEST_FILTER = 200
 readers = [Depends(needs(Permission.READ))]
 writers = [Depends(needs(Permission.WRITE))]
@@ -72,7 +71,14 @@ async def upload(request: Request, file: UploadFile, namespace: Annotated[Namesp
     if not indexing.done():
         document = queued(name, namespace, file.size or 0)
         go_on(request, indexing, document)
-        body = {"kind": "processing", "name": name, "document": document_to_json(document), "message": None, "code": "", "inside": ""}
+        body = {
+            "kind": "processing",
+            "name": name,
+            "document": document_to_json(document),
+            "message": None,
+            "code": "",
+            "inside": "",
+        }
         return JSONResponse(body, HTTPStatus.ACCEPTED)
     change = indexing.result()
     if change.kind is ChangeKind.FAILED:
@@ -160,13 +166,13 @@ async def add_paths(request: Request, body: PathsBody) -> StreamingResponse:
         if not path.is_absolute():
             raise InvalidRequest(f"{path} is not an absolute path.")
     documents = application_of(request).documents
-    return _progress(lambda report: documents.add_paths(paths, body.namespace, report, prune=body.prune))
+    return progress(lambda report: documents.add_paths(paths, body.namespace, report, prune=body.prune))
 
 
 @router.post("/reindex", dependencies=[Depends(require_owner)], include_in_schema=False, response_model=None)
 async def reindex(request: Request) -> StreamingResponse:
     """Split and embed everything anew, with one line of JSON for each document."""
-    return _progress(application_of(request).documents.reindex)
+    return progress(application_of(request).documents.reindex)
 
 
 def _store(file: UploadFile) -> Spool:
@@ -186,33 +192,3 @@ def _store(file: UploadFile) -> Spool:
 
 def _passages_json(passages: Sequence[Passage], total: int) -> str:
     return json.dumps({"passages": [passage_to_json(each) for each in passages], "total": total}, ensure_ascii=False)
-
-
-def _progress(work: Callable[[Progress], Awaitable[list[DocumentChange]]]) -> StreamingResponse:
-    return StreamingResponse(_lines(work), media_type=NDJSON)
-
-
-async def _lines(work: Callable[[Progress], Awaitable[list[DocumentChange]]]) -> AsyncGenerator[str, None]:
-    queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
-
-    def report(change: DocumentChange, done: int, total: int) -> None:
-        queue.put_nowait({"change": change_to_json(change), "done": done, "total": total})
-
-    async def working() -> None:
-        try:
-            changes = await work(report)
-            queue.put_nowait({"finished": [change_to_json(change) for change in changes]})
-        except LorekeeperError as error:
-            queue.put_nowait({"error": error.message, "code": error.code})
-        except Exception:
-            log.exception("indexing failed")
-            queue.put_nowait({"error": "Indexing failed. The server's log has the cause.", "code": "error"})
-        finally:
-            queue.put_nowait(None)
-
-    task = asyncio.create_task(working())
-    try:
-        while (line := await queue.get()) is not None:
-            yield json.dumps(line) + "\n"
-    finally:
-        await asyncio.wait({task})

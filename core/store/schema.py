@@ -252,3 +252,39 @@ installations = sa.Table(
     # One process at a time exchanges a token that runs out: each can be exchanged once.
     sa.Column("renewed_until", UtcDateTime, nullable=False),
 )
+
+# Folders, buckets and web files that are kept in sync.
+sources = sa.Table(
+    "sources",
+    metadata,
+    sa.Column("id", CleanText, primary_key=True),
+    sa.Column("namespace", CleanText, nullable=False),
+    sa.Column("address", CleanText, nullable=False),
+    sa.Column("kind", CleanText, nullable=False),
+    sa.Column("readers", Strings, nullable=False),
+    sa.Column("arguments", sa.JSON, nullable=False),
+    sa.Column("interval_seconds", sa.Integer, nullable=False),
+    sa.Column("added_at", UtcDateTime, nullable=False),
+    sa.Column("added_by", CleanText, nullable=False),
+    sa.Column("last_started_at", UtcDateTime),
+    sa.Column("last_finished_at", UtcDateTime),
+    sa.Column("last_error", CleanText),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("counts", sa.JSON, nullable=False),
+    # When the schedule is to do it; none without an interval.
+    sa.Column("due_at", UtcDateTime, index=True),
+    # Nobody else works on it before `leased_until`.
+    sa.Column("worker", CleanText, nullable=False, server_default=""),
+    sa.Column("leased_until", UtcDateTime, nullable=False),
+    sa.UniqueConstraint("namespace", "address", name="uq_sources_namespace"),
+)
+
+# The files of each source. Without a fingerprint: not known to be indexed as it is there.
+source_entries = sa.Table(
+    "source_entries",
+    metadata,
+    sa.Column("source_id", sa.ForeignKey("sources.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("source", CleanText, primary_key=True),
+    sa.Column("fingerprint", CleanText, nullable=False),
+    sa.Column("error", CleanText),
+)

@@ -43,6 +43,7 @@ from core.types.questions import (
     Turn,
     WordHits,
 )
+from core.types.sources import NewSource, SyncedSource
 
 __all__ = [
     "DEFAULT_NAMESPACE",
@@ -63,6 +64,7 @@ __all__ = [
     "GenerationRequest",
     "Hit",
     "Message",
+    "NewSource",
     "Outcome",
     "ParsedDocument",
     "Passage",
@@ -75,6 +77,7 @@ __all__ = [
     "Section",
     "Signals",
     "Status",
+    "SyncedSource",
     "Thumb",
     "Token",
     "Turn",

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from core.errors import TooLarge, UnreadableDocument
 from core.types import ParsedDocument
 from ingest.parse.archive import open_archive, read_member
 from ingest.parse.attached import MAX_BYTES, Attached, path_of
-from ingest.parse.errors import Protected
+from ingest.parse.errors import Protected, protected
 from ingest.parse.ooxml import counted
 from ingest.parse.text import readable_name
 
 MAX_MEMBER = 100_000_000
 _ENCRYPTED = 0x1
+_AES = 99
+"""The method of compression that members state which are encrypted so (APPNOTE.TXT of PKWARE, 7.2)."""
 _UTF8_NAME = 0x800
 _OF_SYSTEMS = frozenset({"thumbs.db", "desktop.ini"})
 _SHOWN = 5
@@ -25,33 +28,34 @@ class ZipParser:
 
     media_types: Iterable[str] = ("application/zip",)
 
+    def __init__(self, passwords: Sequence[str] = ()) -> None:
+        """`passwords` are tried on members that are encrypted."""
+        self._passwords = passwords
+
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         """Raises `Protected` where all is encrypted, `TooLarge` and `UnreadableDocument` for bombs and damaged archives."""
         archive = open_archive(data, "a ZIP archive", allow_encrypted=True)
         members = list(_files(archive))
-        locked = [member for member in members if member.flag_bits & _ENCRYPTED]
-        if members and len(locked) == len(members):
-            raise Protected(
-                "The archive is protected by a password. Unpack it and add its files, or pack them without one."
-            )
         attached = Attached(max_bytes=MAX_BYTES)
+        locked: list[str] = []
         broken: list[str] = []
         for member in members:
             path = path_of(_name(member), "file")
-            if member in locked:
-                continue
             try:
-                attached.add(
-                    path, b"" if attached.is_full else read_member(archive, member, min(MAX_MEMBER, attached.room))
-                )
+                limit = min(MAX_MEMBER, attached.room)
+                attached.add(path, b"" if attached.is_full else self._read(archive, member, limit))
             except TooLarge:
                 attached.leave_out()
+            except Protected:
+                locked.append(path)
             except UnreadableDocument:
                 broken.append(path)
+        if members and len(locked) == len(members):
+            raise _locked(members)
         losses = attached.losses()
         if locked:
             losses += counted(
-                len(locked), "file inside", f"is protected by a password: {_listed(map(_name, locked))}", "files inside"
+                len(locked), "file inside", f"is protected by a password: {_listed(locked)}", "files inside"
             )
         if broken:
             what = f"is damaged or packed in a way that cannot be read here: {_listed(broken)}"
@@ -59,6 +63,25 @@ class ZipParser:
         if not attached.files:
             raise UnreadableDocument(losses[0] if losses else "There are no files in this archive.")
         return ParsedDocument(readable_name(name), (), losses=tuple(losses), attachments=tuple(attached.files))
+
+    def _read(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> bytes:
+        """Raises `Protected` where no password fits; a wrong one may also look like damage."""
+        if not member.flag_bits & _ENCRYPTED:
+            return read_member(archive, member, limit)
+        for password in self._passwords:
+            archive.setpassword(password.encode())
+            with contextlib.suppress(UnreadableDocument):
+                return read_member(archive, member, limit)
+        raise protected("The archive")
+
+
+def _locked(members: Iterable[zipfile.ZipInfo]) -> Protected:
+    if any(member.compress_type == _AES for member in members):
+        return Protected(
+            "The archive is protected by a password in a way (AES) that cannot be opened here. "
+            "Unpack it and add its files, or pack them without a password."
+        )
+    return protected("The archive")
 
 
 def _files(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:
@@ -82,7 +105,6 @@ def _name(member: zipfile.ZipInfo) -> str:
         return member.filename
 
 
-def _listed(names: Iterable[str]) -> str:
-    known = [path_of(name, "file") for name in names]
-    more = f" and {len(known) - _SHOWN:,} more" if len(known) > _SHOWN else ""
-    return ", ".join(known[:_SHOWN]) + more
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _SHOWN:,} more" if len(names) > _SHOWN else ""
+    return ", ".join(names[:_SHOWN]) + more

@@ -9,6 +9,8 @@ from core.types import BlockKind, ParsedDocument
 from ingest.parse.asciidoc_text import plain, substituted, table_rows
 from ingest.parse.blocks import BlockWriter
 from ingest.parse.encoding import decode
+from ingest.parse.html import write_fragment
+from ingest.parse.ooxml import counted
 from ingest.parse.text import clean, keywords, one_line, readable_name
 
 _SECTION = re.compile(r"(={1,6}|#{1,6})[ \t]{1,20}(\S.{0,1000}?)(?:[ \t]{1,20}\1)?$")
@@ -68,16 +70,8 @@ class _Reader:
         self._pictures = 0
 
     def losses(self) -> Iterator[str]:
-        if self._included:
-            words = (
-                "One file that it includes was"
-                if self._included == 1
-                else f"{self._included} files that it includes were"
-            )
-            yield f"{words} not read."
-        if self._pictures:
-            words = "One picture or video has" if self._pictures == 1 else f"{self._pictures} pictures or videos have"
-            yield f"{words} no text that could be read."
+        yield from counted(self._included, "file that it includes", "was not read", "files that it includes")
+        yield from counted(self._pictures, "picture or video", "has no text that could be read", "pictures or videos")
 
     def read(self, lines: Sequence[str]) -> None:
         if self._depth > _MAX_DEPTH:
@@ -97,7 +91,7 @@ class _Reader:
         elif not all(self._conditions):
             pass
         elif not line.strip():
-            self._end_lists_before(lines, index)
+            return self._empty(lines, index)
         elif _FENCE.match(line) and not (line == "--" and self._lists and not self._style):
             return self._fenced(lines, index)
         elif not self._is_small(line):
@@ -242,11 +236,12 @@ class _Reader:
         self.writer.paragraph(f"{name}\n{self._plain(' '.join(line.strip() for line in [*rest, *more]))}")
         return below + len(more)
 
-    def _end_lists_before(self, lines: Sequence[str], index: int) -> None:
-        """At an empty line, lists end unless another item follows."""
-        following = next((lines[at] for at in range(index + 1, len(lines)) if lines[at].strip()), "")
-        if self._lists and not _ITEM.match(following):
+    def _empty(self, lines: Sequence[str], index: int) -> int:
+        """At empty lines, lists end unless another item follows; the index of what does."""
+        following = next((at for at in range(index + 1, len(lines)) if lines[at].strip()), len(lines))
+        if self._lists and (following == len(lines) or not _ITEM.match(lines[following])):
             self._end_lists()
+        return following
 
     def _end_lists(self) -> None:
         while self._lists:
@@ -269,9 +264,18 @@ class _Reader:
             self._table(inner, style, kind)
         elif kind in "-.`" and fence != "--":
             self.writer.code("\n".join(_CALLOUT.sub("", line) for line in self._included_out(inner)))
-        elif kind not in "/+":
+        elif kind == "+":
+            self._passed_through(inner, style)
+        elif kind != "/":
             self._box(inner, style)
         return end + 1
+
+    def _passed_through(self, inner: Sequence[str], style: str) -> None:
+        """Formulas, or HTML as it is."""
+        if style.partition(",")[0].strip() in {"stem", "latexmath", "asciimath"}:
+            self.writer.code("\n".join(inner))
+        else:
+            write_fragment("\n".join(inner), self.writer)
 
     def _included_out(self, lines: Sequence[str]) -> Iterator[str]:
         for line in lines:

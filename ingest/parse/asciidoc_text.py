@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import dropwhile
 
 _ATTRIBUTE = re.compile(r"(?<!\\)\{([\w-]{1,100})\}")
 _CHARACTERS = {
@@ -46,7 +47,7 @@ _MARKS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"\\(?=[*_`#{\[<^~+])"), ""),
 )
 _SPEC = r"(?:(?P<times>\d{1,3})\*|(?P<wide>\d{1,3})?(?:\.(?P<tall>\d{1,3}))?(?P<span>\+))?[<^>]?(?:\.[<^>])?[aehlmsdv]?"
-_CELL = re.compile(rf"(?:(?<=\s)|^)(?P<spec>{_SPEC})(?<!\\)\|", re.MULTILINE)
+_CELL = re.compile(rf"(?:(?:(?<=\s)|^){_SPEC})?(?<!\\)\|", re.MULTILINE)
 _COLUMNS = re.compile(r"(\d{1,3})\*")
 _MAX_COLUMNS, _MAX_CELLS = 200, 200_000
 
@@ -83,8 +84,7 @@ def plain(text: str, attributes: Mapping[str, str]) -> str:
 
 def table_rows(lines: Sequence[str], columns: str, separator: str, show: Callable[[str], str]) -> list[list[str]]:
     """`columns` is what `cols` says, if anything; else the first line has one row."""
-    while lines and not lines[0].strip():
-        lines = lines[1:]
+    lines = list(dropwhile(lambda line: not line.strip(), lines))
     if not lines:
         return []
     if separator != "|":

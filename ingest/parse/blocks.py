@@ -11,6 +11,9 @@ from ingest.parse.text import clean, markdown_table, one_line, tidy
 MAX_INDENT = 8
 """List levels shown by indentation; deeper ones are kept at this one."""
 
+LONGEST_HEADING = 300
+"""Characters; more is text, and would stand in every citation below it."""
+
 
 @dataclass(slots=True)
 class _List:
@@ -41,7 +44,7 @@ class BlockWriter:
 
     def heading(self, text: str, level: int) -> None:
         text = one_line(text)
-        if self._lists:
+        if self._lists or len(text) > LONGEST_HEADING:
             self.paragraph(text)
         elif text:
             self.blocks.append(Block(text, BlockKind.HEADING, level=min(max(level, 1), 6)))

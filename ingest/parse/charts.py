@@ -17,12 +17,14 @@ if TYPE_CHECKING:
 
 _MAX_POINTS, _MAX_SERIES = 2000, 100
 _NOT_SHOWN = frozenset({"pres", "parTrans", "sibTrans"})
+_AXES = frozenset({"catAx", "dateAx", "serAx", "valAx"})
 _MAX_DEPTH = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
     title: str
+    """Its own, and those of its axes in lines of their own."""
     rows: list[list[str]]
     """The names of the series first; empty if the chart keeps no numbers."""
 
@@ -33,7 +35,6 @@ def read_chart(package: Package, part: str) -> Chart | None:
     chart = find(root, "chart")
     if chart is None:
         return None
-    title = find(chart, "title", "tx", "rich")
     series = [each for each in chart.iter() if local(each) == "ser"][:_MAX_SERIES]
     categories: dict[int, str] = {}
     columns = []
@@ -45,7 +46,17 @@ def read_chart(package: Package, part: str) -> Chart | None:
     rows += [
         [categories.get(place, str(place + 1)), *(column.get(place, "") for column in columns)] for place in places
     ]
-    return Chart(one_line(body_text(title)) if title is not None else "", rows if places and any(columns) else [])
+    axes = [find(each, "title") for each in chart.iter() if local(each) in _AXES]
+    titles = [_title(each) for each in (find(chart, "title"), *axes)]
+    return Chart("\n".join(title for title in titles if title), rows if places and any(columns) else [])
+
+
+def _title(element: _Element | None) -> str:
+    """What is written there, or in the cell that is named instead."""
+    text = find(element, "tx", "rich")
+    if text is not None:
+        return one_line(body_text(text))
+    return one_line(" ".join(_cached(find(element, "tx", "strRef", "strCache")).values()))
 
 
 def _name(series: _Element) -> str:

@@ -27,7 +27,7 @@ from ingest.parse.docx_styles import (
     value,
 )
 from ingest.parse.docx_tables import Table, filled_rows, is_layout, paragraphs_of, read_table, title_row
-from ingest.parse.ooxml import Embedded, Package, counted, find, shown, title_of
+from ingest.parse.ooxml import Embedded, Package, counted, find, id_of, shown, title_of
 from ingest.parse.safe_xml import local
 from ingest.parse.text import one_line, tidy
 
@@ -40,7 +40,8 @@ _MAX_BOLD_HEADING, _MAX_BOLD = 120, 0.4
 """Characters of a bold line that is taken for a heading, and the share of blocks from which bold means nothing."""
 _THROUGH = frozenset({"sdt", "sdtContent", "customXml", "ins", "moveTo", "smartTag", "body", "document"})
 _PAGE_WORDS = re.compile(r"(?i)^(?:page|seite|página|pagina|of|von|de|di|sur|[-–—|/().,\s\d])*$")
-_CONTENTS_END = re.compile(r"[\s.…·_]+\d+$")
+_DIGITS, _DOTS = "0123456789", " .…·_"
+"""What ends a line of a table of contents: the page, and the dots before it."""
 _NOTES = {"footnote": "footnotes", "endnote": "endnotes"}
 
 
@@ -77,6 +78,7 @@ class _Reading:
         self._items: list[str] = []
         self._contents: list[int] = []
         self._bold: list[int] = []
+        self._notes: dict[str, dict[str, _Element]] = {}
         self._notes_written = 0
         self._lost_charts = 0
         self.embedded = Embedded(package)
@@ -94,7 +96,7 @@ class _Reading:
         headings = {block.text.casefold() for block in found if block.kind is BlockKind.HEADING}
         # A line there also has dots and the page.
         lines = {place: one_line(found[place].text).casefold() for place in self._contents}
-        repeated = {place for place, line in lines.items() if headings & {line, _CONTENTS_END.sub("", line)}}
+        repeated = {place for place, line in lines.items() if headings & {line, line.rstrip(_DIGITS).rstrip(_DOTS)}}
         return tuple(block for place, block in enumerate(found) if place not in repeated)
 
     def losses(self) -> Iterable[str]:
@@ -250,11 +252,16 @@ class _Reading:
                 self._writer.paragraph(f"[{place}] {text}")
 
     def _note(self, kind: str, key: str) -> Iterator[_Element]:
+        if kind not in self._notes:
+            self._notes[kind] = {id_of(note): note for note in self._all_notes(kind)}
+        note = self._notes[kind].get(key)
+        if note is not None:
+            yield from (each for each in paragraphs_of(note) if local(each) == "p")
+
+    def _all_notes(self, kind: str) -> Iterator[_Element]:
         for part in self._package.related(self._package.main, _NOTES[kind]):
             root = self._package.optional(part)
-            for note in root if root is not None else ():
-                if local(note) == kind and value_of_id(note) == key:
-                    yield from (each for each in paragraphs_of(note) if local(each) == "p")
+            yield from (each for each in (root if root is not None else ()) if local(each) == kind)
 
     def _write_margins(self) -> None:
         """What stands above and below the text of every page, once, at the top; page numbers tell nothing."""
@@ -309,7 +316,3 @@ def with_headings(blocks: Sequence[Block], bold: Sequence[int]) -> list[Block]:
         if is_above and len(text) <= _MAX_BOLD_HEADING and "\n" not in text and not text.endswith((".", ",", ";")):
             found[place] = Block(text.removesuffix(":"), BlockKind.HEADING, 2)
     return found
-
-
-def value_of_id(element: _Element) -> str:
-    return next((str(value) for key, value in element.attrib.items() if str(key).endswith("}id")), "")

@@ -38,6 +38,8 @@ _SYMBOLS = {
 }
 """Characters of the fonts Wingdings and Symbol that carry meaning."""
 _MAX_DEPTH = 60
+_LONGEST_FIELD = 200
+"""Characters of how a field is computed; the first word says what it is."""
 _PAGE_FIELDS = frozenset({"PAGE", "NUMPAGES", "SECTIONPAGES"})
 
 
@@ -49,9 +51,17 @@ class Found:
     charts: list[str] = field(default_factory=list)
     diagrams: list[str] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
-    """`footnote` or `endnote`, and its id."""
+    """`footnote` or `endnote`, and its id; each once, however often it is referred to."""
     objects: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
+    _numbers: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    def number_of(self, note: tuple[str, str]) -> int:
+        """From 1, in the order of the first references."""
+        if note not in self._numbers:
+            self.notes.append(note)
+            self._numbers[note] = len(self.notes)
+        return self._numbers[note]
 
 
 class Inline:
@@ -96,10 +106,12 @@ class Inline:
                 case "fldChar":
                     yield self._field(child)
                 case "instrText":
-                    self._fields[-1:] = [self._fields[-1] + (child.text or "")] if self._fields else []
+                    self._fields[-1:] = (
+                        [(self._fields[-1] + (child.text or ""))[:_LONGEST_FIELD]] if self._fields else []
+                    )
                 case "footnoteReference" | "endnoteReference" as tag:
-                    self._found.notes.append((tag.removesuffix("Reference"), child.get(W + "id") or ""))
-                    yield f"[{len(self._found.notes)}]"
+                    note = tag.removesuffix("Reference"), child.get(W + "id") or ""
+                    yield f"[{self._found.number_of(note)}]"
                 case "AlternateContent":
                     yield from self._run(shown(child), depth + 1)
                 case "drawing" | "pict" | "object":

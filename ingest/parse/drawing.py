@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 _GENERATED = re.compile(
-    r"(?i)\s*(?:description automatically generated.*|ai-generated content may be incorrect\.?|automatisch generierte beschreibung)\s*"
+    r"(?i)description automatically generated.*|ai-generated content may be incorrect\.?|automatisch generierte beschreibung"
 )
 _NO_DESCRIPTION = re.compile(
     r"(?i)(?:.*[\\/])?[\w .()~-]*\.(?:png|jpe?g|gif|emf|wmf|bmp|tiff?|svg)|(?:picture|image|grafik|bild|figure|shape|logo)? ?\d*"

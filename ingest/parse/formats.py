@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from core.errors import UnsupportedFormat
@@ -18,8 +17,32 @@ TSV = "text/tab-separated-values"
 RST = "text/x-rst"
 ASCIIDOC = "text/asciidoc"
 SOURCE = "text/x-source"
+MAIL = "message/rfc822"
+RTF = "application/rtf"
+EPUB = "application/epub+zip"
+ZIP = "application/zip"
+SVG = "image/svg+xml"
+HEIC = "image/heic"
+VISIO = "application/vnd.ms-visio.drawing"
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentation"
+ODT = "application/vnd.oasis.opendocument.text"
+ODS = "application/vnd.oasis.opendocument.spreadsheet"
+ODP = "application/vnd.oasis.opendocument.presentation"
+MSG = "application/vnd.ms-outlook"
+DOC = "application/msword"
+XLS = "application/vnd.ms-excel"
+PPT = "application/vnd.ms-powerpoint"
+OLE = "application/x-ole-storage"
+ENCRYPTED = "application/vnd.ms-office.encrypted"
+"""A Word, Excel or PowerPoint file in the wrapping that a password gives it."""
 TEXTS = frozenset({HTML, MARKDOWN, PLAIN, CSV, TSV, RST, ASCIIDOC, SOURCE})
 """Those in which a person sees everything there is."""
+OLD_OFFICE = frozenset({DOC, XLS, PPT})
+PICTURES = frozenset({"image/png", "image/jpeg", "image/tiff", "image/webp", "image/bmp"})
+"""Those of which text recognition reads the text."""
+READABLE = "Readable are PDF, Word, Excel, PowerPoint, OpenDocument, web pages, e-mail, text and more."
 
 SOURCE_EXTENSIONS = tuple(
     ".py .pyi .js .mjs .cjs .jsx .ts .tsx .java .go .rs .c .h .cc .cpp .cxx .hh .hpp .m .cs .vb .fs .rb .php .pl .pm "
@@ -31,86 +54,84 @@ SOURCE_EXTENSIONS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A kind of file: `label` in a list (PDF), `phrase` in a sentence (a PDF document), usual endings of names."""
+    """A kind of file: `phrase` in a sentence (a PDF document), and the usual endings of names."""
 
-    label: str
     phrase: str
     extensions: tuple[str, ...] = ()
+    advice: str = ""
+    """What a person can do who has one that cannot be read."""
+
+
+def _save_as(what: str) -> str:
+    return f"Save it as {what} and add that."
+
+
+def _to_unpack(phrase: str, extension: str) -> Format:
+    return Format(phrase, (extension,), "Unpack it and add what is inside, or pack that as a ZIP archive.")
 
 
 FORMATS: dict[str, Format] = {
-    PDF: Format("PDF", "a PDF document", (".pdf",)),
-    HTML: Format("HTML", "a web page", (".html", ".htm", ".xhtml")),
-    MARKDOWN: Format("Markdown", "a Markdown document", (".md", ".markdown", ".mdown", ".mkd")),
-    PLAIN: Format("text", "a text file", (".txt", ".text")),
-    RST: Format("reStructuredText", "a reStructuredText document", (".rst", ".rest")),
-    ASCIIDOC: Format("AsciiDoc", "an AsciiDoc document", (".adoc", ".asciidoc", ".asc")),
-    SOURCE: Format("source code", "a file of source code", SOURCE_EXTENSIONS),
-    CSV: Format("CSV", "a table in CSV form", (".csv",)),
-    TSV: Format("TSV", "a table in TSV form", (".tsv", ".tab")),
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": Format(
-        "Word", "a Word document", (".docx", ".docm", ".dotx", ".dotm")
+    PDF: Format("a PDF document", (".pdf",)),
+    HTML: Format("a web page", (".html", ".htm", ".xhtml")),
+    MARKDOWN: Format("a Markdown document", (".md", ".markdown", ".mdown", ".mkd")),
+    PLAIN: Format("a text file", (".txt", ".text")),
+    RST: Format("a reStructuredText document", (".rst", ".rest")),
+    ASCIIDOC: Format("an AsciiDoc document", (".adoc", ".asciidoc", ".asc")),
+    SOURCE: Format("a file of source code", SOURCE_EXTENSIONS),
+    CSV: Format("a table in CSV form", (".csv",)),
+    TSV: Format("a table in TSV form", (".tsv", ".tab")),
+    DOCX: Format("a Word document", (".docx", ".docm", ".dotx", ".dotm")),
+    XLSX: Format("an Excel workbook", (".xlsx", ".xlsm", ".xltx", ".xltm")),
+    PPTX: Format("a PowerPoint presentation", (".pptx", ".pptm", ".potx", ".ppsx", ".ppsm")),
+    VISIO: Format("a Visio drawing", (".vsdx",), _save_as("a PDF document")),
+    DOC: Format("an old Word document", (".doc",), _save_as("a Word document (.docx)")),
+    XLS: Format("an old Excel workbook", (".xls",), _save_as("an Excel workbook (.xlsx)")),
+    PPT: Format(
+        "an old PowerPoint presentation",
+        (".ppt",),
+        _save_as("a PowerPoint presentation (.pptx)"),
     ),
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": Format(
-        "Excel", "an Excel workbook", (".xlsx", ".xlsm", ".xltx", ".xltm")
-    ),
-    "application/vnd.openxmlformats-officedocument.presentationml.presentation": Format(
-        "PowerPoint", "a PowerPoint presentation", (".pptx", ".pptm", ".potx", ".ppsx", ".ppsm")
-    ),
-    "application/vnd.ms-visio.drawing": Format("Visio", "a Visio drawing", (".vsdx",)),
-    "application/msword": Format("old Word", "an old Word document", (".doc",)),
-    "application/vnd.ms-excel": Format("old Excel", "an old Excel workbook", (".xls",)),
-    "application/vnd.ms-powerpoint": Format("old PowerPoint", "an old PowerPoint presentation", (".ppt",)),
-    "application/vnd.ms-outlook": Format("Outlook", "an Outlook message", (".msg",)),
-    "application/x-ole-storage": Format("old Office", "a file of an old Office version"),
-    "application/vnd.ms-office.encrypted": Format("protected Office", "an Office document protected by a password"),
-    "application/vnd.oasis.opendocument.text": Format("OpenDocument", "an OpenDocument text", (".odt",)),
-    "application/vnd.oasis.opendocument.spreadsheet": Format("OpenDocument", "an OpenDocument spreadsheet", (".ods",)),
-    "application/vnd.oasis.opendocument.presentation": Format(
-        "OpenDocument", "an OpenDocument presentation", (".odp",)
-    ),
-    "application/epub+zip": Format("EPUB", "an EPUB book", (".epub",)),
-    "application/rtf": Format("RTF", "an RTF document", (".rtf",)),
-    JSON: Format("JSON", "a JSON file", (".json", ".jsonl", ".ndjson", ".geojson")),
-    XML: Format("XML", "an XML file", (".xml", ".dita", ".docbook", ".dbk", ".rss", ".atom", ".opml")),
-    "message/rfc822": Format("e-mail", "an e-mail message", (".eml",)),
-    "application/zip": Format("ZIP", "a ZIP archive", (".zip",)),
-    "application/x-7z-compressed": Format("7z", "a 7z archive", (".7z",)),
-    "application/vnd.rar": Format("RAR", "a RAR archive", (".rar",)),
-    "application/gzip": Format("gzip", "a gzip archive", (".gz",)),
-    "application/x-bzip2": Format("bzip2", "a bzip2 archive", (".bz2",)),
-    "application/x-xz": Format("xz", "an xz archive", (".xz",)),
-    "application/zstd": Format("zstd", "a Zstandard archive", (".zst",)),
-    "application/x-tar": Format("tar", "a tar archive", (".tar",)),
-    "application/postscript": Format("PostScript", "a PostScript file", (".ps",)),
-    "application/x-sqlite3": Format("SQLite", "a SQLite database"),
-    "application/x-executable": Format("program", "a program"),
-    "image/png": Format("PNG", "a PNG image", (".png",)),
-    "image/jpeg": Format("JPEG", "a JPEG image", (".jpg", ".jpeg")),
-    "image/gif": Format("GIF", "a GIF image", (".gif",)),
-    "image/webp": Format("WebP", "a WebP image", (".webp",)),
-    "image/tiff": Format("TIFF", "a TIFF image", (".tif", ".tiff")),
-    "image/bmp": Format("BMP", "a BMP image", (".bmp",)),
-    "image/heic": Format("HEIC", "a HEIC image", (".heic",)),
-    "image/svg+xml": Format("SVG", "an SVG image", (".svg",)),
-    "video/mp4": Format("video", "a video", (".mp4",)),
-    "audio/mpeg": Format("audio", "an audio file", (".mp3",)),
-    "audio/ogg": Format("audio", "an audio file", (".ogg",)),
-    "audio/wav": Format("audio", "an audio file", (".wav",)),
+    MSG: Format("an Outlook message", (".msg",)),
+    OLE: Format("a file of an old Office version", advice=_save_as("one of the present version")),
+    ENCRYPTED: Format("an Office document protected by a password"),
+    ODT: Format("an OpenDocument text", (".odt",)),
+    ODS: Format("an OpenDocument spreadsheet", (".ods",)),
+    ODP: Format("an OpenDocument presentation", (".odp",)),
+    EPUB: Format("an EPUB book", (".epub",)),
+    RTF: Format("an RTF document", (".rtf",)),
+    JSON: Format("a JSON file", (".json", ".jsonl", ".ndjson", ".geojson")),
+    XML: Format("an XML file", (".xml", ".dita", ".docbook", ".dbk", ".rss", ".atom", ".opml")),
+    MAIL: Format("an e-mail message", (".eml",)),
+    ZIP: Format("a ZIP archive", (".zip",)),
+    "application/x-7z-compressed": _to_unpack("a 7z archive", ".7z"),
+    "application/vnd.rar": _to_unpack("a RAR archive", ".rar"),
+    "application/gzip": _to_unpack("a gzip archive", ".gz"),
+    "application/x-bzip2": _to_unpack("a bzip2 archive", ".bz2"),
+    "application/x-xz": _to_unpack("an xz archive", ".xz"),
+    "application/zstd": _to_unpack("a Zstandard archive", ".zst"),
+    "application/x-tar": _to_unpack("a tar archive", ".tar"),
+    "application/postscript": Format("a PostScript file", (".ps",), _save_as("a PDF document")),
+    "application/x-sqlite3": Format("a SQLite database"),
+    "application/x-executable": Format("a program"),
+    "image/png": Format("a PNG image", (".png",)),
+    "image/jpeg": Format("a JPEG image", (".jpg", ".jpeg")),
+    "image/gif": Format("a GIF image", (".gif",), _save_as("a PNG image")),
+    "image/webp": Format("a WebP image", (".webp",)),
+    "image/tiff": Format("a TIFF image", (".tif", ".tiff")),
+    "image/bmp": Format("a BMP image", (".bmp",)),
+    HEIC: Format("a HEIC image", (".heic",), _save_as("a JPEG image")),
+    SVG: Format("an SVG image", (".svg",), _save_as("a PDF document")),
+    "video/mp4": Format("a video", (".mp4",)),
+    "audio/mpeg": Format("an audio file", (".mp3",)),
+    "audio/ogg": Format("an audio file", (".ogg",)),
+    "audio/wav": Format("an audio file", (".wav",)),
 }
 
 
-def unsupported(media_type: str, readable: Iterable[str]) -> UnsupportedFormat:
-    """The error for a format without a parser; `readable` are the media types that have one."""
+def unsupported(media_type: str) -> UnsupportedFormat:
+    """The error for a format without a parser."""
     known = FORMATS.get(media_type)
     phrase = known.phrase if known else f"a file of the type {media_type}"
     ending = f" ({known.extensions[0]})" if known and known.extensions else ""
-    return UnsupportedFormat(f"This is {phrase}{ending}, which cannot be read yet; {readable_list(readable)}")
-
-
-def readable_list(readable: Iterable[str]) -> str:
-    """`readable are PDF, HTML, Markdown and text.`"""
-    labels = list(dict.fromkeys(FORMATS[media_type].label for media_type in readable))
-    if len(labels) == 1:
-        return f"readable is {labels[0]}."
-    return f"readable are {', '.join(labels[:-1])} and {labels[-1]}."
+    advice = known.advice if known and known.advice else READABLE
+    return UnsupportedFormat(f"This is {phrase}{ending}, which cannot be read. {advice}")

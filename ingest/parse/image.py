@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from core.errors import TooLarge, UnreadableDocument, UnsupportedFormat
 from core.types import ParsedDocument
 from ingest.parse import ocr
+from ingest.parse.errors import NoText
 from ingest.parse.pdf_lines import Page
 from ingest.parse.pdf_scans import with_lines
 from ingest.parse.pdf_text import arrange
@@ -38,8 +40,9 @@ class ImageParser:
 
     media_types: Iterable[str] = ("image/png", "image/jpeg", "image/tiff", "image/webp", "image/bmp")
 
-    def __init__(self, languages: str = ocr.LANGUAGES) -> None:
+    def __init__(self, languages: str = ocr.LANGUAGES, seconds: float = ocr.SECONDS) -> None:
         self._languages = languages
+        self._seconds = seconds
 
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         """Raises `UnsupportedFormat` where no text recognition is installed, `UnreadableDocument` and `TooLarge`."""
@@ -47,7 +50,8 @@ class ImageParser:
         with _opened(data) as image:
             count = int(getattr(image, "n_frames", 1))
             try:
-                read = ocr.read_pictures(_pictures(image, min(count, MAX_FRAMES)), self._languages)
+                pictures = _pictures(image, min(count, MAX_FRAMES))
+                read = ocr.read_pictures(pictures, self._languages, time.monotonic() + self._seconds)
             except ocr.OcrFailed as error:
                 raise UnreadableDocument("The text recognition (OCR) failed on this picture.") from error
         return _document(read, count, name)
@@ -56,7 +60,7 @@ class ImageParser:
 def _document(read: Mapping[int, Sequence[ocr.ReadLine]], count: int, name: str) -> ParsedDocument:
     pages = [with_lines(Page(number), lines) for number, lines in read.items()]
     if not any(page.lines for page in pages):
-        raise UnreadableDocument("No text was found in this picture.")
+        raise NoText("No text was found in this picture.")
     blocks = arrange(pages)
     losses = ["The text was read from a picture (OCR), so single words may be wrong."]
     if missing := count - len(read):

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from core.errors import TooLarge, UnreadableDocument
-from core.types import BlockKind, ParsedDocument
+from core.types import ParsedDocument
 from ingest.parse.blocks import BlockWriter
 from ingest.parse.encoding import decode
-from ingest.parse.records import Record, write_records
+from ingest.parse.records import Record, telling, write_records
 from ingest.parse.text import one_line, readable_name
 
 _MAX_VALUES = 3_000_000
@@ -21,7 +21,7 @@ _MAX_DEPTH = 200
 _LONG_TEXT = 200
 """Characters from which on a text stands as a paragraph of its own."""
 _TITLE_KEYS = ("title", "name", "subject", "info")
-_COMMENT_OR_COMMA = re.compile(r'("(?:[^"\\\n]|\\.)*+")|//[^\n]*|/\*.*?\*/|,(?=\s*[}\]])', re.DOTALL)
+_COMMENT_OR_COMMA = re.compile(r'("(?:[^"\\\n]|\\.)*+"?)|//[^\n]*|/\*.*?(?:\*/|\Z)|,(?=\s*[}\]])', re.DOTALL)
 _RECORD_SEPARATOR = "\x1e"
 
 
@@ -39,10 +39,7 @@ class JsonParser:
         value = _loaded(decoded.text, losses)
         writer = BlockWriter()
         _Walk(writer).value(value, (), 1)
-        title = next((b.text for b in writer.blocks if b.kind is BlockKind.HEADING and b.level == 1), "")
-        return ParsedDocument(
-            _title(value) or (readable_name(name) or title), tuple(writer.blocks), losses=tuple(losses)
-        )
+        return ParsedDocument(_title(value) or readable_name(name), tuple(writer.blocks), losses=tuple(losses))
 
 
 def _loaded(text: str, losses: list[str]) -> Any:
@@ -208,8 +205,6 @@ def _telling(value: Any) -> str:
     if not isinstance(value, Mapping):
         return ""
     record = [(one_line(key), text) for key, each in value.items() if (text := _inline(each))]
-    from ingest.parse.records import telling
-
     return telling(record)
 
 

@@ -84,21 +84,21 @@ def html_blocks(source: str) -> tuple[Block, ...]:
 
 def unflowed(text: str, *, delete_space: bool) -> str:
     """Lines joined that a program broke with a blank at their ends (RFC 3676, section 4)."""
-    lines: list[str] = []
+    lines: list[list[str]] = []
     depth_before, is_open = 0, False
     for line in text.replace("\r\n", "\n").split("\n"):
         rest = line.lstrip(">")
         depth = len(line) - len(rest)
         rest = rest.removeprefix(" ")
         if is_open and depth == depth_before and rest != "-- ":
-            lines[-1] += rest
+            lines[-1].append(rest)
         else:
-            lines.append(">" * depth + " " * bool(depth) + rest)
+            lines.append([">" * depth + " " * bool(depth) + rest])
         is_open = rest.endswith(" ") and rest != "-- "
         if is_open and delete_space:
-            lines[-1] = lines[-1][:-1]
+            lines[-1][-1] = lines[-1][-1][:-1]
         depth_before = depth
-    return "\n".join(lines)
+    return "\n".join(map("".join, lines))
 
 
 def _headers(letter: Letter) -> Iterable[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from core.types import Block, BlockKind
 from ingest.parse.odf_styles import Styles, attribute, whole_number
 from ingest.parse.odf_text import Losses, Walk
-from ingest.parse.safe_xml import local
+from ingest.parse.safe_xml import local, text_of
 from ingest.parse.sheets import BOLD, DATE, NUMBER, TEXT, Layout, Row, sheet_blocks
 from ingest.parse.text import one_line, tidy
 
@@ -66,8 +66,9 @@ class Sheets:
                 self._walk.children(element)
                 continue
             times = whole_number(element, "number-rows-repeated", _MAX_ROWS)
-            if attribute(element, "visibility") in {"collapse", "filter"} and not is_header:
+            if attribute(element, "visibility") == "collapse" and not is_header:
                 number += times
+                self._losses.hidden_rows += times if text_of(element).strip() else 0
                 continue
             row = self._row(element, number)
             if row.columns:

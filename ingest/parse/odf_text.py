@@ -41,6 +41,7 @@ class Losses:
     comments: int = 0
     hidden_slides: int = 0
     hidden_sheets: int = 0
+    hidden_rows: int = 0
     cut: str = ""
 
     def lines(self) -> Iterator[str]:
@@ -49,6 +50,7 @@ class Losses:
         yield from counted(self.comments, "comment", "was left out")
         yield from counted(self.hidden_slides, "hidden slide", "is left out")
         yield from counted(self.hidden_sheets, "hidden sheet", "is left out")
+        yield from counted(self.hidden_rows, "hidden row", "is left out")
         if self.macros:
             yield "Its macros are not read."
         if self.cut:

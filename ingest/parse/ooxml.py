@@ -211,6 +211,11 @@ def attribute(element: _Element, name: str) -> str:
     return ""
 
 
+def id_of(element: _Element) -> str:
+    """The attribute `id` of a namespace: of a relation (`r:id`), or of a note in Word."""
+    return next((str(value) for key, value in element.attrib.items() if str(key).endswith("}id")), "")
+
+
 def whole(text: str | None, default: int = 0) -> int:
     """A number of at most nine digits, as all are that mean something; the default for everything else."""
     return int(text) if text and len(text) <= _MOST_DIGITS and text.isascii() and text.isdigit() else default

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from core.errors import TooLarge, UnreadableDocument
 from core.types import ParsedDocument
 from ingest.parse import ocr
-from ingest.parse.errors import Protected
+from ingest.parse.errors import protected
 from ingest.parse.pdf_attachments import read_attachments
 from ingest.parse.pdf_lines import Page, read_page
 from ingest.parse.pdf_outline import read_outline
-from ingest.parse.pdf_pictures import count_pictures
+from ingest.parse.pdf_pictures import count_pictures, is_stamped_scan
 from ingest.parse.pdf_scans import listed, read_scans
 from ingest.parse.pdf_text import arrange
 from ingest.parse.text import one_line, readable_name
@@ -41,13 +41,18 @@ class PdfParser:
 
     media_types: Iterable[str] = ("application/pdf",)
 
-    def __init__(self, languages: str = ocr.LANGUAGES) -> None:
+    def __init__(
+        self, languages: str = ocr.LANGUAGES, seconds: float = ocr.SECONDS, passwords: Sequence[str] = ()
+    ) -> None:
+        """`languages` and `seconds` are for text recognition; `passwords` are tried on a protected file."""
         self._languages = languages
+        self._seconds = seconds
+        self._passwords = passwords
 
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         """Raises `Protected`, `UnreadableDocument` for damaged files and unread scans, and `TooLarge` over the limits."""
-        end = time.monotonic() + ocr.SECONDS
-        with _pdfium, closing(_opened(data)) as document:
+        end = time.monotonic() + self._seconds
+        with _pdfium, closing(_opened(data, self._passwords)) as document:
             pages, losses = _read_pages(document)
             recognised = read_scans(document, pages, self._languages, end)
             marks = tuple(read_outline(document))
@@ -61,16 +66,18 @@ class PdfParser:
         return ParsedDocument(_title(stated, pages, name), blocks, len(pages), tuple(losses), attachments=carried.files)
 
 
-def _opened(data: bytes) -> pypdfium2.PdfDocument:
+def _opened(data: bytes, passwords: Sequence[str]) -> pypdfium2.PdfDocument:
     import pypdfium2
 
-    try:
-        document = pypdfium2.PdfDocument(data)
-    except pypdfium2.PdfiumError as error:
-        if error.err_code == _PASSWORD_ERROR:
-            message = "The PDF is protected by a password. Save a copy without it and add that."
-            raise Protected(message) from error
-        raise UnreadableDocument("The file is damaged or not a valid PDF.") from error
+    for password in (None, *passwords):
+        try:
+            document = pypdfium2.PdfDocument(data, password=password)
+            break
+        except pypdfium2.PdfiumError as error:
+            if error.err_code != _PASSWORD_ERROR:
+                raise UnreadableDocument("The file is damaged or not a valid PDF.") from error
+    else:
+        raise protected("The PDF")
     if len(document) > MAX_PAGES:
         count = len(document)
         document.close()
@@ -119,6 +126,8 @@ def _gaps(pages: Sequence[Page]) -> Iterator[str]:
     if pictures:
         hint = "" if ocr.is_available() else f" {ocr.HINT}"
         yield f"There is no text on {listed(pictures)} (perhaps scanned), so nothing there can be found.{hint}"
+    if stamped := [page.number for page in pages if is_stamped_scan(page)]:
+        yield f"There is hardly any text beside the picture on {listed(stamped)} (perhaps scanned); what it shows cannot be found."
     garbled = [page.number for page in pages if page.is_garbled]
     if garbled:
         yield f"The fonts on {listed(garbled)} do not say which letters they show, so nothing there can be found."

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.types import Attachment
-from ingest.parse.text import one_line
+from ingest.parse.attached import Attached, file_name
+from ingest.parse.ooxml import counted
 
 if TYPE_CHECKING:
     import pypdfium2
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 MAX_FILES = 200
 MAX_BYTES = 200_000_000
 """Of all together."""
-_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +28,19 @@ def read_attachments(document: pypdfium2.PdfDocument) -> Carried:
     from pypdfium2 import PdfiumError
 
     count = document.count_attachments()
-    files: list[Attachment] = []
-    room = MAX_BYTES
+    attached = Attached(max_files=MAX_FILES, max_bytes=MAX_BYTES)
     for index in range(min(count, MAX_FILES)):
         try:
             attachment = document.get_attachment(index)
             size = _size(attachment)
-            if 0 < size <= room:
-                files.append(Attachment(_name(attachment, index), bytes(attachment.get_data())))
-                room -= size
+            if 0 < size <= attached.room:
+                name = file_name(attachment.get_name(), f"attachment {index + 1}")
+                attached.add(name, bytes(attachment.get_data()))
         except PdfiumError:
             continue
-    missing = count - len(files)
-    if not missing:
-        return Carried(tuple(files))
-    words = "One attached file is" if missing == 1 else f"{missing} attached files are"
-    return Carried(tuple(files), (f"{words} empty, damaged or too large, and not read.",))
+    missing = count - len(attached.files)
+    losses = counted(missing, "attached file", "is empty, damaged or too large, and not read")
+    return Carried(tuple(attached.files), tuple(losses))
 
 
 def _size(attachment: pypdfium2.PdfAttachment) -> int:
@@ -52,8 +49,3 @@ def _size(attachment: pypdfium2.PdfAttachment) -> int:
     size = ctypes.c_ulong()
     pdfium.FPDFAttachment_GetFile(attachment.raw, None, 0, size)
     return size.value
-
-
-def _name(attachment: pypdfium2.PdfAttachment, index: int) -> str:
-    name = one_line(attachment.get_name()).replace("\\", "/").rsplit("/", 1)[-1]
-    return name[-_LONGEST_NAME:] or f"attachment {index + 1}"

@@ -11,7 +11,7 @@ from core.types import Block, BlockKind, ParsedDocument
 from ingest.parse.blocks import BlockWriter
 from ingest.parse.charts import diagram_lines, read_chart
 from ingest.parse.drawing import Drawn, body_text, take_picture
-from ingest.parse.ooxml import Embedded, Package, Relation, attribute, counted, find, title_of
+from ingest.parse.ooxml import Embedded, Package, Relation, attribute, counted, find, id_of, title_of
 from ingest.parse.pptx_shapes import Layout, Shape, in_reading_order, read_layout, shapes_of, table_rows
 from ingest.parse.pptx_text import write_text
 from ingest.parse.safe_xml import local
@@ -38,7 +38,7 @@ class PptxParser:
         if local(root) != "presentation":
             raise UnreadableDocument("The file is damaged or not a PowerPoint presentation.")
         relations = package.relations(package.main)
-        slides = [relations.get(_relation_id(each)) for each in root.iterfind("{*}sldIdLst/{*}sldId")]
+        slides = [relations.get(id_of(each)) for each in root.iterfind("{*}sldIdLst/{*}sldId")]
         if len(slides) > MAX_SLIDES:
             raise TooLarge(
                 f"The presentation has {len(slides):,} slides; the limit is {MAX_SLIDES:,}. Split it and add the parts."
@@ -158,7 +158,7 @@ class _Reading:
                     return
                 case "oleObj":
                     # An older program's copy of the same object follows.
-                    self.embedded.take(self._relations.get(_relation_id(each)))
+                    self.embedded.take(self._relations.get(id_of(each)))
                     return
 
     def _chart(self, relation: Relation | None) -> None:
@@ -213,7 +213,3 @@ def _title(package: Package, blocks: Sequence[Block], name: str) -> str:
 def _text(shape: Shape) -> str:
     body = find(shape.element, "txBody")
     return body_text(body) if body is not None else ""
-
-
-def _relation_id(element: _Element) -> str:
-    return next((str(value) for key, value in element.attrib.items() if str(key).endswith("}id")), "")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom, in EMU (914,400 to an inch)."""
 _NOWHERE: Box = (0, 0, 0, 0)
-_MAX_DEPTH, _MAX_SHAPES = 20, 5000
+_MAX_DEPTH, _MAX_SHAPES = 20, 1500
 _TOLERANCE = 60_000
 """How far shapes may reach into each other and still stand beside each other: 1.7 mm."""
 _LONGEST_REPEATED = 200

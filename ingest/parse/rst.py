@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from core.types import BlockKind, ParsedDocument
 from ingest.parse.blocks import BlockWriter
 from ingest.parse.encoding import decode
+from ingest.parse.ooxml import counted
 from ingest.parse.rst_nodes import RstWriter
 from ingest.parse.text import keywords, readable_name
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from docutils import nodes
 
 _INCLUDES = re.compile(r"(?m)^[ \t]*\.\. (?:include|literalinclude)::|^[ \t]*:(?:file|url):[ \t]*\S")
+_RAW = re.compile(r"(?m)^[ \t]*\.\. raw::[^\n]*\n(?![ \t]*:(?:file|url):)")
 _ERRORS_ONLY, _NEVER = 3, 5
 """Of docutils' levels: which messages stay in the tree, and which one would end the reading."""
 _LONGEST_LINE = 1_000_000
@@ -35,12 +37,10 @@ class RstParser:
         blocks = writer.finished()
         first = next((block.text for block in blocks if block.kind is BlockKind.HEADING and block.level == 1), "")
         losses = [*decoded.losses, *writer.losses()]
-        if included := len(_INCLUDES.findall(text)):
-            losses.append(
-                "One file that it includes was not read."
-                if included == 1
-                else f"{included} files that it includes were not read."
-            )
+        losses += counted(
+            len(_INCLUDES.findall(text)), "file that it includes", "was not read", "files that it includes"
+        )
+        losses += counted(len(_RAW.findall(text)), "passage of raw markup", "is left out", "passages of raw markup")
         return ParsedDocument(
             first or readable_name(name), blocks, losses=tuple(losses), keywords=keywords(" ".join(writer.keywords))
         )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.types import Block
 from ingest.parse.blocks import BlockWriter
+from ingest.parse.ooxml import counted
 from ingest.parse.text import one_line
 
 if TYPE_CHECKING:
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 _MAX_REPARSED = 6
 """Levels of directives that docutils does not know, one within the other."""
-_ROLE = re.compile(r":[A-Za-z][\w:.+-]*:`([^`]+)`|`([^`]+)`:[A-Za-z][\w:.+-]*:")
-_TARGET = re.compile(r"\s*<[^<>]*>\s*$")
+_ROLE = re.compile(r":[A-Za-z][\w:.+-]{0,60}:`([^`]+)`|`([^`]+)`:[A-Za-z][\w:.+-]{0,60}:")
+_TARGET = re.compile(r"\s{0,20}<[^<>]*>\s{0,20}$")
 _DIRECTIVE = re.compile(r"\.\. (?:\|[^|\n]*\| )?([\w:.+-]+)::[ \t]*(.*)\n?")
 _OPTION = re.compile(r"[ \t]*:[\w-]+:.*\n?")
 _CODE = frozenset(
@@ -65,9 +66,7 @@ class RstWriter:
         return tuple(self._writer.blocks)
 
     def losses(self) -> Iterator[str]:
-        if self._pictures:
-            words = "One picture has" if self._pictures == 1 else f"{self._pictures} pictures have"
-            yield f"{words} no text that could be read."
+        yield from counted(self._pictures, "picture", "has no text that could be read")
 
     def write(self, node: Any) -> None:
         method = getattr(self, f"_{node.tagname}", None) if node.tagname not in _LEFT_OUT else self._nothing

@@ -10,7 +10,7 @@ from core.errors import UnreadableDocument
 from core.types import BlockKind, ParsedDocument
 from ingest.parse.blocks import BlockWriter
 from ingest.parse.ooxml import counted
-from ingest.parse.rtf_text import Page, Paragraph
+from ingest.parse.rtf_text import Page, Paragraph, whole_characters
 from ingest.parse.rtf_words import (
     CHARACTERS,
     PARAGRAPH_ENDS,
@@ -230,7 +230,7 @@ class _Reader:
 
     def _leave(self, ended: _Group) -> None:
         """A destination is complete."""
-        place, text = ended.place, "".join(ended.parts)
+        place, text = ended.place, whole_characters("".join(ended.parts))
         if place.startswith("info "):
             self.info.setdefault(place[5:], text)
         elif place == "footnote":

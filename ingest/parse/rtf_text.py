@@ -26,6 +26,11 @@ class Paragraph:
     in_table: bool
 
 
+def whole_characters(text: str) -> str:
+    """Characters beyond the first plane come as two code units."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if not text.isascii() else text
+
+
 class Page:
     """Call its methods in reading order, then `finished`."""
 
@@ -109,10 +114,9 @@ class Page:
         return [*(Block(text) for text in self._heads), *self._writer.blocks]
 
     def _taken(self) -> str:
-        text = "".join(self._parts)
+        text = whole_characters("".join(self._parts))
         self._parts.clear()
-        # Characters beyond the first plane come as two code units.
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") if not text.isascii() else text
+        return text
 
     def _item(self, text: str, indent: int) -> None:
         depth = min(max(indent, 0), MAX_INDENT) + 1

@@ -106,15 +106,18 @@ def sheet_blocks(
 def _tables(rows: Sequence[Row], layout: Layout, *, prose: bool) -> Iterator[_Table]:
     previous: Mapping[int, str] = {}
     captions: tuple[Row, ...] = ()
+    names: list[Row] = []
     groups = list(_groups(rows))
     for place, group in enumerate(groups):
         following = groups[place + 1] if place + 1 < len(groups) else []
         if prose and _is_caption(group, following):
             captions = (*captions, *group)
             continue
-        if _is_lone_header(group, following):
-            previous = _named(group[0])
+        if _is_lone_header(group, following, layout):
+            names = group
             continue
+        if names:
+            group, names, previous = [*names, *group], [], {}  # noqa: PLW2901
         lead, body = _lead(group)
         captions, titles = (), (*captions, *lead)
         columns = tuple(sorted({column for row in body for column in row.columns}))
@@ -124,11 +127,8 @@ def _tables(rows: Sequence[Row], layout: Layout, *, prose: bool) -> Iterator[_Ta
             continue
         header, height = _header(body, columns, previous if not lead else {}, layout)
         previous = header
-        named = tuple(
-            column
-            for column in columns
-            if height == 0 or any(column in row.columns for row in body[height:]) or header.get(column)
-        )
+        filled = {column for row in body[height:] for column in row.columns}
+        named = tuple(column for column in columns if height == 0 or column in filled or header.get(column))
         yield _Table(texts, header, named, body[height:] or body)
 
 
@@ -152,11 +152,13 @@ def _is_caption(group: Sequence[Row], following: Sequence[Row]) -> bool:
     return any(len(row.columns) > 1 for row in following[: _CAPTION_ROWS + 1])
 
 
-def _is_lone_header(group: Sequence[Row], following: Sequence[Row]) -> bool:
-    """Names closely above rows of values, with an empty row between."""
+def _is_lone_header(group: Sequence[Row], following: Sequence[Row], layout: Layout) -> bool:
+    """Names closely above rows of values without names of their own, with an empty row between."""
     if len(group) != 1 or not following or following[0].number - group[0].number > _CAPTION_GAP:
         return False
     row, first = group[0], following[0]
+    if first.number in layout.header_rows:
+        return False
     is_named = len(row.columns) > 1 and all(kind & ~BOLD == TEXT for kind in row.kinds)
     return is_named and set(first.columns) <= set(row.columns) and any(kind & ~BOLD != TEXT for kind in first.kinds)
 

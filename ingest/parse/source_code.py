@@ -34,7 +34,7 @@ _DEFINITION = re.compile(
 _FUNCTION = re.compile(r"[\w<>\[\],.*&:~\s]{1,200}\([^;]*\)?[^;=]*[{:(,]?$")
 _KEY = re.compile(r"[\"']?[\w./-]{1,100}[\"']?:(?:\s.*)?$")
 _LINE_COMMENT = re.compile(r"[ \t]*(?:///?!?|#+!?|--+|;+|%+|')[ \t]?(.*)$")
-_BLOCK_COMMENT = re.compile(r"\s*(?:/\*+|<!--|\(\*|\{-)(.*?)(?:\*+/|-->|\*\)|-\})", re.DOTALL)
+_BLOCK_COMMENT = re.compile(r"\s*(?:/\*|<!--|\(\*|\{-)(.*?)(?:\*/|-->|\*\)|-\})", re.DOTALL)
 _GAPS = re.compile(r"\n{3,}")
 _SETTINGS = frozenset({".yaml", ".yml"})
 _SECTIONED = frozenset({".toml", ".ini", ".cfg", ".conf"})
@@ -71,7 +71,7 @@ def _about(text: str, extension: str) -> tuple[str, str]:
 
 def _comment(text: str) -> tuple[str, str]:
     if block := _BLOCK_COMMENT.match(text):
-        lines = [re.sub(r"^\s*\*+ ?", "", line) for line in block[1].split("\n")]
+        lines = [re.sub(r"^\s*\*+ ?", "", line) for line in block[1].rstrip("*").split("\n")]
         return _tidy(lines), text[block.end() :]
     lines = text.split("\n")
     said: list[str] = []

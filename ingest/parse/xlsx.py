@@ -36,6 +36,7 @@ class XlsxParser:
                 reading.worksheet(sheet.name, sheet.part)
             else:
                 reading.chartsheets += 1
+        reading.beyond = max(0, len(workbook.sheets) - _MAX_SHEETS)
         blocks = tuple(reading.blocks)
         if reading.damaged and not blocks:
             raise UnreadableDocument(DAMAGED)
@@ -53,7 +54,7 @@ class _Reading:
         self._extras: list[Extras] = []
         self.embedded = Embedded(package)
         self.blocks: list[Block] = []
-        self.hidden = self.chartsheets = self.damaged = 0
+        self.hidden = self.chartsheets = self.damaged = self.beyond = 0
 
     def worksheet(self, name: str, part: str) -> None:
         try:
@@ -73,6 +74,7 @@ class _Reading:
         if self._budget.is_spent:
             yield f"The workbook is too large to be read whole: only the first {self._budget.cells_read:,} cells were read."
         yield from counted(self.damaged, "sheet", "is damaged and could not be read")
+        yield from counted(self.beyond, "sheet", f"beyond the first {_MAX_SHEETS:,} is left out")
         yield from counted(self.hidden, "hidden sheet", "is left out")
         yield from counted(sum(sheet.hidden_columns for sheet in self._sheets), "hidden column", "is left out")
         yield from counted(

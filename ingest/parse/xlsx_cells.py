@@ -26,6 +26,8 @@ _LONGEST_REPEATED = 200
 _MAX_EMPTY = 5_000_000
 """Cells without anything in them, which only take time."""
 _LAST_COLUMN, _LAST_ROW = 16_384, 1_048_576
+_MAX_RANGES = 1000
+"""Of hidden columns, of which Excel writes neighbouring ones as one."""
 _DIGITS = "0123456789"
 
 
@@ -100,7 +102,8 @@ class _Reader:
         self._rows: dict[int, dict[int, tuple[str, int]]] = {}
         self._cells: dict[int, tuple[str, int]] = {}
         self._row, self._column, self._ended = 0, 0, 0
-        self._hidden: list[tuple[int, int]] = []
+        self._hidden: set[int] = set()
+        self._columns = 0
         self._skipped: set[int] = set()
         self._merges: list[tuple[int, int, int, int]] = []
         self._uncalculated = 0
@@ -115,7 +118,7 @@ class _Reader:
         self._column = where[1]
         text, kind = self._value(element) if len(element) else ("", TEXT)
         if self._budget.take(text) and text and self._column <= _LAST_COLUMN:
-            if self._is_hidden(self._column):
+            if self._column in self._hidden:
                 self._skipped.add(self._column)
             else:
                 self._cells[self._column] = (text, kind)
@@ -137,8 +140,10 @@ class _Reader:
     def column(self, element: _Element) -> None:
         # Columns of a folded outline are hidden too, but a click away.
         is_hidden = element.get("hidden") in {"1", "true"} and not element.get("outlineLevel")
-        if is_hidden and len(self._hidden) < _LAST_COLUMN:
-            self._hidden.append((whole(element.get("min")), whole(element.get("max"))))
+        self._columns += is_hidden
+        if is_hidden and self._columns <= _MAX_RANGES:
+            first, last = whole(element.get("min")), whole(element.get("max"))
+            self._hidden.update(range(first, min(last, _LAST_COLUMN) + 1))
 
     def merge(self, element: _Element) -> None:
         first, _, last = (element.get("ref") or "").partition(":")
@@ -170,9 +175,6 @@ class _Reader:
                     return
                 if (row := self._rows.get(number)) is not None and column not in row:
                     row[column] = cell
-
-    def _is_hidden(self, column: int) -> bool:
-        return any(first <= column <= last for first, last in self._hidden)
 
     def _value(self, element: _Element) -> tuple[str, int]:
         style = self._style(element)

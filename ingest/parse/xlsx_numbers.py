@@ -109,7 +109,7 @@ def general(value: float) -> str:
 
 def _sections(code: str) -> list[str]:
     """Split at semicolons that are neither quoted nor escaped."""
-    parts = re.findall(r'(?:"[^"]*"?|\\.|\[[^\]]*\]|[^;"\\])*(?:;|$)', code, re.DOTALL)
+    parts = re.findall(r'(?:"[^"]*"?|\\.?|\[[^\]]*\]|[^;"\\])*+(?:;|$)', code, re.DOTALL)
     return [part.removesuffix(";") for part in parts][: code.count(";") + 1] or ["General"]
 
 

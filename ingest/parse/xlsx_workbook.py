@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.errors import TooLarge, UnreadableDocument
-from ingest.parse.ooxml import Package, attribute, find, whole
+from ingest.parse.ooxml import Package, attribute, find, id_of, whole
 from ingest.parse.safe_xml import TOO_MUCH, local
 from ingest.parse.xlsx_numbers import BUILT_IN, Format, number_format
 
@@ -109,13 +109,9 @@ def unescaped(text: str) -> str:
 def _sheets(package: Package, root: _Element) -> Iterator[SheetPart]:
     relations = package.relations(package.main)
     for sheet in root.iterfind("{*}sheets/{*}sheet"):
-        relation = relations.get(_relation_id(sheet))
+        relation = relations.get(id_of(sheet))
         kind, part = (relation.kind, relation.target) if relation is not None else ("worksheet", "")
         yield SheetPart(sheet.get("name") or "", part, kind, sheet.get("state") in {"hidden", "veryHidden"})
-
-
-def _relation_id(element: _Element) -> str:
-    return next((str(value) for key, value in element.attrib.items() if str(key).endswith("}id")), "")
 
 
 def _texts(package: Package) -> Iterator[str]:

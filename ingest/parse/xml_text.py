@@ -118,14 +118,14 @@ class _Walk:
         """Text with elements in it: those that are blocks of their own end the paragraph."""
         parts = [element.text or ""]
         for child in element:
-            if local(child) in _CODE | _LISTS | _TABLES | _PARAGRAPHS | _TITLES:
-                self._writer.paragraph(_flat("".join(parts)))
+            if local(child) in _CODE | _LISTS | _TABLES | _PARAGRAPHS | _TITLES or _is_group(child):
+                self._writer.paragraph(one_line("".join(parts)))
                 parts = []
                 self._element(child, level)
             else:
                 parts.append(text_of(child))
             parts.append(child.tail or "")
-        self._writer.paragraph(_flat("".join(parts)))
+        self._writer.paragraph(one_line("".join(parts)))
 
     def _leaf(self, element: etree._Element) -> None:
         for name, value in _field(element, ""):
@@ -143,7 +143,7 @@ class _Walk:
                 if len(child):
                     self._flowing(child, level)
                 else:
-                    self._writer.paragraph(_flat(text_of(child)))
+                    self._writer.paragraph(one_line(text_of(child)))
             elif local(child) not in _TITLES:
                 self._element(child, level)
         self._writer.close_list()
@@ -219,7 +219,7 @@ def _is_field(element: etree._Element) -> bool:
 
 def _field(element: etree._Element, prefix: str) -> Record:
     name = prefix + local(element)
-    text = _flat(element.text or "")
+    text = one_line(element.text or "")
     attributes = _attributes(element, f"{name}.")
     if not text and len(attributes) == 1:
         return [(name, attributes[0][1])]
@@ -253,20 +253,24 @@ def _is_flowing(element: etree._Element) -> bool:
     return local(element) in {"para", "p", "simpara"}
 
 
+def _is_group(element: etree._Element) -> bool:
+    """Whether it holds several elements and no text: in one line, their texts would run into each other."""
+    return len(element) > 1 and not _is_flowing(element)
+
+
 def _has_inner_blocks(element: etree._Element) -> bool:
     return any(local(child) in _PARAGRAPHS | _LISTS | _TABLES | _TITLES for child in element)
 
 
 def _rows(table: etree._Element) -> Iterator[list[str]]:
-    for row in table.iter():
-        if local(row) in _ROWS:
-            cells = [one_line(text_of(cell)) for cell in row if local(cell) in _CELLS]
+    """Without those of tables in its cells."""
+    for child in table:
+        if local(child) in _ROWS:
+            cells = [one_line(text_of(cell)) for cell in child if local(cell) in _CELLS]
             if any(cells):
                 yield cells
-
-
-def _flat(text: str) -> str:
-    return one_line(text)
+        else:
+            yield from _rows(child)
 
 
 def _stated_title(root: etree._Element) -> str:

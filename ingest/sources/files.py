@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from core.errors import InvalidRequest, TooLarge, UnreadableDocument
+from core.errors import InvalidRequest, UnreadableDocument
 from ingest.parse import readable_extensions
+from ingest.sources.base import too_large
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +55,14 @@ class Collected:
     unreadable: tuple[Unreadable, ...] = ()
 
 
-def collect(paths: Sequence[Path]) -> Collected:
+def collect(paths: Sequence[Path], wanted: Set[str] | None = None) -> Collected:
     """Walk `paths` without reading any file; every file comes once, however many ways lead to it.
+
+    `wanted`: the endings of names that are taken in a folder; by default of those formats that are read here.
 
     Raises `InvalidRequest` for a path that does not exist, cannot be read, or is neither a file nor a folder.
     """
-    walk = _Walk()
+    walk = _Walk(readable_extensions() if wanted is None else wanted)
     for given in paths:
         walk.add(given)
     return Collected(tuple(walk.files), tuple(walk.roots), tuple(walk.skipped), tuple(walk.unreadable))
@@ -78,21 +81,13 @@ def read(path: Path, max_bytes: int) -> bytes:
             if not stat.S_ISREG(status.st_mode):
                 raise UnreadableDocument("It is not a plain file.")
             if status.st_size > max_bytes:
-                raise _too_large(status.st_size, max_bytes)
+                raise too_large(status.st_size, max_bytes)
             data = stream.read(max_bytes + 1)
     except OSError as error:
         raise UnreadableDocument(f"The file cannot be opened: {_reason(error)}.") from error
     if len(data) > max_bytes:  # it grew meanwhile
-        raise _too_large(len(data), max_bytes)
+        raise too_large(len(data), max_bytes)
     return data
-
-
-def _too_large(size: int, limit: int) -> TooLarge:
-    return TooLarge(f"The file has {_megabytes(size)}; the limit is {_megabytes(limit)} (server.max_upload_mb).")
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 2**20:,.1f}".removesuffix(".0") + " MB"
 
 
 def _reason(error: OSError) -> str:
@@ -100,12 +95,12 @@ def _reason(error: OSError) -> str:
 
 
 class _Walk:
-    def __init__(self) -> None:
+    def __init__(self, wanted: Set[str]) -> None:
         self.files: list[SourceFile] = []
         self.roots: list[str] = []
         self.skipped: list[str] = []
         self.unreadable: list[Unreadable] = []
-        self._wanted = readable_extensions()
+        self._wanted = wanted
         self._seen: set[str] = set()
 
     def add(self, given: Path) -> None:
@@ -119,7 +114,7 @@ class _Walk:
         except OSError as error:
             raise InvalidRequest(f"{shown} cannot be read: {_reason(error)}.") from error
         if stat.S_ISDIR(mode):
-            self.roots.append(_folder_source(path))
+            self.roots.append(folder_source(path))
             self._folder(path)
         elif stat.S_ISREG(mode):
             self._take(path, path.parent, is_named=True)
@@ -155,7 +150,7 @@ class _Walk:
             message = f"{_shown(str(folder))} cannot be read: {_reason(error)}."
             if folder == root:
                 raise InvalidRequest(message) from error
-            self.unreadable.append(Unreadable(_folder_source(folder), _name(folder, root), message))
+            self.unreadable.append(Unreadable(folder_source(folder), _name(folder, root), message))
             return []
 
     def _take(self, path: Path, root: Path, *, is_named: bool = False) -> None:
@@ -170,7 +165,8 @@ def is_still_there(source: str) -> bool:
     return Path(unquote(urlsplit(source).path)).exists()
 
 
-def _folder_source(path: Path) -> str:
+def folder_source(path: Path) -> str:
+    """The beginning of the sources of what is in a folder."""
     return path.as_uri().rstrip("/") + "/"
 
 

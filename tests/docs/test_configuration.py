@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from core.settings import PLATFORM_NAMES, Namespace, Section, Settings, load
+from core.settings import PLATFORM_NAMES, Namespace, Settings, load
+from core.settings_documents import Section
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])

@@ -16,7 +16,8 @@ from core.identity import IndexIdentity
 from core.retrieval.chroma import ChromaIndex, open_chroma
 from core.retrieval.embed.batching import QueryBatcher
 from core.retrieval.hybrid import HybridRetriever
-from core.settings import Settings, Split
+from core.settings import Settings
+from core.settings_documents import Split
 from core.store.documents import DocumentStore
 from core.store.engine import open_engine, upgrade
 from core.store.lexical import open_lexical

@@ -13,7 +13,7 @@ import structlog
 
 from core.errors import EmbeddingFailed
 from core.ports import Vectors
-from core.settings import Embedding
+from core.settings_documents import Embedding
 
 BATCH = 64
 TRIES = 3

@@ -31,7 +31,7 @@ def folder(tmp_path: Path) -> Path:
     made.mkdir()
     (made / "leave.md").write_bytes(LEAVE)
     (made / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing more")
-    (made / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    (made / "photo.heic").write_bytes(b"\x00\x00\x00\x18ftypheic" + bytes(100))
     return made
 
 
@@ -101,7 +101,7 @@ async def test_a_received_file_is_indexed_or_says_why_not(client: GatewayClient,
     added = await client.add_file("leave.md", folder / "leave.md", "default")
     again = await client.add_file("leave.md", folder / "leave.md", "default")
     broken = await client.add_file("broken.pdf", folder / "broken.pdf", "default")
-    wrong = await client.add_file("photo.png", folder / "photo.png", "default")
+    wrong = await client.add_file("photo.heic", folder / "photo.heic", "default")
     assert (added.kind, again.kind) == (ChangeKind.ADDED, ChangeKind.UNCHANGED)
     assert (broken.kind, broken.code) == (ChangeKind.FAILED, "unreadable_document")
     assert (wrong.kind, wrong.code) == (ChangeKind.FAILED, "unsupported_format")

@@ -144,7 +144,7 @@ async def test_an_unknown_document_is_not_found(shared: Server, method: str) -> 
     ("name", "data"),
     [
         ("setup.exe", b"MZ\x90\x00" + bytes(200)),
-        ("photo.png", b"\x89PNG\r\n\x1a\n" + bytes(200)),
+        ("photo.heic", b"\x00\x00\x00\x18ftypheic" + bytes(200)),
         ("notes.md", b"\x7fELF\x02\x01\x01" + bytes(200)),
         ("movie.mp4", b"\x00\x00\x00\x18ftypmp42" + bytes(200)),
     ],

@@ -207,3 +207,11 @@ def test_what_is_not_closed_is_read_to_the_end(text: str) -> None:
 )
 def test_long_files_are_read_before_the_test_is_ended(text: str) -> None:
     assert read(f"Hello.\n\n{text}").blocks[0] == Block("Hello.")
+
+
+def test_formulas_and_html_that_are_passed_through_are_read() -> None:
+    assert text_of("[stem]\n++++\nx^2 + 1\n++++\n\n++++\n<p>Ask <b>HR</b>.</p>\n++++\n") == ["x^2 + 1", "Ask HR."]
+
+
+def test_cells_need_no_blanks_between_them() -> None:
+    assert text_of("|===\n|a|b\n\n2+|c\n|===\n") == ["| a | b |\n| --- | --- |\n| c |  |"]

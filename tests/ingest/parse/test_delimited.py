@@ -73,6 +73,12 @@ def test_rows_after_an_empty_line_keep_their_columns_names() -> None:
     assert tables(document)[1] == "| Name | Hours |\n| --- | --- |\n| Anna | 4 |\n| Cleo | 5 |"
 
 
+@pytest.mark.parametrize("below", ["2024,,\nAlice,5,", ",5,", "Alice,5,\nBob,6,"])
+def test_names_with_an_empty_line_below_stay(below: str) -> None:
+    (table,) = tables(read(f"Name,Amount,Comment\n,,\n{below}\n"))
+    assert table.startswith("| Name | Amount | Comment |")
+
+
 def test_lines_without_a_delimiter_are_one_column() -> None:
     assert tables(read("Words\nLorem, ipsum\ndolor\nsit\namet\n"))[0].split("\n")[2] == "| Lorem, ipsum |"
 

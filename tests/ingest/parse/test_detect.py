@@ -9,8 +9,10 @@ import zipfile
 import pytest
 
 from core.errors import UnreadableDocument, UnsupportedFormat
-from ingest.parse import detect, parse, readable_extensions
+from ingest.parse import detect, formats, ocr, parse, readable_extensions
 from ingest.parse.errors import NoText
+from ingest.parse.options import ParseOptions
+from tests.fakes.compound import Tree, compound_file
 from tests.pdf import make_pdf
 
 
@@ -26,6 +28,8 @@ def archive(*members: str, first: bytes = b"") -> bytes:
 
 PDF = make_pdf(["Hello there."])
 DOCX = archive("[Content_Types].xml", "word/document.xml")
+OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
+UNPACK = "Unpack it and add what is inside, or pack that as a ZIP archive."
 PAGE = b"<!DOCTYPE html><html><body><p>Hello there.</p></body></html>"
 
 
@@ -45,7 +49,22 @@ PAGE = b"<!DOCTYPE html><html><body><p>Hello there.</p></body></html>"
         (b"%PDF-1.4 is how such a file begins.", "notes.txt", "application/pdf"),
         (b"A file begins with %PDF-1.4, as said.", "notes.txt", "text/plain"),
         ("Grüße".encode("utf-16"), "gruss.txt", "text/plain"),
-        (b"name,days\nBob,3\n", "leave.csv", "text/plain"),
+        (b"name,days\nBob,3\n", "leave.csv", "text/csv"),
+        (DOCX, "policy.txt", formats.DOCX),
+        (DOCX[:-30], "policy.docx", formats.DOCX),
+        (archive("[Content_Types].xml", "xl/workbook.xml"), "budget.pdf", formats.XLSX),
+        (archive("[Content_Types].xml", "ppt/presentation.xml"), "x", formats.PPTX),
+        (archive("[Content_Types].xml", "other.xml"), "x.pptx", formats.PPTX),
+        (archive(first=b"application/vnd.oasis.opendocument.text"), "x", formats.ODT),
+        (archive("content.xml", "META-INF/manifest.xml"), "x.ods", formats.ODS),
+        (archive("a.txt", "inner/word/document.xml"), "texts.md", formats.ZIP),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), "scan.pdf", "image/png"),
+        (b"{\\rtf1\\ansi Hello}", "letter.txt", formats.RTF),
+        (b"<?xml version='1.0'?><feed/>", "feed.txt.xml", "application/xml"),
+        (b"<?xml version='1.0'?><svg/>", "picture", formats.SVG),
+        (b"Received: from a\nMIME-Version: 1.0\nSubject: Hi\n\nHello", "mail", formats.MAIL),
+        (b"Subject: Hi\n\nHello", "mail.eml", formats.MAIL),
+        (b"Subject: Hi\n\nHello", "mail.txt", "text/plain"),
     ],
 )
 def test_readable_kinds_are_told_by_content_before_name(data: bytes, name: str, media_type: str) -> None:
@@ -55,35 +74,47 @@ def test_readable_kinds_are_told_by_content_before_name(data: bytes, name: str, 
 @pytest.mark.parametrize(
     ("data", "name", "kind"),
     [
-        (DOCX, "policy.txt", "a Word document (.docx)"),
-        (DOCX[:-30], "policy.docx", "a Word document (.docx)"),
-        (archive("[Content_Types].xml", "xl/workbook.xml"), "budget.pdf", "an Excel workbook (.xlsx)"),
-        (archive("[Content_Types].xml", "ppt/presentation.xml"), "x", "a PowerPoint presentation (.pptx)"),
-        (archive(first=b"application/vnd.oasis.opendocument.text"), "x", "an OpenDocument text (.odt)"),
-        (archive("a.txt"), "texts.md", "a ZIP archive (.zip)"),
-        (gzip.compress(b"text"), "notes.txt", "a gzip archive (.gz)"),
-        (b"MZ\x90\x00\x03" + bytes(200), "setup.txt", "a program"),
-        (b"\x7fELF\x02\x01\x01" + bytes(200), "notes.md", "a program"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(50), "scan.pdf", "a PNG image (.png)"),
-        (b"{\\rtf1\\ansi Hello}", "letter.txt", "an RTF document (.rtf)"),
-        (b"<?xml version='1.0'?><feed/>", "feed.txt.xml", "an XML file (.xml)"),
-        (b"Received: from a\nMIME-Version: 1.0\nSubject: Hi\n\nHello", "mail", "an e-mail message (.eml)"),
+        (gzip.compress(b"text"), "notes.txt", f"a gzip archive (.gz), which cannot be read. {UNPACK}"),
+        (b"7z\xbc\xaf\x27\x1c" + bytes(26), "notes", f"a 7z archive (.7z), which cannot be read. {UNPACK}"),
+        (b"MZ\x90\x00\x03" + bytes(200), "setup.txt", f"a program, which cannot be read. {formats.READABLE}"),
+        (b"\x7fELF\x02\x01\x01" + bytes(200), "notes.md", f"a program, which cannot be read. {formats.READABLE}"),
+        (
+            b"GIF89a" + bytes(20),
+            "a.png",
+            "a GIF image (.gif), which cannot be read. Save it as a PNG image and add that.",
+        ),
+        (
+            OLE + "WordDocument".encode("utf-16-le"),
+            "plan.doc",
+            "an old Word document (.doc), which cannot be read. Save it as a Word document (.docx) and add that.",
+        ),
+        (
+            OLE + "Workbook".encode("utf-16-le"),
+            "plan",
+            "an old Excel workbook (.xls), which cannot be read. Save it as an Excel workbook (.xlsx) and add that.",
+        ),
     ],
 )
 def test_other_kinds_are_named_for_the_person_who_sent_them(data: bytes, name: str, kind: str) -> None:
     with pytest.raises(UnsupportedFormat) as caught:
         parse(data, name)
-    assert caught.value.message == (
-        f"This is {kind}, which cannot be read yet; readable are PDF, HTML, Markdown and text."
-    )
+    assert caught.value.message == f"This is {kind}"
 
 
-def test_a_protected_office_document_is_told_from_an_old_one() -> None:
-    ole = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(504)
-    with pytest.raises(UnsupportedFormat, match="protected by a password"):
-        parse(ole + "EncryptedPackage".encode("utf-16-le"), "plan.docx")
-    with pytest.raises(UnsupportedFormat, match=r"an old Word document \(\.doc\)"):
-        parse(ole + "WordDocument".encode("utf-16-le"), "plan.doc")
+@pytest.mark.parametrize(
+    ("streams", "kind"),
+    [
+        ({"EncryptionInfo": b"x", "EncryptedPackage": b"x"}, formats.ENCRYPTED),
+        ({"WordDocument": b"x"}, formats.DOC),
+        ({"PowerPoint Document": b"x"}, formats.PPT),
+        ({"WORKBOOK": b"x"}, formats.XLS),
+        ({"__substg1.0_0037001F": b"x"}, formats.MSG),
+        ({"__substg1.0_37010102": compound_file({"EncryptedPackage": b"x" * 5000})}, formats.MSG),
+        ({"Other": b"x"}, formats.OLE),
+    ],
+)
+def test_compound_files_are_told_by_what_is_at_their_top(streams: Tree, kind: str) -> None:
+    assert detect(compound_file(streams), "x.docx") == kind
 
 
 @pytest.mark.parametrize(
@@ -136,5 +167,14 @@ def test_the_document_says_what_it_was_read_as() -> None:
 
 
 def test_what_is_readable_is_told_in_endings() -> None:
-    assert {".pdf", ".html", ".md", ".txt"} <= readable_extensions()
-    assert ".docx" not in readable_extensions()
+    assert {".pdf", ".html", ".md", ".txt", ".docx", ".eml", ".zip"} <= readable_extensions()
+    assert not {".doc", ".7z", ".exe", ".heic"} & readable_extensions()
+    assert ".doc" in readable_extensions(ParseOptions(elsewhere=frozenset({formats.DOC})))
+
+
+def test_pictures_are_readable_where_text_recognition_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("PIL")
+    monkeypatch.setattr(ocr, "is_available", lambda: False)
+    assert ".png" not in readable_extensions()
+    monkeypatch.setattr(ocr, "is_available", lambda: True)
+    assert ".png" in readable_extensions()

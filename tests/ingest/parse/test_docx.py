@@ -200,6 +200,14 @@ def test_notes_stand_after_the_paragraph_that_refers_to_them() -> None:
     assert [text for _, text in kinds(document)] == ["Always open.[1]", "[1] Except on Sundays.", "Next."]
 
 
+def test_a_note_that_is_referred_to_again_keeps_its_number_and_is_not_repeated() -> None:
+    inner = '<w:p><w:r><w:t>Ask HR.</w:t><w:footnoteReference w:id="2"/></w:r></w:p>'
+    notes = wordml("footnotes", f'<w:footnote w:id="2">{inner}</w:footnote>')
+    body = '<w:p><w:r><w:t>Open.</w:t><w:footnoteReference w:id="2"/></w:r></w:p>' * 2
+    document = read_body(body, parts={"footnotes.xml": notes}, kinds={"footnotes.xml": "footnotes"})
+    assert [text for _, text in kinds(document)] == ["Open.[1]", "[1] Ask HR.[1]", "Open.[1]"]
+
+
 def test_headers_and_footers_are_read_once_without_page_numbers() -> None:
     def fill(document: Document) -> None:
         document.add_paragraph("Text.")

@@ -15,6 +15,8 @@ from PIL import Image, ImageDraw, ImageFont
 from core.errors import TooLarge, UnreadableDocument, UnsupportedFormat
 from core.types import BlockKind
 from ingest.parse import image, ocr, parse
+from ingest.parse.errors import NoText
+from ingest.parse.options import ParseOptions
 from tests.pdf import PdfPage, make_pdf
 
 SCAN = PdfPage(has_drawing=True)
@@ -102,10 +104,9 @@ class TestScans:
         with pytest.raises(UnreadableDocument, match="no text layer"):
             parse(make_pdf([SCAN]), "scan.pdf")
 
-    def test_pages_for_which_no_time_is_left_are_told(self, install: Install, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_pages_for_which_no_time_is_left_are_told(self, install: Install) -> None:
         install(LEAVE)
-        monkeypatch.setattr(ocr, "SECONDS", 0.0)
-        document = parse(make_pdf(["One.", SCAN, SCAN]), "scan.pdf")
+        document = parse(make_pdf(["One.", SCAN, SCAN]), "scan.pdf", ParseOptions(ocr_seconds=0.0))
         assert document.losses == (
             "There is no text on pages 2 to 3 (perhaps scanned), so nothing there can be found.",
             "The time for text recognition (OCR) was over before pages 2 to 3. Split the PDF and add the parts.",
@@ -178,7 +179,7 @@ class TestPictures:
 
     def test_one_without_text_is_called_so(self, install: Install) -> None:
         install(saying())
-        with pytest.raises(UnreadableDocument, match="No text was found in this picture"):
+        with pytest.raises(NoText, match="No text was found in this picture"):
             parse(picture(), "x.png")
 
     @pytest.mark.usefixtures("absent")

@@ -222,6 +222,19 @@ class TestSheets:
         assert "check" not in str(document.blocks)
         assert document.losses == ("One comment was left out.", "One hidden sheet is left out.")
 
+    def test_hidden_rows_are_told_and_filtered_ones_read(self) -> None:
+        document = read(
+            "spreadsheet",
+            '<table:table table:name="A">'
+            + row(cell("Name"), cell("Days"))
+            + row(cell("Ann"), cell("30", "float"), more='table:visibility="filter"')
+            + row(cell("Bob"), cell("25", "float"), more='table:visibility="collapse"')
+            + "</table:table>",
+        )
+        assert "Ann" in document.blocks[-1].text
+        assert "Bob" not in document.blocks[-1].text
+        assert document.losses == ("One hidden row is left out.",)
+
     def test_repeats_without_measure_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(odf_sheets, "_MAX_CELLS", 20_000)
         filled = cell("x" * 50, more='table:number-columns-repeated="16384"')

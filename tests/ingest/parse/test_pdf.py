@@ -12,7 +12,7 @@ import pytest
 from core.errors import TooLarge, UnreadableDocument
 from core.types import Attachment, Block, BlockKind, ParsedDocument
 from ingest.parse import ocr, parse, pdf, pdf_attachments
-from ingest.parse.errors import Protected
+from ingest.parse.errors import Protected, protected
 from tests.pdf import PdfPage, Text, lines, make_pdf
 
 
@@ -240,6 +240,10 @@ class TestAttachments:
         assert document.attachments == (Attachment("a_rates.txt", b"Basic 10"), Attachment("notes.txt", b"None."))
         assert document.losses == ()
 
+    def test_files_of_one_name_stay_apart(self) -> None:
+        document = read(carrying(("a/rates.txt", b"2024"), ("b/rates.txt", b"2025")))
+        assert [file.name for file in document.attachments] == ["rates.txt", "rates (2).txt"]
+
     def test_what_is_too_much_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(pdf_attachments, "MAX_BYTES", 10)
         document = read(carrying(("small.txt", b"Basic 10"), ("large.txt", b"x" * 100), ("other.txt", b"y" * 100)))
@@ -275,7 +279,7 @@ class TestUnreadable:
             ),
             (
                 make_pdf(["Secret."], password="open sesame"),
-                "The PDF is protected by a password. Save a copy without it and add that.",
+                str(protected("The PDF")),
             ),
             (make_pdf(["Hello."])[:250], "The file is damaged or not a valid PDF."),
             (b"%PDF-1.7\n" + bytes(range(256)) * 20, "The file is damaged or not a valid PDF."),

@@ -250,15 +250,15 @@ class TestNoTables:
 
 
 class TestPictures:
-    def shown(self, *pages: Sequence[tuple[float, float]]) -> ParsedDocument:
-        """Each page has a text and pictures of these widths and heights."""
+    def shown(self, *pages: Sequence[tuple[float, float]], times: int = 1) -> ParsedDocument:
+        """Each page has a text, so many times, and pictures of these widths and heights."""
         stream = BytesIO()
         canvas = Canvas(stream, pagesize=(WIDTH, HEIGHT), invariant=1)
         dot = ImageReader(Image.new("RGB", (4, 4), "blue"))
         for page in pages:
             for index, (width, height) in enumerate(page):
                 canvas.drawImage(dot, 40 + 10 * index, 100, width, height)
-            canvas.drawString(72, 780, f"Text {canvas.getPageNumber()}.")
+            canvas.drawString(72, 780, f"Text {canvas.getPageNumber()}. " * times)
             canvas.showPage()
         canvas.save()
         return read(stream.getvalue())
@@ -268,8 +268,12 @@ class TestPictures:
         assert self.shown([(200, 100), (90, 90)]).losses == ("2 pictures have no text that could be read.",)
 
     def test_signs_logos_and_whole_pages_are_not(self) -> None:
-        assert self.shown([(20, 20)], [(WIDTH, HEIGHT)]).losses == ()
+        assert self.shown([(20, 20)], [(WIDTH, HEIGHT)], times=15).losses == ()
         assert self.shown(*[[(200, 100)]] * 3).losses == ()
+
+    def test_a_scan_with_a_stamp_is_told(self) -> None:
+        (loss,) = self.shown(*[[(WIDTH, HEIGHT)]] * 3).losses
+        assert loss.startswith("There is hardly any text beside the picture on pages 1 to 3")
 
 
 def test_recall_counts_a_cell_only_in_its_row() -> None:

@@ -145,10 +145,11 @@ def test_charts_are_tables_of_their_numbers() -> None:
         chart = slide(deck).shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, 0, 0, Inches(4), Inches(3), data).chart
         chart.has_title = True
         chart.chart_title.text_frame.text = "Share by region"
+        chart.value_axis.axis_title.text_frame.text = "Share of sales"
 
     document = read(fill)
     assert texts(document) == [
-        "Share by region",
+        "Share by region\nShare of sales",
         "|  | 2023 | 2024 |\n| --- | --- | --- |\n| North | 25% | 30% |\n| South | 50% | 45% |",
     ]
     assert not document.attachments

@@ -9,14 +9,20 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from core.errors import StorageFailed, TooLarge, UnreadableDocument, UnsupportedFormat
-from ingest.parse import parse
+from core.settings_documents import Parse
+from ingest.parse import parse, process
+from ingest.parse.child import OUT_OF_MEMORY
 from ingest.parse.errors import NoText
+from ingest.parse.options import ParseOptions
 from ingest.parse.process import ParseCause, ParserProcess
+from tests.ingest.parse.test_parse import locked_pdf
 from tests.pdf import make_pdf
 
 # Takes markdown-it far longer than any limit here.
@@ -30,6 +36,14 @@ def parser() -> Iterator[ParserProcess]:
     yield process
     process.close()
     process.stop()
+
+
+@contextmanager
+def stopped(parser: ParserProcess) -> Iterator[ParserProcess]:
+    try:
+        yield parser
+    finally:
+        parser.stop()
 
 
 def is_running(pid: int) -> bool:
@@ -161,6 +175,67 @@ def test_the_process_knows_no_secrets(parser: ParserProcess, monkeypatch: pytest
     if not environment.exists():
         pytest.skip("there is no /proc")
     assert b"xoxb-secret" not in environment.read_bytes()
+
+
+@pytest.mark.parametrize("password", ["open sesame", "ü"])
+def test_passwords_reach_the_process_and_nobody_else(password: str) -> None:
+    settings = Parse(passwords=[SecretStr("other"), SecretStr(password)])
+    with stopped(ParserProcess.from_settings(settings)) as parser:
+        assert parser.parse(locked_pdf(password), "a.pdf").blocks[0].text == "Secret leave."
+        assert password not in repr(vars(parser))
+        for file in ("environ", "cmdline"):
+            path = Path(f"/proc/{parser.pid}/{file}")
+            if path.exists():
+                assert password.encode() not in path.read_bytes()
+
+
+def test_the_settings_are_those_that_a_process_has_without_any() -> None:
+    usual, given = ParserProcess(), ParserProcess.from_settings(Parse())
+    for name in ("_seconds", "_memory_bytes", "_options", "_server"):
+        assert getattr(given, name) == getattr(usual, name)
+
+
+def test_text_recognition_gets_most_of_the_time() -> None:
+    parser = ParserProcess.from_settings(Parse(seconds=1000, ocr_languages="eng+deu"))
+    assert parser._options == ParseOptions(ocr_languages="eng+deu", ocr_seconds=750)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not count what is private")
+@pytest.mark.parametrize("size", [60_000_000, 200_000_000], ids=["while it is read", "while it is sent"])
+def test_a_file_that_needs_too_much_memory_is_refused_and_the_next_is_read(size: int) -> None:
+    with stopped(ParserProcess(memory_bytes=150_000_000)) as parser:
+        with pytest.raises(TooLarge, match="needs more memory than there is"):
+            parser.parse(b"a b " * (size // 4), "a.txt")
+        assert parser.parse(b"Text.", "a.txt").title == "A"
+
+
+def test_what_earlier_files_left_in_memory_is_no_fault_of_this_one(
+    parser: ParserProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parser.parse(b"One.", "a.txt")
+    first, ask, end = parser.pid, process._ask, ParserProcess._end
+    monkeypatch.setattr(process, "_ask", lambda child, *rest: None if child.pid == first else ask(child, *rest))
+
+    def ended(self: ParserProcess, child: subprocess.Popen[bytes]) -> int:
+        child.kill()
+        end(self, child)
+        return OUT_OF_MEMORY
+
+    monkeypatch.setattr(ParserProcess, "_end", ended)
+    assert parser.parse(b"Two.", "a.txt").title == "A"
+    assert parser.pid != first
+
+
+def test_what_is_no_answer_is_a_broken_process(parser: ParserProcess, monkeypatch: pytest.MonkeyPatch) -> None:
+    parser.parse(b"One.", "a.txt")
+    for answer in (
+        {"error": "SystemExit", "message": "", "cause": ""},
+        {"document": {"blocks": [1], "attachments": []}},
+    ):
+        monkeypatch.setattr(process, "_ask", lambda *_, answer=answer: (answer, ()))
+        with pytest.raises(UnreadableDocument, match="breaks the program that reads it"):
+            parser.parse(b"Two.", "a.txt")
+        assert parser.pid is None
 
 
 def test_no_heavy_module_is_loaded_to_start() -> None:

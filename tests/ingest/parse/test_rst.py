@@ -207,6 +207,12 @@ def test_nothing_is_included_and_that_is_told(tmp_path: Path) -> None:
     assert document.losses == ("4 files that it includes were not read.",)
 
 
+def test_raw_markup_is_told() -> None:
+    document = read("Hello.\n\n.. raw:: html\n\n   <b>Bold</b>\n")
+    assert [block.text for block in document.blocks] == ["Hello."]
+    assert document.losses == ("One passage of raw markup is left out.",)
+
+
 def test_pictures_give_their_words_or_are_told() -> None:
     document = read(
         """

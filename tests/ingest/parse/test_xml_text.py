@@ -111,6 +111,18 @@ def test_broken_xml_is_read_as_far_as_possible() -> None:
     assert document.losses == ("The XML is not well-formed (line 1); what could be read of it was.",)
 
 
+def test_a_table_in_a_cell_is_read_once() -> None:
+    inner = "<table><tr><td>in</td><td>side</td></tr></table>"
+    document = read(f"<doc><table><tr><td>a {inner}</td><td>b</td></tr></table></doc>")
+    assert " ".join(block.text for block in document.blocks).count("side") == 1
+
+
+def test_what_stands_in_several_elements_does_not_run_together() -> None:
+    assert texts(read("<doc><sec>Intro <box><x>North</x><y>South</y></box></sec></doc>")) == [
+        "Intro", "x: North\ny: South"
+    ]  # fmt: skip
+
+
 def test_a_bomb_is_refused_and_deep_nesting_is_no_crash() -> None:
     with pytest.raises(UnreadableDocument, match="bomb"):
         read("<a>" * 5000 + "x" + "</a>" * 5000)

@@ -45,11 +45,11 @@ def names(*paths: Path) -> list[str]:
 
 class TestFolders:
     def test_readable_formats_are_taken_by_name_and_the_rest_is_reported(self, tmp_path: Path) -> None:
-        for name in ("b.md", "a.PDF", "sub/deep/c.html", "logo.png", "sub/data.xlsx", "no_ending"):
+        for name in ("b.md", "a.PDF", "sub/deep/c.html", "logo.heic", "sub/data.sqlite", "no_ending"):
             put(tmp_path / name)
         found = collect([tmp_path])
         assert [file.name for file in found.files] == ["a.PDF", "b.md", "sub/deep/c.html"]
-        assert sorted(found.skipped) == ["logo.png", "no_ending", "sub/data.xlsx"]
+        assert sorted(found.skipped) == ["logo.heic", "no_ending", "sub/data.sqlite"]
 
     def test_a_file_knows_its_source_and_its_path(self, tmp_path: Path) -> None:
         path = put(tmp_path / "it" / "über uns.md")

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from core.errors import EmbeddingFailed
 from core.retrieval.embed.endpoint import TRIES, EndpointEmbedder, EndpointUnavailable
-from core.settings import Embedding
+from core.settings_documents import Embedding
 
 Reply = Callable[[dict[str, Any]], tuple[int, bytes]]
 

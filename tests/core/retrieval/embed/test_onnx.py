@@ -12,7 +12,8 @@ import pytest
 
 from core.errors import EmbeddingFailed
 from core.retrieval.embed.onnx import OnnxEmbedder, open_onnx
-from core.settings import Embedding, Settings, load
+from core.settings import Settings, load
+from core.settings_documents import Embedding
 from tests.tiny_models import make_tiny_model
 
 TEXTS = ["vacation policy", "", "how many days of vacation do i accrue", "travel expense report " * 40, "☃ 数字"]
