@@ -46,7 +46,8 @@ FEW_ROWS = 8
 def retrieval(
     folders: FoldersArgument,
     queries: Annotated[
-        str, typer.Option(help="Of follow-ups: asked (with their history), alone, rewritten.")
+        str,
+        typer.Option(help="Of follow-ups, with commas: asked (with their history), alone, rewritten (by a person)."),
     ] = "asked",
     as_json: JsonOption = False,
     save: SaveOption = None,
@@ -54,14 +55,16 @@ def retrieval(
     """Index each corpus apart from your own documents, ask its questions, and report how well passages were found."""
     from evals.retrieval import Queries, evaluate
 
-    if queries not in set(Queries):
-        raise typer.BadParameter(f"{queries!r} is none of {', '.join(Queries)}", param_hint="--queries")
-
-    def measured(dataset: Dataset, settings: Settings, report: _Bars) -> Coroutine[Any, Any, dict[str, Any]]:
-        return evaluate(dataset, settings, report, Queries(queries))
-
-    name = "retrieval" if queries == Queries.ASKED else f"retrieval-{queries}"
-    _one_by_one(name, measured, folders, as_json=as_json, save=save)
+    kinds = [each.strip() for each in queries.split(",")]
+    if unknown := [each for each in kinds if each not in set(Queries)]:
+        raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(Queries)}", param_hint="--queries")
+    settings, datasets = _read(folders)
+    rows: Rows = []
+    with _progress() as bar:
+        for dataset in datasets:
+            bars = _Bars(bar, dataset.name)
+            rows += asyncio.run(evaluate(dataset, settings, bars, [Queries(each) for each in kinds]))
+    _finish("retrieval", rows, as_json=as_json, save=save)
 
 
 @app.command()

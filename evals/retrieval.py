@@ -62,18 +62,33 @@ class Queries(StrEnum):
 
 
 async def evaluate(
-    dataset: Dataset, settings: Settings, report: Report, queries: Queries = Queries.ASKED
-) -> dict[str, Any]:
-    """One row of figures; the keys are those of `lorekeeper eval retrieval --json`."""
-    dataset = replace(dataset, questions=tuple(map(queries.of, dataset.questions)))
+    dataset: Dataset, settings: Settings, report: Report, queries: Sequence[Queries] = (Queries.ASKED,)
+) -> list[dict[str, Any]]:
+    """A row of figures for each kind of query, all on one index; the keys are those of `lorekeeper eval retrieval --json`.
+
+    `followups_ndcg@10` is over the questions that have a history, whatever is searched for.
+    """
+    followups = frozenset(question.id for question in dataset.questions if question.history)
+    rows = []
     with TemporaryDirectory(prefix="lorekeeper-eval-") as folder:
         application = await asyncio.to_thread(open_application, apart(settings, Path(folder)), "lorekeeper eval")
         try:
             seconds, chunks = await ingest(application, dataset, report)
-            found = await search(application, dataset, report)
+            for kind in queries:
+                asked = replace(dataset, questions=tuple(map(kind.of, dataset.questions)))
+                found = await search(application, asked, report)
+                of_followups = [row for row in found if row.question.id in followups]
+                rows.append(
+                    _row(dataset, found, chunks, seconds)
+                    | {
+                        "queries": kind.value,
+                        "followups": len(of_followups),
+                        "followups_ndcg@10": _mean(ndcg, of_followups) if of_followups else None,
+                    }
+                )
         finally:
             application.close()
-    return {**_row(dataset, found, chunks, seconds), "queries": queries.value}
+    return rows
 
 
 def apart(settings: Settings, folder: Path) -> Settings:
@@ -130,20 +145,21 @@ def _source(document: CorpusDocument) -> str:
     return f"eval:{document.id}"
 
 
-def _row(dataset: Dataset, found: Sequence[Found], chunks: int, seconds: float) -> dict[str, Any]:
-    def mean(metric: Callable[..., float]) -> float:
-        return round(fmean(metric(row.documents, row.question.gold) for row in found), 4) if found else 0.0
+def _mean(metric: Callable[..., float], found: Sequence[Found]) -> float:
+    return round(fmean(metric(row.documents, row.question.gold) for row in found), 4) if found else 0.0
 
+
+def _row(dataset: Dataset, found: Sequence[Found], chunks: int, seconds: float) -> dict[str, Any]:
     times = [row.milliseconds for row in found]
     return {
         "dataset": dataset.name,
         "documents": len(dataset.documents),
         "chunks": chunks,
         "questions": len(found),
-        "ndcg@10": mean(ndcg),
-        "recall@5": mean(recall),
-        "mrr@10": mean(reciprocal_rank),
-        "hit@3": mean(hit),
+        "ndcg@10": _mean(ndcg, found),
+        "recall@5": _mean(recall, found),
+        "mrr@10": _mean(reciprocal_rank, found),
+        "hit@3": _mean(hit, found),
         "ingest_seconds": round(seconds, 2),
         "documents_per_second": round(len(dataset.documents) / seconds, 2) if seconds else 0.0,
         "query_ms_p50": round(percentile(times, 0.5), 2),

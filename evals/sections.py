@@ -83,14 +83,22 @@ def peers(rows: Rows) -> Part:
     return Part(reading, blocks)
 
 
+ASKED = "asked"
+
+
 def retrieval(rows: Rows) -> Part:
     reading = [
         f"On {text(row['dataset'])}, a right document is among Lorekeeper's first three for "
         f"{percent(number(row, 'hit@3'))} of {count(number(row, 'questions'))} questions, "
         f"and nDCG@10 is {score(number(row, 'ndcg@10'))}."
         for row in _with(rows, "hit@3", "questions", "ndcg@10")
+        if row.get("queries", ASKED) == ASKED
     ]
-    return Part(reading, [columns(rows, "queries documents chunks questions ndcg@10 recall@5 mrr@10 hit@3")])
+    names = ("dataset", "queries") if any(row.get("queries", ASKED) != ASKED for row in rows) else ("dataset",)
+    return Part(
+        reading,
+        [columns(rows, "documents chunks questions ndcg@10 recall@5 mrr@10 hit@3 followups followups_ndcg@10", names)],
+    )
 
 
 def ablation(rows: Rows) -> Part:

@@ -131,6 +131,8 @@ COLUMNS: dict[str, tuple[str, Shown]] = {
     "recall@5": ("recall@5", score),
     "mrr@10": ("MRR@10", score),
     "hit@3": ("hit@3", score),
+    "followups": ("follow-ups", count),
+    "followups_ndcg@10": ("nDCG@10 of these", score),
     "seconds": ("seconds", amount),
     "documents_per_second": ("documents/s", amount),
     "chunks_per_second": ("chunks/s", amount),

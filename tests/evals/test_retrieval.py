@@ -18,7 +18,16 @@ from evals.retrieval import Queries
 
 KEYS = [
     *("dataset", "documents", "chunks", "questions", "ndcg@10", "recall@5", "mrr@10", "hit@3"),
-    *("ingest_seconds", "documents_per_second", "query_ms_p50", "query_ms_p95", "rss_mb", "queries"),
+    *(
+        "ingest_seconds",
+        "documents_per_second",
+        "query_ms_p50",
+        "query_ms_p95",
+        "rss_mb",
+        "queries",
+        "followups",
+        "followups_ndcg@10",
+    ),
 ]
 CORPUS = [
     {"doc_id": "a", "title": "Leave", "text": "You accrue 13 days of annual leave per year.", "url": None, "meta": {}},
@@ -78,12 +87,17 @@ def test_follow_ups_can_be_asked_alone_or_as_people_rewrote_them() -> None:
 
 
 def test_a_rewriting_is_what_is_searched_for(folder: Path) -> None:
-    asked = {"qid": "1", "question": "Days of annual leave?", "gold_doc_ids": ["b"]}
+    asked = {
+        "qid": "1",
+        "question": "Days of annual leave?",
+        "gold_doc_ids": ["b"],
+        "history": [{"role": "user", "text": "Hello"}],
+    }
     (folder / "questions.jsonl").write_text(json.dumps({**asked, "meta": {"rewrite": "Who approves travel?"}}) + "\n")
-    (alone,) = evaluate("retrieval", folder, "--queries", "alone")
-    (rewritten,) = evaluate("retrieval", folder, "--queries", "rewritten")
+    alone, rewritten = evaluate("retrieval", folder, "--queries", "alone,rewritten")
     assert (alone["mrr@10"], rewritten["mrr@10"]) == (0.5, 1.0)
     assert (alone["queries"], rewritten["queries"]) == ("alone", "rewritten")
+    assert (alone["followups"], rewritten["followups_ndcg@10"]) == (1, 1.0)
 
 
 def test_calibrate_reports_what_is_refused_and_stores_what_was_fitted(folder: Path, tmp_path: Path) -> None:
