@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from core.errors import LorekeeperError
+from core.errors import InvalidRequest, LorekeeperError
 from core.settings_documents import Parse
 from core.types import BlockKind, ParsedDocument
 from evals.plain_readings import plain_rows, plain_words, words_of
@@ -108,6 +108,8 @@ class Watch:
 def evaluate_parsing(folders: Iterable[Path], settings: Parse, report: Report, tables: int = 0) -> list[dict[str, Any]]:
     """A row for everything in the folders, with the memory it took; one for each format; and one for made tables."""
     files = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    if not files and not tables:
+        raise InvalidRequest("There is no file to read. Name folders that hold documents.")
     tallies: defaultdict[str, Tally] = defaultdict(Tally)
     made: list[dict[str, Any]] = []
     with _running(settings) as parser:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from datetime import UTC, datetime
 from urllib.parse import unquote
 
 from core.types import Document, DocumentStatus, ParsedDocument
+from ingest.received import Received
 
 INSIDE = "!/"
 """Between a container and the path of a file in it, in the source of that one."""
@@ -15,6 +17,23 @@ INSIDE = "!/"
 def document_id(namespace: str, source: str) -> str:
     """The same file in the same namespace is the same document, whatever its content is today."""
     return hashlib.blake2b(f"{namespace}\n{source}".encode(), digest_size=16).hexdigest()
+
+
+def begun(file: Received, digest: str) -> Document:
+    """The record of a file that is about to be read."""
+    return Document(
+        id=document_id(file.namespace, file.source),
+        namespace=file.namespace,
+        title=file.name,
+        source=file.source,
+        status=DocumentStatus.PROCESSING,
+        media_type="",
+        sha256=digest,
+        size_bytes=len(file.data),
+        updated_at=datetime.now(UTC),
+        readers=file.readers,
+        url=file.url,
+    )
 
 
 def is_current(document: Document, digest: str, readers: frozenset[str]) -> bool:

@@ -13,6 +13,8 @@ from core.types import Attachment, ChangeKind, Document, DocumentChange, ParsedD
 from ingest.documents import INSIDE
 from ingest.received import Received
 
+# Whose files inside are looked at again when the file itself has not changed.
+CONTAINERS = frozenset({"application/zip", "message/rfc822", "application/vnd.ms-outlook"})
 # Containers within containers; and what one file that is received may hold in all of them together.
 MAX_DEPTH = 3
 MAX_FILES = 2_000

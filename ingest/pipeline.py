@@ -14,7 +14,6 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
 from typing import TypeVar
@@ -35,11 +34,11 @@ from core.types import (
     DocumentStatus,
     Passage,
 )
-from ingest.documents import INSIDE, document_id, failed, file_name, interrupted, is_current, ready
+from ingest.documents import INSIDE, begun, failed, file_name, interrupted, is_current, ready
 from ingest.files import FileStore
 from ingest.garbage import collect_garbage
 from ingest.indexing import Indexer, Run
-from ingest.inside import Allowance, is_inside, summed_up, unpacked
+from ingest.inside import CONTAINERS, Allowance, is_inside, summed_up, unpacked
 from ingest.parse import no_text
 from ingest.parse.errors import NoText
 from ingest.parse.process import ParserProcess
@@ -229,7 +228,7 @@ class Pipeline:
         old = self._store.find(file.namespace, file.source)
         digest = hashlib.sha256(file.data).hexdigest()
         if not anew and old is not None and is_current(old, digest, file.readers):
-            yield DocumentChange(ChangeKind.UNCHANGED, file.name, old)
+            yield from self._look_again(file, old, run, allowance)
             return
         prepared, inside = self._prepare(file, digest, old, allowance, anew=anew)
         for each in inside:
@@ -241,6 +240,22 @@ class Pipeline:
         if old is not None and not anew:
             yield from self._withdraw_inside(prepared.document, {each.source for each in inside})
         yield from run.add(prepared)
+
+    def _look_again(self, file: Received, old: Document, run: Run, allowance: Allowance) -> Iterator[DocumentChange]:
+        """An unchanged file, after the files inside it, which may have failed or been removed since."""
+        if old.media_type in CONTAINERS:
+            for each in self._inside(file, allowance):
+                self._stop_if_closing()
+                yield from self._add_one(each, run, allowance, anew=False)
+        yield DocumentChange(ChangeKind.UNCHANGED, file.name, old)
+
+    def _inside(self, file: Received, allowance: Allowance) -> Sequence[Received]:
+        try:
+            return unpacked(file, self._parser.parse(file.data, file.name), allowance)[0]
+        except StorageFailed:
+            raise
+        except LorekeeperError:  # it could be read when it was indexed; what it held then still answers
+            return ()
 
     def _withdraw_inside(self, container: Document, present: Set[str]) -> Iterator[DocumentChange]:
         """Remove what an earlier version of the container held."""
@@ -254,19 +269,7 @@ class Pipeline:
     ) -> tuple[Prepared | DocumentChange, Sequence[Received]]:
         """The document ready to be embedded, or what became of it instead; and the files inside it."""
         inside: Sequence[Received] = ()
-        document = Document(
-            id=document_id(file.namespace, file.source),
-            namespace=file.namespace,
-            title=file.name,
-            source=file.source,
-            status=DocumentStatus.PROCESSING,
-            media_type="",
-            sha256=digest,
-            size_bytes=len(file.data),
-            updated_at=datetime.now(UTC),
-            readers=file.readers,
-            url=file.url,
-        )
+        document = begun(file, digest)
         # What answers now stays on record until the new version takes its place.
         self._begun.add((document.namespace, document.source))
         self._store.put(replace(old, status=DocumentStatus.PROCESSING) if old and old.chunks else document)

@@ -42,7 +42,7 @@ class Weights:
     dependence model (Metzler and Croft, 2005)."""
     near: float = 0.03
     """The same within `WINDOW` words, in any order: its unordered window."""
-    statement: float = 1.8
+    statement: float = 1.5
     """How much more words count in a claim, a title or keywords, which name what a question would paraphrase."""
 
 

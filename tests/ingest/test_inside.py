@@ -116,3 +116,17 @@ def test_a_damaged_member_leaves_the_others_alone(tmp_path: Path, folder: Path) 
         assert kinds["all.zip/leave.md"] == "added"
         assert kinds["all.zip/bad.pdf"] == "failed"
         assert kinds["all.zip"] == "added"
+
+
+def test_what_was_removed_or_failed_inside_is_tried_again(tmp_path: Path, folder: Path) -> None:
+    (folder / "all.zip").write_bytes(archive(leave_md=LEAVE, travel_md=TRAVEL, bad_pdf=b"%PDF-1.7 nothing else"))
+    with open_library(tmp_path / "data") as library:
+        library.add(folder)
+        leave = next(each for each in library.documents() if each.title == "Leave")
+        asyncio.run(library.pipeline.remove(leave.id))
+        assert library.kinds(folder) == {
+            "all.zip/leave.md": "added",
+            "all.zip/travel.md": "unchanged",
+            "all.zip/bad.pdf": "failed",
+            "all.zip": "unchanged",
+        }
