@@ -99,7 +99,9 @@ def parse_citations(text: str) -> list[int]:
 def quote_for(sentence: str, passage: Passage) -> str:
     """The part of the passage, verbatim and at most 300 characters, that says what the sentence says."""
     wanted = set(analyze(sentence))
-    pieces = [passage.text[begin:end] for begin, end in spans(passage.text)] or [passage.text]
+    pieces = [passage.text[begin:end] for begin, end in spans(passage.text)]
+    # The rule below a table's header says nothing.
+    pieces = [piece for piece in pieces if any(map(str.isalnum, piece))] or [passage.text]
     best = max(pieces, key=lambda piece: _overlap(wanted, piece))
     return _shortened(best, wanted)
 

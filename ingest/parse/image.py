@@ -31,7 +31,7 @@ _USUAL_DPI = 200
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
 _MISSING = (
     "This is a picture; text in pictures can be read only where text recognition (OCR) is installed. "
-    'For an administrator: pip install "lorekeeper[ocr]", and install the tesseract program.'
+    "For an administrator: pip install --constraint constraints.txt --editable '.[ocr]', and install the tesseract program."
 )
 
 

@@ -102,7 +102,9 @@ class Bucket:
         denied = exceptions.PermissionDeniedError | exceptions.UnauthenticatedError | PermissionError
         # For a listing, the library has no error of its own for it.
         if isinstance(error, denied) or _DENIED.search(str(error)):
-            return Unreachable(f"{self._address} does not let these credentials in. They come from the environment.")
+            return Unreachable(
+                f"{self._address} does not let these credentials in, or needs some. They come from the environment; docs/sources.md names the variables."
+            )
         return Unreachable(f"{self._address} cannot be read: {_first_line(error)}")
 
 

@@ -30,6 +30,10 @@ class Folder:
         return folder_source(self._path)
 
     def check(self) -> None:
+        if self._path.is_file():
+            raise InvalidRequest(
+                f"{self._path} is a file. Add its folder, or the file itself by: lorekeeper documents add"
+            )
         if not self._path.is_dir():
             raise InvalidRequest(f"There is no folder {self._path}.")
 

@@ -141,3 +141,8 @@ def test_a_sentence_that_needs_two_sources_keeps_both() -> None:
     first = Passage("c", "d", "Leave", "Annual leave accrues.", "", 1.0)
     grounded = ground("Annual leave accrues, lunch is served at noon. [1][2]", [first, LUNCH])
     assert [citation.title for citation in grounded.citations] == ["Leave", "Lunch"]
+
+
+def test_the_rule_of_a_table_is_never_the_quote() -> None:
+    table = passage("| --- | --- |\n| Cat | 30 |\n| Dog | 50 |")
+    assert quote_for("What does a goldfish cost?", table) == "| Cat | 30 |"

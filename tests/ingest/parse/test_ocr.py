@@ -186,7 +186,7 @@ class TestPictures:
     def test_without_the_program_it_says_what_to_install(self) -> None:
         with pytest.raises(UnsupportedFormat) as caught:
             parse(picture(), "x.png")
-        assert 'pip install "lorekeeper[ocr]"' in caught.value.message
+        assert "--editable '.[ocr]'" in caught.value.message
         assert "tesseract" in caught.value.message
 
 
