@@ -167,7 +167,7 @@ def test_adding_again_skips_replaces_and_prunes_and_one_bad_file_fails_alone(ori
     here = place(tmp_path)
     folder = write_documents(tmp_path / "documents")
     (folder / "broken.pdf").write_bytes(b"%PDF-1.7 and nothing more")
-    (folder / "photo.png").write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
+    (folder / "photo.heic").write_bytes(b"\x00\x00\x00\x18ftypheic" + bytes(100))
     first = here.run("documents", "add", "documents")
     assert (first.status, first.out) == (1, "Documents: 2 added, 1 skipped, 1 failed. Passages indexed: 2.\n")
     assert "broken.pdf" in first.err
