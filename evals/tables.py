@@ -127,6 +127,7 @@ COLUMNS: dict[str, tuple[str, Shown]] = {
     "documents": ("documents", count),
     "chunks": ("chunks", count),
     "questions": ("questions", count),
+    "distinct_questions": ("different questions", count),
     "ndcg@10": ("nDCG@10", score),
     "recall@5": ("recall@5", score),
     "mrr@10": ("MRR@10", score),
