@@ -1,4 +1,4 @@
-"""Files inside a file: members of an archive, and what a message carries, as documents of their own. Pure.
+"""Files inside a file: members of an archive, and what a message carries, as documents of their own. Pure, but for the parser that is handed in.
 
 A file inside has its container's source, `!/` and its path there as its source, so that it is found again in the next
 version, and goes when the container goes. (A `!` in a path or name of its own is escaped in `file:` sources.)
@@ -6,9 +6,10 @@ version, and goes when the container goes. (A `!` in a path or name of its own i
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from core.errors import LorekeeperError, StorageFailed
 from core.types import Attachment, ChangeKind, Document, DocumentChange, ParsedDocument
 from ingest.documents import INSIDE
 from ingest.received import Received
@@ -59,6 +60,21 @@ def unpacked(file: Received, parsed: ParsedDocument, allowance: Allowance) -> tu
     return files, replace(
         parsed, attachments=(), losses=(*parsed.losses, *_left_out(len(parsed.attachments) - len(kept), depth))
     )
+
+
+def read_again(
+    parse: Callable[[bytes, str], ParsedDocument], file: Received, allowance: Allowance
+) -> Sequence[Received]:
+    """The files inside one that was read before. None where it cannot be read now: what it held then still answers.
+
+    Raises `StorageFailed`.
+    """
+    try:
+        return unpacked(file, parse(file.data, file.name), allowance)[0]
+    except StorageFailed:
+        raise
+    except LorekeeperError:
+        return ()
 
 
 def _left_out(count: int, depth: int) -> Iterable[str]:

@@ -38,7 +38,7 @@ from ingest.documents import INSIDE, begun, failed, file_name, interrupted, is_c
 from ingest.files import FileStore
 from ingest.garbage import collect_garbage
 from ingest.indexing import Indexer, Run
-from ingest.inside import CONTAINERS, Allowance, is_inside, summed_up, unpacked
+from ingest.inside import CONTAINERS, Allowance, is_inside, read_again, summed_up, unpacked
 from ingest.parse import no_text
 from ingest.parse.errors import NoText
 from ingest.parse.process import ParserProcess
@@ -244,18 +244,10 @@ class Pipeline:
     def _look_again(self, file: Received, old: Document, run: Run, allowance: Allowance) -> Iterator[DocumentChange]:
         """An unchanged file, after the files inside it, which may have failed or been removed since."""
         if old.media_type in CONTAINERS:
-            for each in self._inside(file, allowance):
+            for each in read_again(self._parser.parse, file, allowance):
                 self._stop_if_closing()
                 yield from self._add_one(each, run, allowance, anew=False)
         yield DocumentChange(ChangeKind.UNCHANGED, file.name, old)
-
-    def _inside(self, file: Received, allowance: Allowance) -> Sequence[Received]:
-        try:
-            return unpacked(file, self._parser.parse(file.data, file.name), allowance)[0]
-        except StorageFailed:
-            raise
-        except LorekeeperError:  # it could be read when it was indexed; what it held then still answers
-            return ()
 
     def _withdraw_inside(self, container: Document, present: Set[str]) -> Iterator[DocumentChange]:
         """Remove what an earlier version of the container held."""
