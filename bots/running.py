@@ -52,6 +52,7 @@ async def _run_until_stopped(application: Application, names: Sequence[str], are
         asyncio.create_task(channel.serve() if name == GATEWAY else _kept_alive(application, name, channel), name=name)
         for name, channel in channels.items()
     ]
+    application.work()
     if application.keep_in_sync is not None:
         tasks.append(asyncio.create_task(application.keep_in_sync(), name="sources"))
     stop = asyncio.create_task(_stop_signal())

@@ -12,12 +12,16 @@ from core.datafolder import Claim, Owner, claim, prepare
 from core.health import Check, State
 from core.metrics import Metrics
 from core.plugins import load
-from core.ports import Asker, Documents, Embedder, Retriever, Sources
+from core.ports import Asker, Documents, Embedder, Jobs, Retriever, Sources, VectorIndex, Versions
 from core.settings import Settings
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from core.identity import IndexIdentity
     from core.store.calibrations import Calibrations
     from core.store.conversations import Conversations
+    from core.store.documents import DocumentStore
     from core.store.feedback import FeedbackStore
     from core.store.inbox import Inbox
     from core.store.installations import Installations
@@ -29,6 +33,8 @@ INDEX_VERSIONS = ("ingest.split:SPLIT_VERSION", "ingest.vectors:VECTOR_VERSION")
 REMOTE = "bots.gateway.client:GatewayClient"
 SOURCES = "ingest.sync:SourceKeeper"
 REMOTE_SOURCES = "bots.gateway.sources_client:SourcesClient"
+REMOTE_JOBS = "bots.gateway.jobs_client:JobsClient"
+REMOTE_VERSIONS = "bots.gateway.versions_client:VersionsClient"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,8 @@ class Application:
     settings: Settings
     asker: Asker
     documents: Documents
+    jobs: Jobs
+    versions: Versions
     sources: Sources
     checks: Callable[[], Awaitable[Sequence[Check]]]
     claim: Claim | None = None
@@ -66,6 +74,8 @@ class Application:
     """What running channels say of themselves; part of `checks`."""
     keep_in_sync: Callable[[], Coroutine[Any, Any, None]] | None = None
     """Synchronises the sources when their time has come, until cancelled; None when another process does."""
+    work: Callable[[], None] = lambda: None
+    """Has received files indexed from now on, if the settings say that this process does so."""
     _parts: ExitStack = field(default_factory=ExitStack, repr=False)
 
     def close(self) -> None:
@@ -179,7 +189,7 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
             namespaces=settings.namespaces,
             observe=metrics.answered,
         )
-        pipeline = load(PIPELINE)(store, vectors, embedder, identity, settings)
+        pipeline = _open_pipeline(engine, store, vectors, embedder, identity, settings)
         sources = load(SOURCES)(SourceStore(engine), pipeline, settings)
         _begin(parts, pipeline, sources, for_reindex=for_reindex)
         record = Record(
@@ -197,6 +207,8 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
             settings,
             responder,
             pipeline,
+            pipeline.jobs,
+            pipeline.versions,
             sources,
             Readiness(settings, store, vectors, chooser, reports).checks,
             held,
@@ -205,8 +217,25 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
             metrics,
             reports,
             sources.keep_in_sync,
+            pipeline.work,
             parts.pop_all(),
         )
+
+
+def _open_pipeline(
+    engine: Engine,
+    store: DocumentStore,
+    vectors: VectorIndex,
+    embedder: Embedder,
+    identity: IndexIdentity,
+    settings: Settings,
+) -> Any:
+    from core.store.history import HistoryStore
+    from core.store.inspection import Inspection
+    from core.store.jobs import JobStore
+
+    stores = (store, HistoryStore(engine), JobStore(engine), Inspection(engine))
+    return load(PIPELINE)(*stores, vectors, embedder, identity, settings)
 
 
 def _begin(parts: ExitStack, pipeline: Any, sources: Any, *, for_reindex: bool) -> None:
@@ -235,7 +264,8 @@ def _open_remote(settings: Settings, owner: Owner) -> Application:
     parts = ExitStack()
     parts.callback(client.close)
     sources = load(REMOTE_SOURCES)(owner.url, owner.token)
-    return Application(settings, client, client, sources, client.checks, _parts=parts)
+    jobs, versions = (load(each)(owner.url, owner.token) for each in (REMOTE_JOBS, REMOTE_VERSIONS))
+    return Application(settings, client, client, jobs, versions, sources, client.checks, _parts=parts)
 
 
 def _in_use(settings: Settings, owner: Owner) -> Exception:

@@ -222,6 +222,7 @@ def cite(number: int, passage: Passage, sentence: str) -> Citation:
         url=passage.url,
         chunk_id=passage.chunk_id,
         page=passage.page,
+        version=passage.version,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,15 +10,21 @@ import numpy as np
 import numpy.typing as npt
 
 from core.types import (
+    NOBODY,
     Answer,
     Chunk,
     Document,
     DocumentChange,
     DocumentStatus,
     Event,
+    Finding,
     GenerationRequest,
+    HistoryEntry,
     Hit,
+    Job,
+    JobState,
     NewSource,
+    Origin,
     ParsedDocument,
     Passage,
     Question,
@@ -36,6 +42,8 @@ Vectors = npt.NDArray[np.float32]
 CountTokens = Callable[[str], int]
 Progress = Callable[[DocumentChange, int, int], None]
 """Called with what happened to a file, how many files are done, and how many there are."""
+Watch = Callable[[Job], None]
+"""Called with a job whenever it got further."""
 
 
 class Embedder(Protocol):
@@ -94,6 +102,10 @@ class VectorIndex(Protocol):
         ...
 
     def count(self) -> int: ...
+
+    def chunk_ids(self) -> Iterator[tuple[str, list[str]]]:
+        """(namespace, ids) of everything that is indexed, a batch at a time; an id may come more than once."""
+        ...
 
     def drop_others(self) -> None:
         """Delete what other embedding models left behind; called after a re-index."""
@@ -170,17 +182,31 @@ class Documents(Protocol):
     """What admins do with documents, in this process or through the one that owns the data folder."""
 
     async def add_paths(
-        self, paths: Sequence[Path], namespace: str, progress: Progress | None = None, prune: bool = True
+        self,
+        paths: Sequence[Path],
+        namespace: str,
+        progress: Progress | None = None,
+        prune: bool = True,
+        *,
+        origin: Origin = NOBODY,
     ) -> list[DocumentChange]:
         """Bring files and folders into the index.
+
+        What was received is finished, whatever becomes of the caller; that what is gone is removed takes the caller.
 
         Unchanged files are skipped; with `prune`, documents of a given folder whose file is gone are removed.
         Raises `InvalidRequest` for a path that does not exist. A file that cannot be read fails alone.
         """
         ...
 
-    async def add_file(self, name: str, path: Path, namespace: str) -> DocumentChange:
-        """Bring one received file (an upload, spooled at `path`) into the index under `name`."""
+    async def add_file(
+        self, name: str, path: Path, namespace: str, *, origin: Origin = NOBODY, watch: Watch | None = None
+    ) -> DocumentChange:
+        """Bring one received file (an upload, spooled at `path`) into the index under `name`.
+
+        It is finished, whatever becomes of the caller; the caller hears of its end. Raises `StorageFailed` or
+        `EmbeddingFailed` when it has to be tried again, which is done without being asked.
+        """
         ...
 
     async def page(
@@ -217,10 +243,82 @@ class Documents(Protocol):
         """A page of the document's passages, in reading order, and how many it has. Raises `NotFound`."""
         ...
 
-    async def remove(self, document_id: str) -> Document: ...
+    async def remove(self, document_id: str, *, origin: Origin = NOBODY) -> Document:
+        """It answers no more; what is kept of it can be restored for a while. Raises `NotFound`."""
+        ...
 
     async def reindex(self, progress: Progress | None = None) -> list[DocumentChange]:
         """Split and embed every stored document anew with the present settings."""
+        ...
+
+    async def check(self, *, repair: bool = False) -> list[Finding]:
+        """Hold record, word index, vector index and stored copies against each other."""
+        ...
+
+
+class Jobs(Protocol):
+    """Files on their way into the index, those that came to no good end included.
+
+    `within`: in one of these namespaces; empty means all. Ids may be given by a unique beginning of at least 6 characters.
+    """
+
+    async def page(
+        self,
+        states: frozenset[JobState] = frozenset(),
+        limit: int = 100,
+        offset: int = 0,
+        *,
+        within: frozenset[str] = frozenset(),
+    ) -> tuple[list[Job], int]:
+        """A page of those in one of these states (empty: all), and how many there are.
+
+        In the order of their turn while they wait or run, before those that ended, the latest of them first.
+        """
+        ...
+
+    async def get(self, job_id: str, within: frozenset[str] = frozenset()) -> Job:
+        """Raises `NotFound`."""
+        ...
+
+    async def cancel(self, job_id: str, within: frozenset[str] = frozenset()) -> Job:
+        """Give it up; what answered before goes on answering. Raises `NotFound`, `InvalidRequest` when it has ended."""
+        ...
+
+    async def retry(self, job_id: str, within: frozenset[str] = frozenset()) -> Job:
+        """Try again what failed or was cancelled. Raises `NotFound`, `InvalidRequest` for another state or lost bytes."""
+        ...
+
+
+class Versions(Protocol):
+    """What documents were before. `within` and ids as in `Jobs`."""
+
+    async def history(self, document_id: str, within: frozenset[str] = frozenset()) -> list[HistoryEntry]:
+        """Of a document, also a removed one, the latest event first. Raises `NotFound`."""
+        ...
+
+    async def removed(
+        self, limit: int = 100, offset: int = 0, *, within: frozenset[str] = frozenset()
+    ) -> tuple[list[HistoryEntry], int]:
+        """The removals of documents that are not there again, the latest first, and how many there are."""
+        ...
+
+    async def restore(
+        self,
+        document_id: str,
+        version: int | None = None,
+        *,
+        within: frozenset[str] = frozenset(),
+        origin: Origin = NOBODY,
+        watch: Watch | None = None,
+    ) -> DocumentChange:
+        """Bring a version back: of a removed document the last one by default, of another one the one before.
+
+        Raises `NotFound`, `InvalidRequest` when there is no such version, or its bytes are gone.
+        """
+        ...
+
+    async def purge(self, document_id: str, within: frozenset[str] = frozenset()) -> HistoryEntry:
+        """Erase a document, whether removed or not, with its history and every copy. Raises `NotFound`."""
         ...
 
 

@@ -26,7 +26,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from core.errors import InvalidSettings
 from core.namespace import NAMESPACE_PATTERN
-from core.settings_documents import Embedding, Parse, Section, Sources, Split, Token
+from core.settings_documents import Embedding, History, Jobs, Parse, Section, Sources, Split, Token
 
 ENV_PREFIX = "LOREKEEPER_"
 # Read by the command itself before there are settings, so they are no settings.
@@ -252,6 +252,8 @@ class Settings(BaseSettings):
     parse: Parse = Parse()
     sources: Sources = Sources()
     split: Split = Split()
+    history: History = History()
+    jobs: Jobs = Jobs()
     retrieval: Retrieval = Retrieval()
     generation: Generation = Generation()
     conversations: Conversations = Conversations()

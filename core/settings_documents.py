@@ -80,3 +80,21 @@ class Split(Section):
 
     max_tokens: int = Field(220, ge=32, le=8192, description="Longest chunk, in tokens of the embedding model.")
     overlap_tokens: int = Field(30, ge=0, description="Tokens repeated between neighbouring chunks.")
+
+
+class History(Section):
+    """What is kept of documents that were replaced or removed."""
+
+    keep_versions: int = Field(10, ge=1, description="How many versions of a document can be brought back.")
+    keep_removed_days: int = Field(
+        30, ge=0, description="How long a removed document can be brought back, in days; 0: it is erased at once."
+    )
+
+
+class Jobs(Section):
+    """Work on received files."""
+
+    run: bool = Field(
+        True, description="Whether this process works on files. One that does not needs another that does."
+    )
+    keep_days: int = Field(30, ge=1, description="How long it is remembered how jobs ended, in days.")

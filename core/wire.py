@@ -14,6 +14,13 @@ from core.types import (
     Document,
     DocumentChange,
     DocumentStatus,
+    Finding,
+    HistoryEntry,
+    HistoryEvent,
+    Job,
+    JobStage,
+    JobState,
+    Origin,
     Outcome,
     Passage,
     Receipt,
@@ -22,6 +29,7 @@ from core.types import (
 )
 
 Json = dict[str, Any]
+_JOB_TIMES = ("created_at", "started_at", "finished_at")
 
 
 def answer_to_json(answer: Answer, *, why: bool = False) -> Json:
@@ -56,8 +64,8 @@ def answer_from_json(value: Mapping[str, Any]) -> Answer:
         id=value["id"],
         outcome=Outcome(value["outcome"]),
         text=value["text"],
-        citations=tuple(Citation(**each) for each in value["citations"]),
-        nearest=tuple(Citation(**each) for each in value["nearest"]),
+        citations=tuple(map(_citation_from, value["citations"])),
+        nearest=tuple(map(_citation_from, value["nearest"])),
         namespace=value["namespace"],
         thread=value["thread"],
         standalone=why["standalone"] if why else "",
@@ -84,6 +92,7 @@ def document_to_json(document: Document) -> Json:
         "readers": sorted(document.readers),
         "losses": list(document.losses),
         "url": document.url,
+        "version": document.version,
         "updated_at": document.updated_at.isoformat(),
     }
 
@@ -95,6 +104,7 @@ def document_from_json(value: Mapping[str, Any]) -> Document:
         "readers": frozenset(value["readers"]),
         "losses": tuple(value["losses"]),
         "updated_at": datetime.fromisoformat(value["updated_at"]),
+        "version": _version(value),
     }
     return Document(**{**value, **changed})
 
@@ -117,6 +127,56 @@ def change_from_json(value: Mapping[str, Any]) -> DocumentChange:
     return DocumentChange(
         ChangeKind(value["kind"]), value["name"], document, value["message"], value["code"], value["inside"]
     )
+
+
+def job_to_json(job: Job) -> Json:
+    """As its admin sees it."""
+    value = {name: getattr(job, name) for name in _names(Job)}
+    value |= {name: value[name].isoformat() if value[name] else None for name in _JOB_TIMES}
+    return value | {
+        "state": job.state.value,
+        "stage": job.stage.value,
+        "origin": asdict(job.origin),
+        "changes": [change_to_json(change) for change in job.changes],
+    }
+
+
+def job_from_json(value: Mapping[str, Any]) -> Job:
+    """Raises `KeyError`, `TypeError` or `ValueError` for what is not a job."""
+    times = {name: datetime.fromisoformat(value[name]) if value[name] else None for name in _JOB_TIMES}
+    changed = {
+        "state": JobState(value["state"]),
+        "stage": JobStage(value["stage"]),
+        "origin": Origin(**value["origin"]),
+        "changes": tuple(map(change_from_json, value["changes"])),
+    }
+    return Job(**{**value, **times, **changed})
+
+
+def history_to_json(entry: HistoryEntry) -> Json:
+    """One event in the life of a document."""
+    value = {name: getattr(entry, name) for name in _names(HistoryEntry)}
+    return value | {"event": entry.event.value, "at": entry.at.isoformat(), "origin": asdict(entry.origin)}
+
+
+def history_from_json(value: Mapping[str, Any]) -> HistoryEntry:
+    """Raises `KeyError`, `TypeError` or `ValueError` for what is no such event."""
+    changed = {
+        "event": HistoryEvent(value["event"]),
+        "at": datetime.fromisoformat(value["at"]),
+        "origin": Origin(**value["origin"]),
+    }
+    return HistoryEntry(**{**value, **changed})
+
+
+def finding_to_json(finding: Finding) -> Json:
+    """What the parts of the index do not agree on."""
+    return asdict(finding) | {"documents": list(finding.documents)}
+
+
+def finding_from_json(value: Mapping[str, Any]) -> Finding:
+    """Raises `KeyError` or `TypeError` for what is not a finding."""
+    return Finding(**{**value, "documents": tuple(value["documents"])})
 
 
 def source_to_json(source: SyncedSource) -> Json:
@@ -147,6 +207,7 @@ def passage_to_json(passage: Passage) -> Json:
         "locator": passage.locator,
         "text": passage.text,
         "url": passage.url,
+        "version": passage.version,
         "score": passage.score,
         "dense": passage.dense,
         "lexical": passage.lexical,
@@ -155,16 +216,27 @@ def passage_to_json(passage: Passage) -> Json:
 
 def passage_from_json(value: Mapping[str, Any]) -> Passage:
     """Raises `KeyError` or `TypeError` for what is not a passage."""
-    fields = {name: value[name] for name in value if name not in {"headings", "locator"}}
-    return Passage(**fields, context=value["text"], headings=tuple(value["headings"]))
+    same = {name: value[name] for name in value if name not in {"headings", "locator"}}
+    changed = {"context": value["text"], "headings": tuple(value["headings"]), "version": _version(value)}
+    return Passage(**{**same, **changed})
 
 
-def _names(kind: type[SyncedSource]) -> list[str]:
+def _names(kind: type[SyncedSource] | type[Job] | type[HistoryEntry]) -> list[str]:
     return [each.name for each in fields(kind)]
+
+
+def _version(value: Mapping[str, Any]) -> int:
+    """Documents had no versions once, so what was written then has none, and is of the first."""
+    found = value.get("version")
+    return found if isinstance(found, int) else 1
 
 
 def _citation(citation: Citation) -> Json:
     return asdict(citation)
+
+
+def _citation_from(value: Mapping[str, Any]) -> Citation:
+    return Citation(**{**value, "version": _version(value)})
 
 
 def _receipt(why: Mapping[str, Any]) -> Receipt:

@@ -3,46 +3,54 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 import os
 import sys
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from functools import partial
-from pathlib import Path, PurePath
-from typing import Annotated, Any, TypeVar
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
-from core.build import open_application
+from core.build import Application
 from core.console import plain
-from core.errors import InvalidRequest
-from core.log import configure_for_command
+from core.errors import InvalidRequest, NotFound
 from core.namespace import check_namespace
-from core.ports import Documents
-from core.settings import load
-from core.types import DEFAULT_NAMESPACE, ChangeKind, Document, DocumentChange, Passage
+from core.types import DEFAULT_NAMESPACE, Document, DocumentChange, DocumentStatus, Job, Passage, SyncedSource
 from core.wire import document_to_json, passage_to_json
-
-STOPPED = "Stopped. What was finished stays; run the same command again for the rest."
-GOES_ON = (
-    "The running `lorekeeper run` goes on with what it was given; `lorekeeper documents list` shows how far it is."
+from ingest import job_commands, version_commands
+from ingest.command_line import (
+    SHORT_ID,
+    JsonOption,
+    LimitOption,
+    OnlyNamespaceOption,
+    call,
+    caller,
+    file_of,
+    goes_on,
+    is_served,
+    summarise,
+    table_of,
+    write_json,
 )
-WAIT_SECONDS = 30.0
-T = TypeVar("T")
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Add, list, show, remove and re-index documents.")
-NamespaceOption = Annotated[str, typer.Option("--namespace", "-n", help="The namespace the documents belong to.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on one line.")]
+from ingest.command_progress import Display, while_watching
+from ingest.sources.files import collect, folder_source
+from ingest.sources.kinds import FOLDER, path_of
+
+REINDEXING_STOPPED = "Stopped. What was finished stays; run the same command again for the rest."
+REINDEXING_GOES_ON = "The running `lorekeeper run` goes on with it."
+AGAIN = "Run the same command again for files that were not received yet."
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Add, list, remove, restore and check documents.")
 
 
 @app.command()
 def add(
     paths: Annotated[list[Path], typer.Argument(help="Files and folders.", show_default=False)],
-    namespace: NamespaceOption = DEFAULT_NAMESPACE,
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="The namespace the documents belong to.")
+    ] = DEFAULT_NAMESPACE,
     keep_missing: Annotated[
         bool, typer.Option("--keep-missing", help="Keep documents whose file is gone from a given folder.")
     ] = False,
@@ -50,42 +58,55 @@ def add(
     """Bring files and folders into the index; unchanged files are skipped."""
     check_namespace(namespace)
     absolute = [_absolute(path) for path in paths]
-    changes = _with_progress(
-        "lorekeeper documents add",
-        lambda documents, report: documents.add_paths(absolute, namespace, report, prune=not keep_missing),
-    )
-    _summarise(changes)
+
+    async def work(application: Application) -> list[DocumentChange]:
+        check_apart(absolute, namespace, await application.sources.all())
+        display.expect(await asyncio.to_thread(_sizes, absolute))
+        adding = application.documents.add_paths(
+            absolute, namespace, display.report, prune=not keep_missing, origin=caller()
+        )
+        return await while_watching(adding, application.jobs, display, _is_below(absolute, namespace))
+
+    with Display() as display:
+        changes = call("lorekeeper documents add", work, stopped=lambda application: f"{goes_on(application)}\n{AGAIN}")
+    summarise(changes)
 
 
 @app.command()
 def reindex() -> None:
     """Split and embed all documents anew, after a change of model or split settings."""
-    changes = _with_progress(
-        "lorekeeper documents reindex", lambda documents, report: documents.reindex(report), for_reindex=True
-    )
-    _summarise(changes)
+    with Display() as display:
+        changes = call(
+            "lorekeeper documents reindex",
+            lambda application: application.documents.reindex(display.report),
+            for_reindex=True,
+            stopped=lambda application: REINDEXING_GOES_ON if is_served(application) else REINDEXING_STOPPED,
+        )
+    summarise(changes)
 
 
 @app.command("list")
 def list_documents(
-    namespace: Annotated[str | None, typer.Option("--namespace", "-n", help="Only this namespace.")] = None,
-    limit: Annotated[int, typer.Option(min=1)] = 1000,
+    namespace: OnlyNamespaceOption = None,
+    status: Annotated[DocumentStatus | None, typer.Option(help="Only those in this state.")] = None,
+    limit: LimitOption = 1000,
     as_json: JsonOption = False,
 ) -> None:
     """All documents with their state."""
     if namespace is not None:
         check_namespace(namespace)
-    documents, total = _call("lorekeeper documents list", lambda port: port.page(namespace, limit, 0))
+    documents, total = call(
+        "lorekeeper documents list", lambda application: application.documents.page(namespace, limit, 0, status)
+    )
     if as_json:
-        _write_json({"documents": [document_to_json(document) for document in documents], "total": total})
+        write_json({"documents": [document_to_json(document) for document in documents], "total": total})
         return
-    table = Table(box=None, pad_edge=False)
-    for column in ("id", "title", "namespace", "status", "pages", "passages"):
-        table.add_column(column, overflow="fold", justify="right" if column in {"pages", "passages"} else "left")
+    table = table_of("id", "title", "file", "namespace", "status", "pages", "passages")
     for document in documents:
         table.add_row(
-            document.id[:12],
+            document.id[:SHORT_ID],
             Text(plain(document.title)),
+            Text(file_of(document)),
             document.namespace,
             document.status.value,
             str(document.pages or ""),
@@ -102,18 +123,18 @@ def show(
 ) -> None:
     """One document: state, what was lost in reading it, and its passages."""
 
-    async def both(port: Documents) -> tuple[Document, list[Passage]]:
-        document = await port.get(document_id)
-        return document, await port.passages(document.id)
+    async def both(application: Application) -> tuple[Document, list[Passage]]:
+        document = await application.documents.get(document_id)
+        return document, await application.documents.passages(document.id)
 
-    document, passages = _call("lorekeeper documents show", both)
+    document, passages = call("lorekeeper documents show", both)
     if as_json:
-        _write_json(document_to_json(document) | {"passages": [passage_to_json(passage) for passage in passages]})
+        write_json(document_to_json(document) | {"passages": [passage_to_json(passage) for passage in passages]})
         return
     out = Console(highlight=False, soft_wrap=True)
     for name, value in document_to_json(document).items():
         if value not in (None, "", []):
-            out.print(Text.assemble((f"{name}: ", "bold"), plain(str(value))))
+            out.print(_field(name, value))
     for passage in passages:
         out.print()
         out.print(Text(plain(passage.locator), style="cyan"))
@@ -122,10 +143,56 @@ def show(
 
 @app.command()
 def remove(document_ids: Annotated[list[str], typer.Argument(help="Ids, or their beginnings.")]) -> None:
-    """Remove documents from both indexes and delete their stored copies."""
-    for document_id in document_ids:
-        document = _call("lorekeeper documents remove", partial(_remove, document_id))
-        sys.stdout.write(f"Removed {plain(document.title)}\n")
+    """Take documents out of the index; for a while they can be restored."""
+
+    async def work(application: Application) -> None:
+        for document_id in document_ids:
+            document = await application.documents.remove(document_id, origin=caller())
+            sys.stdout.write(f"Removed {plain(document.title)}\n")
+            sys.stdout.write(await _way_back(application, document))
+
+    call("lorekeeper documents remove", work)
+
+
+for command in (
+    *(job_commands.jobs, job_commands.cancel, job_commands.retry),
+    *(version_commands.history, version_commands.restore, version_commands.removed, version_commands.purge),
+    version_commands.check,
+):
+    app.command()(command)
+
+
+def check_apart(paths: Sequence[Path], namespace: str, sources: Sequence[SyncedSource]) -> None:
+    """A file belongs to one source, which decides who may read it and when it goes. Raises `InvalidRequest`."""
+    for source in sources:
+        if source.kind != FOLDER or source.namespace != namespace:
+            continue
+        folder = plain(str(path_of(source.address)))
+        for path in paths:
+            given, shown = _source_of(path), plain(str(path))
+            if given.startswith(source.address):
+                place = "is" if given == source.address else "lies in"
+                raise InvalidRequest(
+                    f"{shown} {place} the source {source.id} ({folder}), which is kept in sync by itself. "
+                    f"To read it now: lorekeeper sources sync {source.id}"
+                )
+            if source.address.startswith(given):
+                raise InvalidRequest(
+                    f"The source {source.id} ({folder}), which is kept in sync by itself, lies in {shown}. "
+                    "Add the other files and folders one by one, or remove the source first: "
+                    f"lorekeeper sources remove {source.id}"
+                )
+
+
+async def _way_back(application: Application, document: Document) -> str:
+    """How to undo its removal. A document that never answered leaves nothing to come back to."""
+    try:
+        await application.versions.history(document.id)
+    except NotFound:
+        return ""
+    days = application.settings.history.keep_removed_days
+    kept = "1 day" if days == 1 else f"{days} days"
+    return f"Within {kept}, this brings it back: lorekeeper documents restore {document.id[:SHORT_ID]}\n"
 
 
 def _absolute(path: Path) -> Path:
@@ -136,73 +203,27 @@ def _absolute(path: Path) -> Path:
     return absolute
 
 
-async def _remove(document_id: str, port: Documents) -> Document:
-    return await port.remove(document_id)
+def _sizes(paths: Sequence[Path]) -> list[int]:
+    """In bytes, of the files that will be taken. Raises `InvalidRequest`."""
+    sizes = []
+    for file in collect(paths).files:
+        # One that is gone is told of when it is its turn.
+        with contextlib.suppress(OSError):
+            sizes.append(file.path.stat().st_size)
+    return sizes
 
 
-def _call(command: str, work: Callable[[Documents], Coroutine[Any, Any, T]], *, for_reindex: bool = False) -> T:
-    settings = load()
-    configure_for_command(settings.log)
-    application = open_application(settings, command, wait_seconds=WAIT_SECONDS, for_reindex=for_reindex)
-    try:
-        return asyncio.run(work(application.documents))
-    except KeyboardInterrupt:
-        goes_on = application.claim is None and settings.is_embedded
-        sys.stderr.write(f"\n{GOES_ON if goes_on else STOPPED}\n")
-        raise
-    finally:
-        application.close()
+def _source_of(path: Path) -> str:
+    return folder_source(path) if path.is_dir() else path.as_uri()
 
 
-def _with_progress(
-    command: str,
-    work: Callable[[Documents, Callable[[DocumentChange, int, int], None]], Coroutine[Any, Any, list[DocumentChange]]],
-    *,
-    for_reindex: bool = False,
-) -> list[DocumentChange]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("Reading", total=None)
-
-        def report(change: DocumentChange, done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total, description="Indexing")
-            if change.kind is ChangeKind.FAILED:
-                console.print(Text(f"Not indexed: {plain(change.name)}: {change.message}", style="red"), soft_wrap=True)
-            elif change.message:
-                console.print(Text(f"Note: {plain(change.name)}: {change.message}", style="yellow"), soft_wrap=True)
-
-        return _call(command, lambda documents: work(documents, report), for_reindex=for_reindex)
+def _is_below(paths: Sequence[Path], namespace: str) -> Callable[[Job], bool]:
+    """Whether a job is about one of these files, or one in these folders."""
+    given = tuple(map(_source_of, paths))
+    return lambda job: job.namespace == namespace and job.source.startswith(given)
 
 
-def _summarise(changes: Sequence[DocumentChange]) -> None:
-    counts = Counter(change.kind for change in changes)
-    parts = [f"{counts[kind]} {kind.value}" for kind in ChangeKind if counts[kind]]
-    passages = sum(change.document.chunks for change in changes if change.document and change.kind in _INDEXED)
-    for line in _unsaid(changes):
-        sys.stderr.write(f"Note: {line}\n")
-    sys.stdout.write(f"Documents: {', '.join(parts) or 'none'}. Passages indexed: {passages}.\n")
-    if counts[ChangeKind.FAILED]:
-        raise typer.Exit(1)
-
-
-def _unsaid(changes: Sequence[DocumentChange]) -> Iterator[str]:
-    """What was removed, by name, and which formats were passed over."""
-    for change in changes:
-        if change.kind is ChangeKind.REMOVED:
-            yield f"{plain(change.name)} was removed, because its file is gone or holds no text any more."
-    passed = Counter(
-        PurePath(change.name).suffix.lower() or "no ending"
-        for change in changes
-        if change.kind is ChangeKind.SKIPPED and not change.message
-    )
-    if passed:
-        kinds = ", ".join(f"{count} with {plain(suffix)}" for suffix, count in passed.most_common(5))
-        yield f"files were skipped whose format cannot be read: {kinds}."
-
-
-_INDEXED = {ChangeKind.ADDED, ChangeKind.REPLACED}
-
-
-def _write_json(value: object) -> None:
-    sys.stdout.write(json.dumps(value, ensure_ascii=False) + "\n")
+def _field(name: str, value: Any) -> Text:
+    """On a line, or for a list a line for each."""
+    values = [f"\n  {plain(str(each))}" for each in value] if isinstance(value, list) else [" " + plain(str(value))]
+    return Text.assemble((f"{name}:", "bold"), *values)

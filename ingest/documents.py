@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import unquote
 
-from core.types import Document, DocumentStatus, ParsedDocument
+from core.types import Document, DocumentStatus, HistoryEntry, ParsedDocument
 from ingest.received import Received
 
 INSIDE = "!/"
@@ -75,7 +75,17 @@ def interrupted(document: Document) -> Document:
     return replace(document, status=DocumentStatus.FAILED, error="Indexing was interrupted. Add the document again.")
 
 
-def file_name(document: Document) -> str:
+def put_off(document: Document) -> Document:
+    """The record of a document whose job waits for its next attempt."""
+    return replace(document, status=DocumentStatus.READY if document.chunks else DocumentStatus.QUEUED)
+
+
+def queued(file: Received, digest: str) -> Document:
+    """The record of a new document that waits for its turn."""
+    return replace(begun(file, digest), status=DocumentStatus.QUEUED)
+
+
+def file_name(document: Document | HistoryEntry) -> str:
     """What the document's file is called, for its parser."""
     if document.source.startswith("langchain:") and INSIDE not in document.source:
         return f"{document.title}.txt"

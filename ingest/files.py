@@ -14,6 +14,7 @@ from core.errors import StorageFailed
 
 _OURS = re.compile(r"[0-9a-f]{64}(?:\.\d+\.tmp)?")
 """A copy, or one that is being written."""
+DIGEST = 64
 
 
 class FileStore:
@@ -49,6 +50,19 @@ class FileStore:
             return self._path(digest).read_bytes()
         except FileNotFoundError:
             return None
+
+    def has(self, digest: str) -> bool:
+        """Whether they are there."""
+        return self._path(digest).is_file()
+
+    def unused(self, used: Container[str]) -> list[str]:
+        """The digests of complete copies that are not in `used`."""
+        return [
+            name
+            for _, _, names in os.walk(self._folder)
+            for name in names
+            if _OURS.fullmatch(name) and len(name) == DIGEST and name not in used
+        ]
 
     def discard(self, digest: str) -> None:
         self._path(digest).unlink(missing_ok=True)

@@ -7,16 +7,19 @@ processors busy, and what needs only one of them, or the disk, happens meanwhile
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import structlog
 
 from core.ports import Embedder, VectorIndex, Vectors
 from core.store.documents import DocumentStore
-from core.types import Chunk, DocumentChange
+from core.store.history import Superseded
+from core.store.jobs import JobLost
+from core.types import Chunk, Document, DocumentChange
 from ingest.received import Prepared
 from ingest.vectors import HeadingVectors, chunk_vectors, write_vectors
 
@@ -25,6 +28,30 @@ BATCH_CHUNKS = 256
 # Batches that wait or are in work; more would only use memory.
 IN_FLIGHT = 2
 log = structlog.get_logger(__name__)
+
+
+class Watcher(Protocol):
+    """Who looks after the documents on their way."""
+
+    def check(self) -> None:
+        """Called before each part of a batch; raises to give up."""
+        ...
+
+    def is_given_up(self, prepared: Prepared) -> bool:
+        """Whether nobody wants it any more."""
+        ...
+
+    def embedding(self, batch: Sequence[Prepared], done: int, total: int) -> None:
+        """So many of the chunks of these documents are embedded."""
+        ...
+
+    def published(self, prepared: Prepared, document: Document) -> None:
+        """It answers, as this document."""
+        ...
+
+    def lost(self, prepared: Prepared) -> None:
+        """It could not be published any more."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +64,25 @@ class Embedded:
     headings: HeadingVectors
 
 
-class Indexer:
-    """Embeds and publishes batches. `check` is called before each part of a batch, and may raise to give up."""
+class _GivenUp(Exception):
+    """None of a batch's documents is wanted any more."""
 
-    def __init__(
-        self,
-        store: DocumentStore,
-        vectors: VectorIndex,
-        embedder: Embedder,
-        published: Callable[[Prepared], None],
-        check: Callable[[], None],
-    ) -> None:
+
+class Indexer:
+    """Embeds and publishes batches."""
+
+    def __init__(self, store: DocumentStore, vectors: VectorIndex, embedder: Embedder, watcher: Watcher) -> None:
         self._store = store
         self._vectors = vectors
         self._embedder = embedder
-        self._published = published
-        self._check = check
+        self._watcher = watcher
         self._embedding = ThreadPoolExecutor(1, thread_name_prefix="embedding")
         self._writing = ThreadPoolExecutor(1, thread_name_prefix="writing")
 
     def submit(self, documents: Sequence[Prepared], *, anew: bool) -> Future[list[DocumentChange]]:
         """Index them, all their chunks if `anew`; batches are finished in the order in which they come."""
         embedded = self._embedding.submit(self._embed, tuple(documents), anew)
-        return self._writing.submit(lambda: self._publish(embedded.result()))
+        return self._writing.submit(lambda: self._publish(embedded.result(), anew=anew))
 
     def close(self) -> None:
         """Wait for the batches in work; those not begun are dropped."""
@@ -75,25 +98,44 @@ class Indexer:
             for prepared, chunks in zip(documents, new, strict=True)
             for chunk in chunks
         ]
-        rows, headings = chunk_vectors(self._vectors_of, titled)
+        try:
+            # Texts come first, then headings, of which nobody is told.
+            is_told = iter((True,))
+            rows, headings = chunk_vectors(
+                lambda texts: self._vectors_of(texts, documents, tell=next(is_told, False)), titled
+            )
+        except _GivenUp:
+            for prepared in documents:
+                self._watcher.lost(prepared)
+            return Embedded((), (), np.zeros((0, self._embedder.dimension), np.float32), {})
         return Embedded(documents, new, rows, headings)
 
-    def _vectors_of(self, texts: Sequence[str]) -> Vectors:
+    def _vectors_of(self, texts: Sequence[str], documents: Sequence[Prepared], *, tell: bool) -> Vectors:
         rows = []
         for start in range(0, len(texts), BATCH_CHUNKS):
-            self._check()
+            self._watcher.check()
+            if all(map(self._watcher.is_given_up, documents)):
+                raise _GivenUp
+            if tell:
+                self._watcher.embedding(documents, start, len(texts))
             rows.append(self._embedder.embed(texts[start : start + BATCH_CHUNKS]))
         return np.concatenate(rows) if rows else np.zeros((0, self._embedder.dimension), np.float32)
 
-    def _publish(self, batch: Embedded) -> list[DocumentChange]:
+    def _publish(self, batch: Embedded, *, anew: bool) -> list[DocumentChange]:
         write_vectors(self._vectors, batch.documents, batch.new, batch.rows, batch.headings)
         changes = []
         for prepared, chunks in zip(batch.documents, batch.new, strict=True):
-            document = prepared.document
-            self._store.publish(document, prepared.sections, prepared.chunks)
-            self._published(prepared)
+            try:
+                document = self._store.publish(
+                    prepared.document, prepared.sections, prepared.chunks, prepared.ending(anew=anew)
+                )
+            except (JobLost, Superseded) as error:
+                log.info("not published", document=prepared.document.id, cause=error.message)
+                self._watcher.lost(prepared)
+                continue
+            self._watcher.published(prepared, document)
             log.info("indexed", document=document.id, chunks=document.chunks, embedded=len(chunks))
-            changes.append(DocumentChange(prepared.kind, prepared.name, document, " ".join(document.losses) or None))
+            changes.append(prepared.change(document))
         return changes
 
     def _not_yet_indexed(self, prepared: Prepared) -> tuple[Chunk, ...]:

@@ -54,6 +54,8 @@ def unpacked(file: Received, parsed: ParsedDocument, allowance: Allowance) -> tu
             parsed=None,
             may_be_empty=True,
             title="",
+            of_version=None,
+            is_inside=True,
         )
         for each in kept
     ]

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from core.types import ChangeKind, Chunk, Document, ParsedDocument, Section
+from core.store.history import Ending
+from core.store.job_rows import Claimed
+from core.types import NOBODY, ChangeKind, Chunk, Document, DocumentChange, Origin, ParsedDocument, Section
+
+
+@dataclass(slots=True)
+class Work:
+    """A job in hand, shared by its file and the files inside it."""
+
+    claimed: Claimed
+    changes: list[DocumentChange] = field(default_factory=list)
+    """What became of the files inside it so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +35,13 @@ class Received:
     """Set where the document has its title already, whatever the file says."""
     url: str | None = None
     """Where people can open it."""
+    origin: Origin = NOBODY
+    of_version: int | None = None
+    """Which version it brings back."""
+    work: Work | None = None
+    """The job that it comes from."""
+    is_inside: bool = False
+    """Whether it lies in the job's file, so that its end is not the job's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +53,19 @@ class Prepared:
     kind: ChangeKind
     sections: tuple[Section, ...]
     chunks: tuple[Chunk, ...]
-    old_sha256: str = ""
-    """Of the stored copy that this version takes the place of."""
+    file: Received
+
+    def change(self, document: Document) -> DocumentChange:
+        """What is told of it when it is published."""
+        return DocumentChange(self.kind, self.name, document, " ".join(document.losses) or None)
+
+    def ending(self, *, anew: bool) -> Ending:
+        """What is done together with its publication."""
+        file, work = self.file, self.file.work
+        if work is None:
+            return Ending(file.origin, file.of_version, is_anew=anew)
+        if file.is_inside:
+            return Ending(file.origin, None, work.claimed)
+        return Ending(
+            file.origin, file.of_version, work.claimed, lambda document: [*work.changes, self.change(document)]
+        )

@@ -6,8 +6,11 @@ import os
 import pty
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
+import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -151,7 +154,7 @@ def test_documents_are_listed_shown_removed_and_indexed_anew(indexed: Place) -> 
     leave, travel = (each["id"] for each in listed["documents"])
     shown = indexed.run("documents", "show", leave[:8], "--json").json
     assert [passage["locator"] for passage in shown["passages"]] == ["Vacation"]
-    assert indexed.run("documents", "remove", travel).out == "Removed Travel\n"
+    assert indexed.run("documents", "remove", travel).out.startswith("Removed Travel\n")
     gone = indexed.run("documents", "show", travel)
     assert (gone.status, "There is no document" in gone.err) == (1, True)
     split = Place(indexed.folder, {"LOREKEEPER_SPLIT__MAX_TOKENS": "100"})
@@ -190,3 +193,83 @@ def test_a_disk_that_takes_no_more_is_an_error_and_loses_nothing(indexed: Place)
     assert "Traceback" not in refused.err
     assert "15 days" in indexed.run("ask", "--json", QUESTION).json["text"]
     assert indexed.run("documents", "add", "long.txt").status == 0
+
+
+@pytest.mark.slow
+def test_versions_come_back_and_are_erased_also_through_a_running_server(indexed: Place) -> None:
+    (indexed.folder / "rules.md").write_text("# Rules\n\nThe first rule.\n")
+    with indexed.serving():
+        assert indexed.run("documents", "add", "rules.md").status == 0
+        (indexed.folder / "rules.md").write_text("# Rules\n\nThe second rule.\n")
+        assert indexed.run("documents", "add", "rules.md").status == 0
+        listed = indexed.run("documents", "list", "--json").json["documents"]
+        rules = next(each["id"] for each in listed if each["title"] == "Rules")
+        restored = indexed.run("documents", "restore", rules[:8])
+        assert (restored.status, restored.out) == (0, "Restored Rules: version 3 answers now.\n"), restored.err
+        assert "can be restored" in indexed.run("documents", "history", rules[:8]).out
+        removed = indexed.run("documents", "remove", rules)
+        assert "brings it back: lorekeeper documents restore" in removed.out, removed.err
+        assert indexed.run("documents", "removed", "--json").json["total"] == 1
+        assert indexed.run("documents", "purge", rules, "--yes").out == "Erased Rules\n"
+        jobs = indexed.run("documents", "jobs", "--json").json["jobs"]
+        assert {(job["state"], job["origin"]["channel"]) for job in jobs} == {("done", "command line")}
+        checked = indexed.run("documents", "check")
+        assert checked.status == 0, checked.out
+    assert indexed.run("documents", "history", rules).status == 1
+
+
+@pytest.mark.slow
+def test_what_failed_is_tried_again_through_a_running_server(indexed: Place) -> None:
+    (indexed.folder / "bad.pdf").write_bytes(b"%PDF-1.7 and nothing more")
+    with indexed.serving():
+        assert indexed.run("documents", "add", "bad.pdf").status == 1
+        (job,) = indexed.run("documents", "jobs", "--failed", "--json").json["jobs"]
+        retried = indexed.run("documents", "retry", job["id"][:8])
+        assert (retried.status, retried.out) == (1, "Documents: 1 failed. Passages indexed: 0.\n"), retried.err
+        assert "Not indexed: bad.pdf: The file is damaged" in retried.err
+        done = indexed.run("documents", "cancel", job["id"])
+        assert (done.status, done.out) == (1, "")
+
+
+@pytest.mark.slow
+def test_after_ctrl_c_what_was_received_is_finished_by_the_next_run(indexed: Place) -> None:
+    folder = indexed.folder / "rules"
+    folder.mkdir()
+    for number in range(150):
+        (folder / f"rule{number}.md").write_text(f"# Rule {number}\n\nThe limit of rule {number} is {number} euros.\n")
+    command = [str(COMMAND), "documents", "add", "rules"]
+    process = subprocess.Popen(
+        command, cwd=indexed.folder, env=indexed.environment(), stderr=subprocess.PIPE, text=True
+    )
+    wait_for_jobs(indexed.data / "lorekeeper.db", process)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=SECONDS)
+    assert process.returncode == 130
+    assert "What was received is finished by the next `lorekeeper run`" in told
+    assert "Traceback" not in told
+    assert "waiting" in states(indexed)
+    with indexed.serving():
+        deadline = time.monotonic() + SECONDS
+        while states(indexed) != {"done"} and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert states(indexed) == {"done"}
+
+
+def states(place: Place) -> set[str]:
+    """Of all jobs."""
+    return {job["state"] for job in place.run("documents", "jobs", "--json", "--limit", "1000").json["jobs"]}
+
+
+def wait_for_jobs(database: Path, process: subprocess.Popen[str]) -> None:
+    """Until some files are received."""
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "it was done sooner than it could be stopped"
+        try:
+            with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+                if connection.execute("SELECT count(*) FROM jobs WHERE name LIKE 'rule%'").fetchone()[0]:
+                    return
+        except sqlite3.Error:
+            pass
+        time.sleep(0.01)
+    raise AssertionError

@@ -1,32 +1,41 @@
 """Carries out what people say about documents: who may, over which namespaces, and what they are told. No platform here.
 
 Everybody sees what they can ask: the namespace of the place, and the default one. Admins see and change all.
+What is said about versions and about files in work is in files of its own.
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bots.chat.grammar import (
     Add,
     Bind,
+    CancelJob,
     Command,
     DocumentName,
+    Failed,
     Help,
+    History,
     ListDocuments,
     Namespaces,
+    Purge,
     Remove,
     Replace,
+    Restore,
+    RetryJob,
     Show,
     Status,
     Unbind,
     Unfinished,
     Unknown,
+    Verb,
 )
-from bots.chat.records import about, count, file_name, is_upload
+from bots.chat.job_commands import ENDED_BADLY, UNFINISHED, JobCommands
+from bots.chat.reach import Reach, seen
+from bots.chat.records import about, count, is_upload
 from bots.chat.results import (
     PREFIX,
     SHOWN,
@@ -41,28 +50,29 @@ from bots.chat.results import (
     instructions,
     listed,
     nothing,
+    origin_of,
     paging,
     refusal,
+    removed,
     replacing,
     shelf_details,
     show,
     shown,
 )
+from bots.chat.version_commands import VersionCommands
 from core.errors import InvalidRequest, NotFound
 from core.health import Check, State
 from core.namespace import check_namespace
-from core.ports import Documents
+from core.ports import Documents, Jobs, Versions
 from core.store.conversations import Conversations
 from core.store.places import Bindings
-from core.types import DEFAULT_NAMESPACE, Document, DocumentStatus, Exchange
+from core.types import Document, DocumentStatus, Exchange, HistoryEntry, Job
 
 PAGE = 10
 """Documents in one list."""
 MOST_NAMESPACES = 30
 MOST_UNANSWERED = 10
-_MATCHES = 500
 _FAILED = 5
-_ID = re.compile(r"[0-9a-f]{6,32}")
 HERE = "Questions asked here are looked up in"
 SEND = "Send me the file in a direct message."
 
@@ -72,15 +82,27 @@ class Library:
     """Its methods raise `StorageFailed`."""
 
     documents: Documents
+    versions: Versions
+    jobs: Jobs
     bindings: Bindings
     conversations: Conversations
     given: Mapping[str, str] = field(default_factory=dict)
     """Which namespace a place asks by the settings, where nobody bound it."""
     checks: Callable[[], Awaitable[Sequence[Check]]] | None = None
+    keep_removed_days: int = 0
+    """How long removed documents can be brought back."""
+
+    @property
+    def _reach(self) -> Reach:
+        return Reach(self.documents, self.bindings, self.given)
+
+    @property
+    def _versions(self) -> VersionCommands:
+        return VersionCommands(self._reach, self.versions)
 
     async def run(self, request: Request, command: Command) -> Result:
-        """Carry it out, or say why not. `Remove` only asks whether to."""
-        if _changes(command) and not request.rights.is_admin:
+        """Carry it out, or say why not. `Remove` and `Purge` only ask whether to."""
+        if _is_for_admins(command) and not request.rights.is_admin:
             return refusal(request.rights)
         try:
             return await self._run(request, command)
@@ -95,29 +117,36 @@ class Library:
                 return await self._list(request, command)
             case Show(name) | Remove(name) | Replace(name):
                 return await self._one(request, name, command)
-            case Bind(namespace):
-                return await (self._bind(request, namespace) if namespace else self._bound(request))
-            case Unbind():
-                return await self._unbind(request)
+            case Bind() | Unbind():
+                return await self._binding(request, command)
             case Namespaces():
                 return await self._namespaces(request)
             case Status():
                 return await self._status(request)
+            case History() | Restore() | Purge():
+                return await self._versions.run(request, command)
+            case Failed() | RetryJob() | CancelJob():
+                return await JobCommands(self.jobs).run(command)
             case Add():
                 namespace = await self.destination(request, command)
                 return Result(f"{SEND} Write `namespace {namespace}` with it, so that I know where it belongs.")
             case Help() | Unknown() | Unfinished():
                 return instructions(command)
 
-    async def remove(self, request: Request, document_id: str) -> Result:
-        """The person has confirmed it. Waits for the documents that are being read."""
+    async def confirmed(self, request: Request, what: str) -> Result:
+        """The person has confirmed `remove ID` or `purge ID`; an id alone is what older messages say for removing."""
         if not request.rights.is_admin:
             return refusal(request.rights)
+        verb, _, document_id = what.rpartition(" ")
         try:
-            removed = await self.documents.remove(document_id)
+            if verb == Verb.PURGE:
+                return await self._versions.purge(request, document_id)
+            document = await self.documents.remove(document_id, origin=origin_of(request))
         except NotFound:
             return Result("That document was removed already.")
-        return Result("Removed. Answers do not use it any more:", (Row(removed.title, (file_name(removed),)),))
+        except InvalidRequest as error:
+            return Result("That did not work:", (Row(error.message),))
+        return removed(document, can_be_restored=await self._versions.can_be_restored(request, document_id))
 
     async def destination(self, request: Request, command: Add) -> str:
         """Which namespace a new document goes into. Raises `InvalidRequest`."""
@@ -125,7 +154,7 @@ class Library:
 
     async def replacement(self, request: Request, name: DocumentName) -> Document:
         """The uploaded document that a new file takes the place of. Raises `InvalidRequest`."""
-        found = await self._named(request, name)
+        found = await self._reach.named(request, name)
         if len(found) != 1:
             many = f"{len(found)} documents are called so; name the one that you mean by its id."
             raise InvalidRequest(many if found else f"There is no document of this id, title or file name: {name.text}")
@@ -135,22 +164,32 @@ class Library:
 
     async def visible(self, request: Request) -> list[str]:
         """The namespaces that somebody may see."""
-        return await self._visible(request)
+        return await self._reach.visible(request)
 
     async def matching(self, request: Request, text: str, limit: int) -> Sequence[Document]:
         """Documents with these words in title or file name that somebody may see."""
-        visible = frozenset(await self._visible(request))
+        visible = frozenset(await self._reach.visible(request))
         found, _ = await self.documents.page(None, limit, 0, within=visible, text=text.strip())
-        return _seen(request, found)
+        return seen(request, found)
+
+    async def removed(self, request: Request, text: str, limit: int) -> Sequence[HistoryEntry]:
+        """Removed documents with these words in title or file name; for admins only."""
+        return await self._versions.removed(request, text, limit)
+
+    async def jobs_for(self, request: Request, verb: str, text: str, limit: int) -> Sequence[Job]:
+        """What may be meant after `retry` or `cancel`, by these words; for admins only."""
+        if not request.rights.is_admin:
+            return []
+        states = UNFINISHED if verb == Verb.CANCEL else ENDED_BADLY
+        return await JobCommands(self.jobs).matching(states, text, limit)
 
     async def namespace_of(self, place: str) -> str:
         """Which namespace is asked there."""
-        bound = await asyncio.to_thread(self.bindings.namespaces, [place])
-        return bound.get(place) or self.given.get(place, DEFAULT_NAMESPACE)
+        return await self._reach.namespace_of(place)
 
     async def board(self, request: Request, offset: int = 0, limit: int = PAGE) -> Board:
         """Everything at a glance."""
-        visible = await self._visible(request)
+        visible = await self._reach.visible(request)
         documents, total, offset = await self._page(visible, None, "", offset, limit)
         unanswered: Sequence[Exchange] = ()
         if request.rights.is_admin:
@@ -158,21 +197,13 @@ class Library:
         return Board(
             rights=request.rights,
             shelves=await self._shelves(request, visible),
-            documents=_seen(request, documents),
+            documents=seen(request, documents),
             offset=offset,
             total=total,
             unanswered=tuple(unanswered),
         )
 
     # ── what is there ────────────────────────────────────────────────────────────────────────────
-
-    async def _visible(self, request: Request) -> list[str]:
-        """Never empty: to the documents' store, no namespace at all would mean every one."""
-        own = await self.namespace_of(request.place)
-        if not request.rights.is_admin:
-            return sorted({own, DEFAULT_NAMESPACE})
-        bound = {each.namespace for each in await asyncio.to_thread(self.bindings.all)}
-        return sorted({own, *bound, *self.given.values(), *await self.documents.namespaces()})
 
     async def _page(
         self, within: Sequence[str], namespace: str | None, text: str, offset: int, limit: int
@@ -207,7 +238,7 @@ class Library:
         return list({**self.given, **bound}.values())
 
     async def _list(self, request: Request, command: ListDocuments) -> Result:
-        visible = await self._visible(request)
+        visible = await self._reach.visible(request)
         namespace = next((each for each in visible if each.lower() == command.name.lower()), None)
         text = command.text if namespace else f"{command.name} {command.text}".strip()
         found, total, offset = await self._page(visible, namespace, text, (command.page - 1) * PAGE, PAGE)
@@ -217,11 +248,11 @@ class Library:
         matching = " that match" if text else ""
         last = offset + len(found)
         text = f"Documents {offset + 1} to {last} of {total}{matching} in {where}:"
-        rows = tuple(Row(each.title, about(each), show(each)) for each in _seen(request, found))
+        rows = tuple(Row(each.title, about(each), show(each)) for each in seen(request, found))
         return Result(text, rows, tuple(paging(command, offset // PAGE + 1, is_last=last >= total)))
 
     async def _namespaces(self, request: Request) -> Result:
-        visible = await self._visible(request)
+        visible = await self._reach.visible(request)
         shelves = await self._shelves(request, visible)
         rows = tuple(Row(each.namespace, shelf_details(each), browse(each.namespace)) for each in shelves)
         left = len(visible) - len(shelves)
@@ -229,7 +260,7 @@ class Library:
         return Result(f"{HERE} `{await self.namespace_of(request.place)}`.{more}", rows)
 
     async def _status(self, request: Request) -> Result:
-        visible = await self._visible(request)
+        visible = await self._reach.visible(request)
         counts = {status: await self._count(visible, status) for status in DocumentStatus}
         waiting = counts[DocumentStatus.QUEUED] + counts[DocumentStatus.PROCESSING]
         text = (
@@ -237,22 +268,27 @@ class Library:
             f"{listed(visible)}: {counts[DocumentStatus.READY]} ready, {waiting} being read, "
             f"{counts[DocumentStatus.FAILED]} failed."
         )
-        return Result(text, await self._troubles(visible) if request.rights.is_admin else ())
+        if not request.rights.is_admin:
+            return Result(text)
+        at_work, files = await JobCommands(self.jobs).at_work()
+        checks, failed = await self._troubles(visible)
+        return Result(f"{text}\n\n{at_work}".strip(), (*checks, *files, *failed))
 
-    async def _troubles(self, visible: Sequence[str]) -> tuple[Row, ...]:
+    async def _troubles(self, visible: Sequence[str]) -> tuple[tuple[Row, ...], tuple[Row, ...]]:
+        """Of dependencies, and of documents."""
         failed, _ = await self.documents.page(
             None, _FAILED, 0, DocumentStatus.FAILED, within=frozenset(visible), newest_first=True
         )
         checks = await self.checks() if self.checks else ()
         return (
-            *(Row(each.name, (each.detail, each.remedy)) for each in checks if each.state is not State.OK),
-            *(Row(each.title, about(each), show(each)) for each in failed),
+            tuple(Row(each.name, (each.detail, each.remedy)) for each in checks if each.state is not State.OK),
+            tuple(Row(each.title, about(each), show(each)) for each in failed),
         )
 
     # ── one document ─────────────────────────────────────────────────────────────────────────────
 
     async def _one(self, request: Request, name: DocumentName, command: Show | Remove | Replace) -> Result:
-        found = await self._named(request, name)
+        found = await self._reach.named(request, name)
         if not found:
             return Result(
                 f"There is no document of this id, title or file name here. `{PREFIX} list` shows all:",
@@ -266,26 +302,14 @@ class Library:
         (document,) = found
         if isinstance(command, Show):
             return shown(document, is_admin=request.rights.is_admin)
-        return asked(document) if isinstance(command, Remove) else replacing(document)
-
-    async def _named(self, request: Request, name: DocumentName) -> Sequence[Document]:
-        """Those that somebody may mean: of this id, else of exactly this title or file name, else with it in theirs."""
-        visible = frozenset(await self._visible(request))
-        if not name.is_quoted and _ID.fullmatch(name.text.lower()):
-            try:
-                return _seen(request, [await self.documents.get(name.text.lower(), visible)])
-            except NotFound:
-                # Titles are words, and some words look like ids.
-                pass
-        found, _ = await self.documents.page(None, _MATCHES, 0, within=visible, text=name.text)
-        seen = _seen(request, found)
-        wanted = name.text.casefold()
-        exact = [
-            each for each in seen if wanted in {" ".join(each.title.split()).casefold(), file_name(each).casefold()}
-        ]
-        return exact or seen
+        return asked(document, self.keep_removed_days) if isinstance(command, Remove) else replacing(document)
 
     # ── what a place asks ────────────────────────────────────────────────────────────────────────
+
+    async def _binding(self, request: Request, command: Bind | Unbind) -> Result:
+        if isinstance(command, Unbind):
+            return await self._unbind(request)
+        return await (self._bind(request, command.namespace) if command.namespace else self._bound(request))
 
     async def _bound(self, request: Request) -> Result:
         bound = await asyncio.to_thread(self.bindings.namespaces, [request.place])
@@ -300,7 +324,7 @@ class Library:
 
     async def _bind(self, request: Request, namespace: str) -> Result:
         check_namespace(namespace)
-        known = await self._visible(request)
+        known = await self._reach.visible(request)
         await asyncio.to_thread(self.bindings.bind, request.place, namespace, request.user)
         text = f"From now on, questions asked here are looked up in `{namespace}`. Everybody who can write here can ask it."
         if await self._count([namespace]):
@@ -317,12 +341,6 @@ class Library:
         return Result(f"Nobody has bound this place. {HERE} `{namespace}`.{why}")
 
 
-def _changes(command: Command) -> bool:
-    return isinstance(command, Remove | Replace | Unbind | Add) or (
-        isinstance(command, Bind) and bool(command.namespace)
-    )
-
-
-def _seen(request: Request, documents: Sequence[Document]) -> tuple[Document, ...]:
-    """Without those that only some readers may see."""
-    return tuple(each for each in documents if request.rights.is_admin or not each.readers)
+def _is_for_admins(command: Command) -> bool:
+    for_admins = Remove | Replace | Unbind | Add | Restore | Purge | Failed | RetryJob | CancelJob
+    return isinstance(command, for_admins) or (isinstance(command, Bind) and bool(command.namespace))

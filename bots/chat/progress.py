@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from core.types import ChangeKind, DocumentChange, page_word
+from core.types import ChangeKind, DocumentChange, Job, JobStage, page_word
 
 ONLY_ADMINS = "Only administrators can add documents, so your file was not read."
 WITHOUT_FILE = "If you have a question, send it without the file."
-STOPPED = "Stopped. What was read before stays searchable."
+STOPPED = "Stopped. What was received before is still made searchable."
 SAME_NAME = "Another file in this message has the same name and would be replaced by it. Rename one and send it again."
 LONGEST_DETAIL = 500
+_MINUTE, _HOUR = 60, 3600
 
 
 class Stage(StrEnum):
@@ -20,7 +21,11 @@ class Stage(StrEnum):
 
     WAITING = "waiting"
     RECEIVING = "receiving"
+    QUEUED = "queued"
     READING = "reading"
+    EMBEDDING = "embedding"
+    PUBLISHING = "publishing"
+    PUT_OFF = "put off"
     SEARCHABLE = "searchable"
     FAILED = "failed"
 
@@ -29,10 +34,20 @@ class Stage(StrEnum):
         return self in {Stage.SEARCHABLE, Stage.FAILED}
 
 
+_STAGES = {
+    JobStage.WAITING: Stage.QUEUED,
+    JobStage.READING: Stage.READING,
+    JobStage.EMBEDDING: Stage.EMBEDDING,
+    JobStage.PUBLISHING: Stage.PUBLISHING,
+}
 _MARKS = {
     Stage.WAITING: "▫️",
     Stage.RECEIVING: "📥",
+    Stage.QUEUED: "⏳",
     Stage.READING: "📖",
+    Stage.EMBEDDING: "🧩",
+    Stage.PUBLISHING: "🗂️",
+    Stage.PUT_OFF: "⏳",
     Stage.SEARCHABLE: "✅",
     Stage.FAILED: "⚠️",
 }
@@ -56,7 +71,11 @@ class FileProgress:
         says = {
             Stage.WAITING: "received, waits for its turn",
             Stage.RECEIVING: "is being fetched",
+            Stage.QUEUED: "waits for its turn",
             Stage.READING: "is being read",
+            Stage.EMBEDDING: "is being embedded",
+            Stage.PUBLISHING: "is being made searchable",
+            Stage.PUT_OFF: "waits for another try",
             Stage.SEARCHABLE: "is searchable",
             Stage.FAILED: "was not added",
         }[self.stage]
@@ -64,8 +83,28 @@ class FileProgress:
         return f"{says}: {detail}" if detail else f"{says}{'…' if not self.stage.is_last else '.'}"
 
 
-def outcome(name: str, change: DocumentChange) -> FileProgress:
-    """How adding a file ended."""
+def in_work(name: str, job: Job) -> FileProgress:
+    """How far a file is whose job has not ended."""
+    if job.stage is JobStage.WAITING:
+        return FileProgress(name, Stage.QUEUED, f"{job.ahead:,} before it" if job.ahead else "")
+    if job.stage is JobStage.EMBEDDING and job.chunks:
+        parts = [f"{job.embedded:,} of {counted(job.chunks, 'passage')}"]
+        parts += [time_left(job.seconds_left)] if job.seconds_left is not None else []
+        return FileProgress(name, Stage.EMBEDDING, ", ".join(parts))
+    return FileProgress(name, _STAGES[job.stage])
+
+
+def time_left(seconds: int) -> str:
+    """As exact as a guess is."""
+    if seconds < 2 * _MINUTE:
+        return f"about {counted(max(1, seconds), 'second')} left"
+    if seconds < 2 * _HOUR:
+        return f"about {round(seconds / _MINUTE)} minutes left"
+    return f"about {round(seconds / _HOUR)} hours left"
+
+
+def outcome(name: str, change: DocumentChange, *, is_again: bool = False) -> FileProgress:
+    """How adding a file ended. `is_again`: an earlier try handed it over, so that it is there says nothing."""
     if change.kind is ChangeKind.FAILED or change.document is None:
         return FileProgress(name, Stage.FAILED, change.message or "The file cannot be read.")
     document = change.document
@@ -77,7 +116,7 @@ def outcome(name: str, change: DocumentChange) -> FileProgress:
         sentences.append(change.inside)
     if change.kind is ChangeKind.REPLACED:
         sentences.append("It replaces its earlier version.")
-    elif change.kind is ChangeKind.UNCHANGED:
+    elif change.kind is ChangeKind.UNCHANGED and not is_again:
         sentences.append("It was there already, unchanged.")
     if document.losses:
         sentences.append(f"Not readable: {' '.join(document.losses)}")

@@ -42,6 +42,11 @@ class ProgressMessage(Generic[M]):
         """Show it as soon as there is room, unless something newer takes its place. Never waits."""
         self._latest.put(message)
 
+    async def leave(self, message: M) -> None:
+        """Show it if there is room now, and nothing after it: a later try goes on."""
+        await self._latest.end()
+        await self._posted.offer(message)
+
     async def finish(self, *messages: M) -> None:
         """The final form of the message, and those that follow it. Raises `bots.chat.desk.Retry`."""
         await self._latest.end()

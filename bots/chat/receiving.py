@@ -20,7 +20,7 @@ from bots.chat.fetching import Moved
 from bots.chat.files import FILES, FileFacts, asks, unpacked
 from bots.chat.incoming import Incoming, incoming_of
 from bots.chat.posted import Note
-from bots.chat.progress import FileProgress, Stage, outcome
+from bots.chat.progress import FileProgress, Stage, in_work, outcome
 from bots.chat.progress_message import ProgressMessage
 from bots.chat.results import Rights
 from core.errors import EmbeddingFailed, LorekeeperError, StorageFailed
@@ -28,10 +28,12 @@ from core.log import reference
 from core.ports import Documents
 from core.store.inbox import Entry
 from core.store.places import Bindings
-from core.types import DEFAULT_NAMESPACE
+from core.types import DEFAULT_NAMESPACE, Job, Origin
 
 # Their bytes are on the disk meanwhile, and they are indexed one after the other anyway.
 AT_ONCE = 2
+# With the id of a file, among what is kept with an entry.
+HANDED_OVER = "handed over"
 # Of a file that is fetched so long that people want to know how much is here.
 LARGE_BYTES = 4 * 2**20
 log = structlog.get_logger(__name__)
@@ -185,15 +187,41 @@ class _Run(Generic[M]):
             self._show(index, FileProgress(facts.name, Stage.RECEIVING))
             moved = partial(self._moved, index, facts)
             async with self._platform.fetched(self._incoming, facts, moved) as path:
-                self._show(index, FileProgress(facts.name, Stage.READING))
-                change = await self._documents.add_file(facts.name, path, self._namespace)
-            return outcome(facts.name, change)
+                self._show(index, FileProgress(facts.name, Stage.QUEUED))
+                is_again = await self._hand_over(facts)
+                message = self._incoming.message
+                change = await self._documents.add_file(
+                    facts.name,
+                    path,
+                    self._namespace,
+                    origin=Origin(message.channel, message.author),
+                    watch=partial(self._worked_on, index, facts),
+                )
+            return outcome(facts.name, change, is_again=is_again)
         except (StorageFailed, EmbeddingFailed) as error:
             # Also when the process is about to end: whoever comes next goes on here.
+            self._states[index] = FileProgress(facts.name, Stage.PUT_OFF, error.message)
+            await self._message.leave(self._progress())
             raise Retry(error.message) from error
         except LorekeeperError as error:
             log.info("a file was not added", file=facts.id, code=error.code)
             return FileProgress(facts.name, Stage.FAILED, error.message)
+
+    async def _hand_over(self, facts: FileFacts) -> bool:
+        """Note that it is; whether an earlier try did. Whatever becomes of this process, its document is made."""
+        name = f"{facts.id}:{HANDED_OVER}"
+        is_again = bool(self._message.kept.get(name))
+        if not is_again:
+            await self._message.keep(name, True)
+        return is_again
+
+    def _worked_on(self, index: int, facts: FileFacts, job: Job) -> None:
+        """Its end is told by what became of it."""
+        if job.state.is_end or self._states[index].stage.is_last:
+            return
+        state = in_work(facts.name, job)
+        if state != self._states[index]:
+            self._show(index, state)
 
     def _moved(self, index: int, facts: FileFacts, size: int) -> None:
         if facts.size < LARGE_BYTES:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from urllib.parse import unquote
 
-from core.types import Document, DocumentStatus, page_word
+from core.types import Document, DocumentStatus, HistoryEntry, Origin, page_word
 
 SHORT_ID = 8
 UPLOAD = "upload:"
@@ -13,6 +14,14 @@ STATES = {
     DocumentStatus.PROCESSING: "being read",
     DocumentStatus.READY: "ready",
     DocumentStatus.FAILED: "failed",
+}
+CHANNELS = {
+    "slack": "Slack",
+    "discord": "Discord",
+    "web": "the web page",
+    "api": "the HTTP API",
+    "command line": "the command line",
+    "source": "a source",
 }
 _KB = 1024
 
@@ -33,7 +42,7 @@ def facts(document: Document) -> list[str]:
         state += " (the version before answers)"
     pages = [count(document.pages, page_word(document.media_type))] if document.pages else []
     passages = [count(document.chunks, "passage")] if document.chunks else []
-    return [state, *pages, *passages, f"{document.updated_at:%Y-%m-%d %H:%M} UTC"]
+    return [state, *pages, *passages, moment(document.updated_at)]
 
 
 def in_full(document: Document) -> tuple[str, ...]:
@@ -42,7 +51,7 @@ def in_full(document: Document) -> tuple[str, ...]:
         " · ".join(facts(document)),
         f"namespace: {document.namespace}",
         f"id: {document.id}",
-        f"file: {file_name(document)}, {_size(document.size_bytes)}",
+        f"file: {file_name(document)}, {size_of(document.size_bytes)}",
         *([f"address: {document.url}"] if document.url else []),
         *([f"error: {document.error}"] if document.error else []),
         *(f"not read: {loss}" for loss in document.losses),
@@ -51,14 +60,20 @@ def in_full(document: Document) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def file_name(document: Document) -> str:
+def came_from(origin: Origin, *, with_person: bool) -> list[str]:
+    """From where it came and, for those who may know, by whom: their id, so that nobody is notified."""
+    channel = [f"from {CHANNELS.get(origin.channel, origin.channel)}"] if origin.channel else []
+    return [*channel, *([f"by {origin.person}"] if with_person and origin.person else [])]
+
+
+def file_name(document: Document | HistoryEntry) -> str:
     """What its file was called, without the folder."""
     if is_upload(document):
         return document.source.removeprefix(UPLOAD)
     return unquote(document.source.rstrip("/").rsplit("/", 1)[-1])
 
 
-def is_upload(document: Document) -> bool:
+def is_upload(document: Document | HistoryEntry) -> bool:
     """Whether somebody sent it, rather than it being in a folder."""
     return document.source.startswith(UPLOAD)
 
@@ -68,6 +83,10 @@ def count(number: int, thing: str) -> str:
     return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
-def _size(size_bytes: int) -> str:
+def moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC"
+
+
+def size_of(size_bytes: int) -> str:
     size = size_bytes / _KB
     return f"{size:.0f} KB" if size < _KB else f"{size / _KB:.1f} MB"

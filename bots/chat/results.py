@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bots.chat.grammar import USAGE, Help, ListDocuments, Unfinished, Unknown, spelled
+from bots.chat.grammar import USAGE, Failed, Help, ListDocuments, Unfinished, Unknown, spelled
 from bots.chat.records import about, count, file_name, in_full, is_upload
-from core.types import Document, Exchange
+from core.types import Document, DocumentStatus, Exchange, Origin
 
 PREFIX = "/lore"
 SHOWN = 8
 """Of the things that a sentence or a choice names."""
+FOR_ADMINS = (
+    "Only admins add, replace, remove, restore, purge, bind and unbind, and see, retry and cancel files in work. "
+    "Only you see these answers."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Request:
 class Action:
     """Something to press. `name` is unique within one result's actions; `command` is what pressing it says.
 
-    `is_final`: pressing it does what cannot be undone, and `command` is the id of the document that it is done to.
+    `is_final`: pressing it is the confirmation, and `command` is what is confirmed: `remove ID` or `purge ID`.
     """
 
     name: str
@@ -90,6 +94,12 @@ class Board:
     """The last questions without an answer; for admins only."""
 
 
+def origin_of(request: Request) -> Origin:
+    """Of what somebody changes."""
+    channel, _, person = request.user.partition(":")
+    return Origin(channel, person)
+
+
 def refusal(rights: Rights) -> Result:
     """For who is no admin."""
     if rights.doubt:
@@ -108,7 +118,7 @@ def instructions(command: Help | Unknown | Unfinished) -> Result:
     lines = [f"- `{PREFIX} {usage}`: {what}" for usage, what in USAGE.values()]
     ends = (
         "DOCUMENT is a title, a file name, or at least the first six characters of an id. "
-        "Only admins add, replace, remove, bind and unbind. Only you see these answers."
+        f"JOB is the id that `{PREFIX} failed` and `{PREFIX} status` show. {FOR_ADMINS}"
     )
     return Result("\n".join([*lines, "", ends]))
 
@@ -139,9 +149,9 @@ def did_you_mean(name: str, namespaces: Sequence[str]) -> str:
     return f" Did you mean the namespace `{close[0]}`?" if close else ""
 
 
-def paging(command: ListDocuments, page: int, *, is_last: bool) -> list[Action]:
-    back = [Action("previous", "Previous", spelled(ListDocuments(command.name, command.text, page - 1)))]
-    forth = [Action("next", "Next", spelled(ListDocuments(command.name, command.text, page + 1)))]
+def paging(command: ListDocuments | Failed, page: int, *, is_last: bool) -> list[Action]:
+    back = [Action("previous", "Previous", spelled(replace(command, page=page - 1)))]
+    forth = [Action("next", "Next", spelled(replace(command, page=page + 1)))]
     return [*(back if page > 1 else []), *([] if is_last else forth)]
 
 
@@ -158,11 +168,31 @@ def shown(document: Document, *, is_admin: bool) -> Result:
     return Result("This is what I know of the document:", (Row(document.title, in_full(document)),), remove)
 
 
-def asked(document: Document) -> Result:
-    confirm = Action("confirm", "Remove it", document.id, is_final=True)
+def asked(document: Document, keep_days: int) -> Result:
+    """Whether to remove it; `keep_days`: how long removed documents are kept."""
+    confirm = Action("confirm", "Remove it", f"remove {document.id}", is_final=True)
     keep = Action("keep", "Keep it", f"show {document.id}")
-    text = "Remove this document? Answers stop using it at once; to have it back, it must be added again."
+    has_answered = document.status is DocumentStatus.READY or document.chunks
+    after = (
+        f"It can be brought back for {count(keep_days, 'day')}."
+        if keep_days and has_answered
+        else "Nothing is kept of it: to have it back, it must be added again."
+    )
+    text = f"Remove this document? Answers stop using it at once. {after}"
     return Result(text, (Row(document.title, about(document)),), (confirm, keep))
+
+
+def removed(document: Document, *, can_be_restored: bool) -> Result:
+    row = Row(document.title, (file_name(document),))
+    text = "Removed. Answers do not use it any more"
+    if not can_be_restored:
+        return Result(f"{text}, and nothing is kept of it:", (row,))
+    restore = f"restore {document.id}"
+    return Result(
+        f"{text}. It can be brought back for a while, also by `{PREFIX} {restore}`:",
+        (row,),
+        (Action("restore", "Bring it back", restore),),
+    )
 
 
 def replacing(document: Document) -> Result:

@@ -65,7 +65,14 @@ class DiscordChannel:
         self._typing_since: dict[str, float] = {}
         self._bound = {f"{CHANNEL}:{place}": namespace for place, namespace in self._settings.channels.items()}
         self._library = Library(
-            application.documents, record.bindings, record.conversations, self._bound, application.checks
+            application.documents,
+            application.versions,
+            application.jobs,
+            record.bindings,
+            record.conversations,
+            self._bound,
+            application.checks,
+            application.settings.history.keep_removed_days,
         )
         self._people = People(self._settings.admins, lambda: self.client, lambda: self.calls)
         answering = Answering(

@@ -11,15 +11,20 @@ from bots.chat.grammar import (
     Add,
     Bind,
     Command,
+    Failed,
     Help,
     ListDocuments,
     Namespaces,
+    Restore,
     Status,
     Unbind,
+    Unfinished,
     Unknown,
     Verb,
+    document_name,
     parse,
 )
+from bots.chat.results import FOR_ADMINS
 from bots.discord.manifest import ASK, MANAGE, MENU
 from core.guard import MAX_QUESTION_CHARACTERS
 
@@ -35,6 +40,7 @@ INSTALLED_IN_SERVERS = 0
 MOST_CHOICES, LONGEST_CHOICE = 25, 100
 MOST_FILES = 5
 NAMESPACE, DOCUMENT, SEARCH, PAGE, FILE = "namespace", "document", "search", "page", "file"
+VERSION, JOB = "version", "job"
 QUESTION, PRIVATE = "question", "private"
 _LONGEST_WORDS = 200
 _LAST_PAGE = 999_999
@@ -79,6 +85,12 @@ _DESCRIPTIONS: Mapping[Verb, str] = {
     Verb.ADD: "Add documents",
     Verb.REPLACE: "Put a new version of a document in its place",
     Verb.REMOVE: "Remove a document, after you confirm it",
+    Verb.HISTORY: "The versions of a document: when and from where each came, and which one answers",
+    Verb.RESTORE: "Bring back a removed document, or an earlier version",
+    Verb.PURGE: "Erase a document with all its versions for good, after you confirm it",
+    Verb.FAILED: "The files that could not be added, and why",
+    Verb.RETRY: "Try a file again that could not be added",
+    Verb.CANCEL: "Give up a file that waits or is in work",
     Verb.BIND: "Let this channel ask a namespace; in a forum, new posts are answered from it",
     Verb.UNBIND: "Let this channel ask what it asked before",
     Verb.HELP: "What the commands are",
@@ -88,7 +100,7 @@ _DESCRIPTIONS: Mapping[Verb, str] = {
 def instructions() -> str:
     """What can be done, as `/lore help` says it: Discord itself shows what belongs to each."""
     lines = [f"- `/{MANAGE} {verb.value}`: {_DESCRIPTIONS[verb]}" for verb in USAGE]
-    return "\n".join([*lines, "", "Only admins add, replace, remove, bind and unbind. Only you see these answers."])
+    return "\n".join([*lines, "", FOR_ADMINS])
 
 
 def _subcommand(verb: Verb) -> Json:
@@ -103,10 +115,17 @@ def _options(verb: Verb) -> Iterator[Json]:
             yield _chosen(NAMESPACE, "Only the documents of this namespace")
             yield _option(STRING, SEARCH, "Words in the title or the file name", max_length=_LONGEST_WORDS)
             yield _option(INTEGER, PAGE, "Which page of the list", min_value=1, max_value=_LAST_PAGE)
-        case Verb.SHOW | Verb.REMOVE | Verb.REPLACE:
+        case Verb.SHOW | Verb.REMOVE | Verb.REPLACE | Verb.HISTORY | Verb.RESTORE | Verb.PURGE:
             yield _chosen(DOCUMENT, "Its title, its file name, or the beginning of its id", required=True)
             if verb is Verb.REPLACE:
                 yield _option(ATTACHMENT, FILE, "The new version")
+            if verb is Verb.RESTORE:
+                which = "Which one; otherwise the last one of a removed document, or the one before"
+                yield _option(INTEGER, VERSION, which, min_value=1, max_value=_LAST_PAGE)
+        case Verb.RETRY | Verb.CANCEL:
+            yield _chosen(JOB, "Choose a file, or write the beginning of the job's id", required=True)
+        case Verb.FAILED:
+            yield _option(INTEGER, PAGE, "Which page of the list", min_value=1, max_value=_LAST_PAGE)
         case Verb.BIND:
             yield _chosen(NAMESPACE, "Which documents are asked here", required=True)
         case Verb.ADD:
@@ -190,16 +209,23 @@ class Typed:
     text: str
 
 
-def invoked(data: Mapping[str, Any]) -> Command:
+def invoked(data: Mapping[str, Any]) -> Command:  # noqa: PLR0911 - one for each form of options
     """What `/lore` was told to do, given an interaction's data. Never fails: what is no command is `Unknown`."""
     verb, given = subcommand(data), values(data)
     namespace = _words(given.get(NAMESPACE))
     match verb:
         case Verb.LIST:
             return ListDocuments(namespace, _words(given.get(SEARCH)), _page(given.get(PAGE)))
-        case Verb.SHOW | Verb.REMOVE | Verb.REPLACE:
+        case Verb.SHOW | Verb.REMOVE | Verb.REPLACE | Verb.HISTORY | Verb.PURGE:
             # As after the word itself, quotes and all.
             return parse(f"{verb} {_words(given.get(DOCUMENT))}")
+        case Verb.RESTORE:
+            name = document_name(_words(given.get(DOCUMENT)))
+            return Restore(name, _version(given.get(VERSION))) if name.text else Unfinished(Verb.RESTORE)
+        case Verb.RETRY | Verb.CANCEL:
+            return parse(f"{verb} {_words(given.get(JOB))}")
+        case Verb.FAILED:
+            return Failed(_page(given.get(PAGE)))
         case Verb.BIND:
             return Bind(namespace)
         case Verb.ADD:
@@ -287,6 +313,10 @@ def _leaves(data: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 def _words(value: object) -> str:
     return " ".join(value.split()) if isinstance(value, str) else ""
+
+
+def _version(value: object) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
 
 
 def _page(value: object) -> int:

@@ -14,7 +14,7 @@ from bots.chat import wording
 from bots.chat.board import Refused, Unknown
 from bots.chat.desk import Desk, Retry
 from bots.chat.files import FILES
-from bots.chat.grammar import Show, parse
+from bots.chat.grammar import Restore, RetryJob, Show, parse
 from bots.chat.incoming import Incoming
 from bots.chat.kept import Kept
 from bots.chat.library import Library
@@ -214,10 +214,11 @@ class Interactions:
             case "run":
                 command = parse(value)
                 then = partial(self._lore.run, invoked, command)
-                # A document is shown below the list that it was chosen from.
-                return soon(then) if isinstance(command, Show) else Response({"type": DEFERRED_UPDATE}, then)
+                # What is done about one thing is told below the list that it was chosen from.
+                is_one = isinstance(command, Show | Restore | RetryJob)
+                return soon(then) if is_one else Response({"type": DEFERRED_UPDATE}, then)
             case "confirm":
-                return Response({"type": DEFERRED_UPDATE}, lambda: self._lore.remove(invoked, value))
+                return Response({"type": DEFERRED_UPDATE}, lambda: self._lore.confirmed(invoked, value))
         return privately(wording.GONE)
 
     async def _passage(self, invoked: Invoked, value: str) -> None:

@@ -11,7 +11,7 @@ import structlog
 
 from bots.chat.desk import Desk
 from bots.chat.files import FILES, FileFacts, file_entry, packed
-from bots.chat.grammar import Add, Command, Help, Replace
+from bots.chat.grammar import Add, Command, Help, Replace, Verb
 from bots.chat.incoming import Incoming
 from bots.chat.library import Library
 from bots.chat.records import file_name
@@ -122,11 +122,18 @@ class Lore:
     async def _offered(self, request: Request, typed: commands.Typed) -> list[tuple[str, str]]:
         if typed.option == commands.NAMESPACE:
             return [(each, each) for each in await self._library.visible(request)]
+        if typed.option == commands.JOB:
+            jobs = await self._library.jobs_for(request, typed.verb, typed.text, MOST_SUGGESTED)
+            return [(f"{each.name} ({each.namespace})", each.id) for each in jobs]
         documents = await self._library.matching(request, typed.text, MOST_SUGGESTED)
-        return [(f"{each.title} ({each.namespace})", each.id) for each in documents]
+        there = [(f"{each.title} ({each.namespace})", each.id) for each in documents]
+        if typed.verb not in {Verb.HISTORY, Verb.RESTORE, Verb.PURGE}:
+            return there
+        removed = await self._library.removed(request, typed.text, MOST_SUGGESTED)
+        return [*there, *((f"{each.title} ({each.namespace}, removed)", each.document_id) for each in removed)]
 
-    async def remove(self, invoked: Invoked, value: str) -> None:
-        result = await self._library.remove(await self._request(invoked), value)
+    async def confirmed(self, invoked: Invoked, value: str) -> None:
+        result = await self._library.confirmed(await self._request(invoked), value)
         await self._tell(invoked, result_message(result))
 
     async def _tell(self, invoked: Invoked, message: Rendered) -> None:

@@ -26,7 +26,7 @@ PRIMARY, SECONDARY, DANGER = 1, 2, 4
 PASSAGE, UP, DOWN, RETRY, SHARE = "passage", "up", "down", "retry", "share"
 REASON = "reason"
 RUN, CONFIRM = "run", "confirm"
-"""`run` says a command, and `confirm` names a document to remove."""
+"""`run` says a command, and `confirm` what is confirmed."""
 _NAMES = frozenset({PASSAGE, UP, DOWN, RETRY, SHARE, REASON, RUN, CONFIRM})
 _CUSTOM_ID = re.compile(r"lore:([a-z]+)(?:\.\d+)?:(.*)", re.DOTALL)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 
 from fastapi import Request
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 
 from core.access import Caller, Permission
@@ -49,6 +50,20 @@ def within(request: Request, namespace: str | None) -> str:
     if not caller_of(request).may_use(namespace):
         raise HTTPException(HTTPStatus.FORBIDDEN, f"This key may not use the namespace {namespace}.")
     return namespace
+
+
+def among(request: Request, namespaces: Sequence[str] | None = None) -> frozenset[str]:
+    """These namespaces, if the caller may use them; without any, all that they may use, where empty means all.
+
+    Raises `HTTPException`.
+    """
+    return frozenset(within(request, each) for each in namespaces or ()) or caller_of(request).namespaces
+
+
+def is_own(origin: str, headers: Headers) -> bool:
+    """Whether a page with this origin is one of the gateway's own."""
+    host = headers.get("host", "")
+    return origin.lower() in {f"http://{host}".lower(), f"https://{host}".lower()}
 
 
 def is_owner(request: Request) -> bool:

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bots.gateway.access import STATE, lacks
+from bots.gateway.access import STATE, is_own, lacks
 from bots.gateway.keyring import Keyring, Keys
 from bots.gateway.problems import problem_for
 from bots.gateway.rates import Rates
@@ -35,7 +35,7 @@ BUSY_SECONDS = 2
 CORS_SECONDS = 600
 CORS_METHODS = "GET, POST, PATCH, HEAD, DELETE"
 CORS_REQUEST_HEADERS = (
-    "Authorization, Content-Type, Last-Event-ID, Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset, "
+    "Authorization, Content-Type, Last-Event-ID, Prefer, Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset, "
     "X-HTTP-Method-Override"
 )
 CORS_REPLY_HEADERS = (
@@ -229,7 +229,7 @@ def _is_foreign(method: str, headers: Headers) -> bool:
     if method in READING_METHODS:
         return False
     origin = headers.get("origin")
-    return (origin is not None and not _is_own(origin, headers)) or _fetch_site(headers) not in {"same-origin", "none"}
+    return (origin is not None and not is_own(origin, headers)) or _fetch_site(headers) not in {"same-origin", "none"}
 
 
 def _may_be_used_from(key: ApiKey, method: str, headers: Headers) -> bool:
@@ -239,13 +239,8 @@ def _may_be_used_from(key: ApiKey, method: str, headers: Headers) -> bool:
     if not key.origins:
         return not _is_foreign(method, headers)
     if origin is not None:
-        return _is_own(origin, headers)
+        return is_own(origin, headers)
     return headers.get("sec-fetch-site") == "same-origin"
-
-
-def _is_own(origin: str, headers: Headers) -> bool:
-    host = headers.get("host", "")
-    return origin.lower() in {f"http://{host}".lower(), f"https://{host}".lower()}
 
 
 def _fetch_site(headers: Headers) -> str:

@@ -16,6 +16,7 @@ from bots.gateway import (
     document_events,
     documents,
     health,
+    jobs,
     metrics,
     openai_api,
     pages,
@@ -23,6 +24,7 @@ from bots.gateway import (
     sources,
     threads,
     uploads,
+    versions,
 )
 from bots.gateway.admission import Admission
 from bots.gateway.headers import SecurityHeaders
@@ -54,7 +56,6 @@ def create_app(application: Application, owner_token: str = "", doors: Mapping[s
     # The interactive documentation loads scripts from another host, so only the specification itself is served.
     app = FastAPI(title="Lorekeeper", version=version("lorekeeper"), docs_url=None, redoc_url=None)
     app.state.application = application
-    app.state.background = {}
     app.state.pieces = Pieces()
     app.state.keyring = Keyring(record_of_application(application).keys)
     app.state.slots = Slots(server.max_answers)
@@ -63,9 +64,12 @@ def create_app(application: Application, owner_token: str = "", doors: Mapping[s
     app.include_router(ask.router)
     app.include_router(threads.ask_router)
     app.include_router(threads.read_router)
+    # Before the documents, one of which would be called `removed`.
+    app.include_router(versions.router)
     app.include_router(documents.router)
     app.include_router(document_events.router)
     app.include_router(uploads.router)
+    app.include_router(jobs.router)
     app.include_router(sources.router)
     app.include_router(health.router)
     app.include_router(openai_api.router)

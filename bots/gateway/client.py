@@ -6,32 +6,34 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 from typing import Any
 
-from bots.gateway.owner import OwnerClient
+from bots.gateway.agreed import said_by
+from bots.gateway.owner import SHORT_SECONDS, OwnerClient
 from core import wording
-from core.console import plain
-from core.errors import LorekeeperError, NotFound, StorageFailed, UnreadableDocument
+from core.errors import LorekeeperError, NotFound
 from core.guard import clean_question, refuse_question
 from core.health import Check, State
-from core.ports import Progress
+from core.ports import Progress, Watch
 from core.types import (
+    NOBODY,
     Answer,
-    ChangeKind,
     Document,
     DocumentChange,
     DocumentStatus,
     Event,
+    Finding,
     Finished,
+    Origin,
     Outcome,
     Passage,
     Question,
     Status,
 )
-from core.wire import answer_from_json, change_from_json, document_from_json, passage_from_json
+from core.wire import answer_from_json, document_from_json, finding_from_json, passage_from_json
 
 # Longer than the server's own limit for one question, so that its answer, also a refusal, arrives.
 ANSWER_SECONDS = 600.0
-SHORT_SECONDS = 60.0
 PASSAGES = 1000
+DOCUMENTS = "/v1/documents"
 
 
 class GatewayClient(OwnerClient):
@@ -60,19 +62,23 @@ class GatewayClient(OwnerClient):
         yield Finished(await self.ask(question))
 
     async def add_paths(
-        self, paths: Sequence[Path], namespace: str, progress: Progress | None = None, prune: bool = True
+        self,
+        paths: Sequence[Path],
+        namespace: str,
+        progress: Progress | None = None,
+        prune: bool = True,
+        *,
+        origin: Origin = NOBODY,
     ) -> list[DocumentChange]:
         body = {"paths": [str(path) for path in paths], "namespace": namespace, "prune": prune}
-        return await self._with_progress("/v1/documents/paths", progress, body)
+        return await self._with_progress(f"{DOCUMENTS}/paths", progress, json=body, headers=said_by(origin))
 
-    async def add_file(self, name: str, path: Path, namespace: str) -> DocumentChange:
-        # A large document may take minutes to be read.
+    async def add_file(
+        self, name: str, path: Path, namespace: str, *, origin: Origin = NOBODY, watch: Watch | None = None
+    ) -> DocumentChange:
         with path.open("rb") as file:
             form: dict[str, Any] = {"files": {"file": (name, file)}, "data": {"namespace": namespace}}
-            try:
-                return change_from_json(await self._json("POST", "/v1/documents", None, **form))
-            except UnreadableDocument as error:
-                return DocumentChange(ChangeKind.FAILED, name, message=error.message, code=error.code)
+            return await self._watched(DOCUMENTS, watch, headers=said_by(origin), **form)
 
     async def page(
         self,
@@ -92,16 +98,11 @@ class GatewayClient(OwnerClient):
             chosen["sort"] = "-updated_at"
         if status is not None:
             chosen["status"] = status.value
-        documents: list[Document] = []
-        while True:
-            window = {"limit": min(1000, limit - len(documents)), "offset": offset + len(documents)}
-            value = await self._json("GET", "/v1/documents", SHORT_SECONDS, params={**chosen, **window})
-            documents += map(document_from_json, value["documents"])
-            if not value["documents"] or len(documents) >= min(limit, value["total"] - offset):
-                return documents, value["total"]
+        values, total = await self._page(DOCUMENTS, "documents", limit, offset, chosen)
+        return [document_from_json(value) for value in values], total
 
     async def get(self, document_id: str, within: frozenset[str] = frozenset()) -> Document:
-        value = await self._json("GET", f"/v1/documents/{_part(document_id)}", SHORT_SECONDS)
+        value = await self._json("GET", f"{DOCUMENTS}/{_part(document_id)}", SHORT_SECONDS)
         document = document_from_json(value)
         if within and document.namespace not in within:
             raise _not_found(document_id)
@@ -116,7 +117,7 @@ class GatewayClient(OwnerClient):
                 return passages
 
     async def passage_page(self, document_id: str, limit: int, offset: int) -> tuple[list[Passage], int]:
-        path = f"/v1/documents/{_part(document_id)}/passages"
+        path = f"{DOCUMENTS}/{_part(document_id)}/passages"
         value = await self._json("GET", path, SHORT_SECONDS, params={"limit": limit, "offset": offset})
         return [passage_from_json(each) for each in value["passages"]], value["total"]
 
@@ -124,16 +125,18 @@ class GatewayClient(OwnerClient):
         value = await self._json("GET", "/v1/models", SHORT_SECONDS)
         return [each["id"] for each in value["data"]]
 
-    async def remove(self, document_id: str) -> Document:
+    async def remove(self, document_id: str, *, origin: Origin = NOBODY) -> Document:
         document = await self.get(document_id)
-        queued = f"The server is busy indexing; the removal of {plain(document.title)} is queued there."
-        answer = await self._json("DELETE", f"/v1/documents/{document.id}", ANSWER_SECONDS, late=queued)
-        if answer is not None:
-            raise StorageFailed(queued)
+        await self._json("DELETE", f"{DOCUMENTS}/{document.id}", ANSWER_SECONDS, headers=said_by(origin))
         return document
 
     async def reindex(self, progress: Progress | None = None) -> list[DocumentChange]:
-        return await self._with_progress("/v1/documents/reindex", progress)
+        return await self._with_progress(f"{DOCUMENTS}/reindex", progress)
+
+    async def check(self, *, repair: bool = False) -> list[Finding]:
+        # It goes through everything that is indexed.
+        value = await self._json("POST", f"{DOCUMENTS}/check", None, json={"repair": repair})
+        return [finding_from_json(each) for each in value["findings"]]
 
     async def checks(self) -> Sequence[Check]:
         """The owner's own view of its dependencies."""

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
 from bots.gateway.examples import PROBLEMS, Responses
+from bots.gateway.job_examples import JOB
 from bots.gateway.sse import MEDIA_TYPE, ServerEvent
-from core.types import ChangeKind, Document, DocumentChange, DocumentStatus, Passage
-from core.wire import change_to_json, document_to_json, passage_to_json
+from core.types import (
+    ChangeKind,
+    Document,
+    DocumentChange,
+    DocumentStatus,
+    HistoryEntry,
+    HistoryEvent,
+    Origin,
+    Passage,
+)
+from core.wire import change_to_json, document_to_json, history_to_json, job_to_json, passage_to_json
 
 _DOCUMENT = Document(
     id="b0aab137d2df007a4c715672f970e9a8",
@@ -34,6 +45,25 @@ _PASSAGE = Passage(
     headings=("Library",),
     page=12,
 )
+_VERSION = HistoryEntry(
+    document_id=_DOCUMENT.id,
+    namespace=_DOCUMENT.namespace,
+    source=_DOCUMENT.source,
+    title=_DOCUMENT.title,
+    event=HistoryEvent.ADDED,
+    version=1,
+    at=_DOCUMENT.updated_at,
+    origin=Origin("api", "intranet"),
+    sha256=_DOCUMENT.sha256,
+    size_bytes=_DOCUMENT.size_bytes,
+    media_type=_DOCUMENT.media_type,
+    pages=_DOCUMENT.pages,
+    chunks=_DOCUMENT.chunks,
+    is_kept=True,
+)
+_REMOVAL = history_to_json(
+    replace(_VERSION, event=HistoryEvent.REMOVED, at=datetime(2026, 3, 9, 14, 5, tzinfo=UTC), is_kept=False)
+)
 
 
 def _json(description: str, example: Any) -> dict[str, Any]:
@@ -45,19 +75,36 @@ def _problem(description: str) -> dict[str, Any]:
 
 
 ADDED = change_to_json(DocumentChange(ChangeKind.ADDED, "visitor-guide.pdf", _DOCUMENT))
+_PROCESSING = _json(
+    "It is being indexed; follow it by its id, or by that of the job.",
+    ADDED | {"kind": "processing", "job": JOB.id},
+)
 UPLOADED: Responses = {
     200: _json("The same file was there already.", ADDED | {"kind": "unchanged"}),
     201: _json("It is searchable.", ADDED),
-    202: _json("It is being indexed; follow it by its id.", ADDED | {"kind": "processing"}),
+    202: _PROCESSING,
     415: _problem("The format cannot be read."),
+}
+RESTORED: Responses = {
+    200: _json("It is searchable.", ADDED),
+    202: _PROCESSING,
+    415: _problem("The format cannot be read any more."),
 }
 LISTED: Responses = {200: _json("A page of them.", {"documents": [document_to_json(_DOCUMENT)], "total": 1})}
 SHOWN: Responses = {200: _json("The document.", document_to_json(_DOCUMENT))}
 PASSAGES: Responses = {200: _json("A page of them.", {"passages": [passage_to_json(_PASSAGE)], "total": 1})}
 REMOVED: Responses = {
-    202: _json("Queued behind documents that are being indexed.", {"message": "The removal is queued."})
+    200: _json("It was erased for good. Its last event.", _REMOVAL),
 }
-_EVENTS = [ServerEvent(name, document_to_json(_DOCUMENT)).encode() for name in ("status", "done")]
+REMOVALS: Responses = {200: _json("A page of them.", {"removed": [_REMOVAL], "total": 1})}
+HISTORY: Responses = {200: _json("The latest first.", {"history": [_REMOVAL, history_to_json(_VERSION)]})}
+_EVENTS = (
+    ServerEvent("status", document_to_json(replace(_DOCUMENT, status=DocumentStatus.PROCESSING))),
+    ServerEvent("progress", job_to_json(JOB)),
+    ServerEvent("status", document_to_json(_DOCUMENT)),
+    ServerEvent("done", document_to_json(_DOCUMENT)),
+)
+_STREAM = "".join(event.encode() for event in _EVENTS)
 FOLLOWED: Responses = {
-    200: {"description": "Until it is ready or failed.", "content": {MEDIA_TYPE: {"example": "".join(_EVENTS)}}}
+    200: {"description": "Until it is ready or failed.", "content": {MEDIA_TYPE: {"example": _STREAM}}}
 }

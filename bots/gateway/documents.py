@@ -1,9 +1,10 @@
-"""`/v1/documents`: upload, list, status, passages, delete; and, for the owner's command line, paths and re-index."""
+"""`/v1/documents`: upload, list, status, passages, delete; for the owner's command line also paths, re-index and check."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from enum import StrEnum
@@ -11,32 +12,45 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 
-import structlog
-from fastapi import APIRouter, Depends, Form, Query, Request, UploadFile
+from fastapi import APIRouter, Depends, Form, Header, Query, Request, UploadFile
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import Field
 
 from bots.gateway import document_examples, examples
-from bots.gateway.access import caller_of, is_owner, needs, require_owner, within
+from bots.gateway.access import among, caller_of, is_owner, needs, require_owner, within
+from bots.gateway.agreed import NDJSON
 from bots.gateway.ask import Body, Namespace
 from bots.gateway.incoming import Spool, disk_failed
-from bots.gateway.indexing import DocumentId, check_queue, file_name, find_document, go_on, index, queued
-from bots.gateway.ndjson import progress
+from bots.gateway.indexing import (
+    DocumentId,
+    Indexing,
+    as_awaited,
+    check_queue,
+    file_name,
+    find_document,
+    find_job,
+    reply,
+)
+from bots.gateway.ndjson import progress, watched
+from bots.gateway.origins import origin_of
 from bots.gateway.parts import application_of
-from bots.gateway.problems import problem, status_of_code
 from core.access import Permission
 from core.errors import InvalidRequest
-from core.types import DEFAULT_NAMESPACE, ChangeKind, DocumentStatus, Passage
-from core.wire import change_to_json, document_to_json, passage_to_json
+from core.ports import Watch
+from core.types import DEFAULT_NAMESPACE, DocumentChange, DocumentStatus, Passage
+from core.wire import document_to_json, finding_to_json, history_to_json, passage_to_json
 
 COPY_BYTES = 1024 * 1024
-# Longer than this, an upload or a removal is answered with 202 and goes on in the background.
+# Longer than this, an upload is answered with 202 and goes on in the background.
 PATIENCE_SECONDS = 90.0
-QUEUED_REMOVAL = "Documents are being indexed; the removal is queued behind them."
 LONGEST_FILTER = 200
+# RFC 7240, 4.3.
+WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,4})(?:$|[,;\s])", re.IGNORECASE)
 readers = [Depends(needs(Permission.READ))]
 writers = [Depends(needs(Permission.WRITE))]
-log = structlog.get_logger(__name__)
+Prefer = Annotated[
+    str, Header(max_length=LONGEST_FILTER, examples=["wait=5"], description="For how many seconds to wait for the end.")
+]
 router = APIRouter(prefix="/v1/documents", responses=examples.PROBLEMS)
 
 
@@ -51,6 +65,10 @@ class PathsBody(Body):
     prune: bool = True
 
 
+class CheckBody(Body):
+    repair: bool = False
+
+
 @router.post(
     "",
     status_code=HTTPStatus.CREATED,
@@ -59,32 +77,24 @@ class PathsBody(Body):
     responses=document_examples.UPLOADED,
     response_model=None,
 )
-async def upload(request: Request, file: UploadFile, namespace: Annotated[Namespace | None, Form()] = None) -> Response:
+async def upload(
+    request: Request, file: UploadFile, namespace: Annotated[Namespace | None, Form()] = None, prefer: Prefer = ""
+) -> Response:
     """A file with the name of an earlier upload replaces it."""
-    check_queue(request)
+    await check_queue(request)
     namespace = within(request, namespace)
     name = file_name(file.filename or "")
     spool = await asyncio.to_thread(_store, file)
-    indexing = asyncio.create_task(index(application_of(request), name, spool, namespace))
-    # The owner's command line wants to know the end; it is there as long as it takes.
-    await asyncio.wait({indexing}, timeout=None if is_owner(request) else PATIENCE_SECONDS)
-    if not indexing.done():
-        document = queued(name, namespace, file.size or 0)
-        go_on(request, indexing, document)
-        body = {
-            "kind": "processing",
-            "name": name,
-            "document": document_to_json(document),
-            "message": None,
-            "code": "",
-            "inside": "",
-        }
-        return JSONResponse(body, HTTPStatus.ACCEPTED)
-    change = indexing.result()
-    if change.kind is ChangeKind.FAILED:
-        return problem(status_of_code(change.code), change.message or "The file cannot be read.", change.code)
-    status = HTTPStatus.OK if change.kind is ChangeKind.UNCHANGED else HTTPStatus.CREATED
-    return JSONResponse(change_to_json(change), status)
+    origin = await origin_of(request)
+    documents = application_of(request).documents
+
+    async def indexing(watch: Watch) -> DocumentChange:
+        try:
+            return await documents.add_file(name, spool.path, namespace, origin=origin, watch=watch)
+        finally:
+            spool.discard()
+
+    return await followed(request, indexing, prefer, HTTPStatus.CREATED)
 
 
 @router.get("", summary="List documents", dependencies=readers, responses=document_examples.LISTED, response_model=None)
@@ -100,7 +110,7 @@ async def list_documents(
     offset: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> dict[str, Any]:
     """`total` is how many there are with the wanted namespaces, status and text, of those that the caller may see."""
-    wanted = frozenset(within(request, each) for each in namespace or ()) or caller_of(request).namespaces
+    wanted = among(request, namespace)
     documents, total = await application_of(request).documents.page(
         None, limit, offset, status, within=wanted, text=q, newest_first=sort is Sort.UPDATED
     )
@@ -116,7 +126,8 @@ async def list_documents(
 )
 async def get_document(request: Request, document_id: DocumentId) -> dict[str, Any]:
     """With what was lost in reading it, or why it failed."""
-    return document_to_json(await find_document(request, document_id))
+    document = await find_document(request, document_id)
+    return document_to_json(as_awaited(document, await find_job(request, document)))
 
 
 @router.get(
@@ -146,15 +157,20 @@ async def get_passages(
     responses=document_examples.REMOVED,
     response_model=None,
 )
-async def delete_document(request: Request, document_id: DocumentId) -> Response:
-    """From both indexes, with its stored copy."""
+async def delete_document(
+    request: Request,
+    document_id: DocumentId,
+    purge: Annotated[
+        bool, Query(description="Erase it with its history and every copy, also one that is removed.")
+    ] = False,
+) -> Response:
+    """It answers no more, and can be restored for a while; with `purge` it is erased for good."""
+    application = application_of(request)
+    if purge:
+        entry = await application.versions.purge(document_id, caller_of(request).namespaces)
+        return JSONResponse(history_to_json(entry))
     document = await find_document(request, document_id)
-    removing = asyncio.create_task(application_of(request).documents.remove(document.id))
-    await asyncio.wait({removing}, timeout=PATIENCE_SECONDS)
-    if not removing.done():
-        go_on(request, removing)
-        return JSONResponse({"message": QUEUED_REMOVAL}, HTTPStatus.ACCEPTED)
-    removing.result()
+    await application.documents.remove(document.id, origin=await origin_of(request))
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
@@ -165,14 +181,36 @@ async def add_paths(request: Request, body: PathsBody) -> StreamingResponse:
     for path in paths:
         if not path.is_absolute():
             raise InvalidRequest(f"{path} is not an absolute path.")
-    documents = application_of(request).documents
-    return progress(lambda report: documents.add_paths(paths, body.namespace, report, prune=body.prune))
+    documents, origin = application_of(request).documents, await origin_of(request)
+    return progress(lambda report: documents.add_paths(paths, body.namespace, report, body.prune, origin=origin))
 
 
 @router.post("/reindex", dependencies=[Depends(require_owner)], include_in_schema=False, response_model=None)
 async def reindex(request: Request) -> StreamingResponse:
     """Split and embed everything anew, with one line of JSON for each document."""
     return progress(application_of(request).documents.reindex)
+
+
+@router.post("/check", dependencies=[Depends(require_owner)], include_in_schema=False, response_model=None)
+async def check(request: Request, body: CheckBody) -> dict[str, Any]:
+    """What the parts of the index do not agree on."""
+    findings = await application_of(request).documents.check(repair=body.repair)
+    return {"findings": [finding_to_json(finding) for finding in findings]}
+
+
+async def followed(request: Request, indexing: Indexing, prefer: str, done: HTTPStatus) -> Response:
+    """Work on one file: its end, or its job; the owner's command line may want every step. Raises what the work raises."""
+    if is_owner(request) and request.headers.get("accept") == NDJSON:
+        return watched(indexing)
+    return await reply(request, indexing, patience(request, prefer), done)
+
+
+def patience(request: Request, prefer: str) -> float | None:
+    """For how many seconds the caller is kept waiting for the end; None: as long as it takes."""
+    if is_owner(request):
+        return None
+    wanted = WAIT.search(prefer)
+    return min(PATIENCE_SECONDS, float(wanted[1])) if wanted else PATIENCE_SECONDS
 
 
 def _store(file: UploadFile) -> Spool:

@@ -51,6 +51,7 @@ CITATION = {
     "url": None,
     "chunk_id": "5f3354c99346e77926cec7511c9adb8f",
     "page": 12,
+    "version": 1,
 }
 ANSWER_VALUE = {
     "id": "b08e4fa753824b9fb4bf7dd7c8bde1a8",
@@ -72,6 +73,7 @@ PASSAGE_VALUE = {
     "locator": "page 12, Library",
     "text": "The library opens at nine on weekdays.",
     "url": None,
+    "version": 1,
     "score": 0.81,
     "dense": 0.78,
     "lexical": 7.4,

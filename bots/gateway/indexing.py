@@ -1,34 +1,38 @@
-"""What every way of uploading shares: a clean name, indexing that outlives its request, and who may see which document."""
+"""What every way of uploading shares: a clean name, work that goes on by itself, and who may see which document."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-import structlog
 from fastapi import Request
+from fastapi.responses import JSONResponse, Response
 from pydantic import Field
 from starlette.exceptions import HTTPException
 
 from bots.gateway.access import caller_of
-from bots.gateway.incoming import Spool
 from bots.gateway.parts import application_of
-from core.build import Application
-from core.errors import InvalidRequest, NotFound
-from core.plugins import load
-from core.types import Document, DocumentChange, DocumentStatus
+from bots.gateway.problems import problem, status_of_code
+from core.errors import InvalidRequest
+from core.ports import Watch
+from core.types import ChangeKind, Document, DocumentChange, DocumentStatus, Job, JobState
+from core.wire import change_to_json
 
 LONGEST_NAME = 200
 MOST_WAITING = 200
 QUEUE_SECONDS = 60
 QUEUE_FULL = "Too many documents are waiting to be indexed. Please try again in a few minutes."
-DOCUMENT_ID = "ingest.documents:document_id"
+# Files of folders come from these. An upload has its turn before them, so that they keep none out.
+FOLDERS = frozenset({"command line", "source"})
+RUNNING = frozenset({JobState.RUNNING})
+UNFINISHED = RUNNING | {JobState.WAITING}
+UNREADABLE = "The file cannot be read."
 DocumentId = Annotated[str, Field(min_length=6, max_length=64, examples=["b0aab137d2df007a4c715672f970e9a8"])]
-log = structlog.get_logger(__name__)
+Indexing = Callable[[Watch], Coroutine[Any, Any, DocumentChange]]
+"""Work on one file, which tells how far it is."""
 
 
 def file_name(given: str) -> str:
@@ -43,76 +47,68 @@ def file_name(given: str) -> str:
     return name
 
 
-def check_queue(request: Request) -> None:
-    """Raises `HTTPException` while so many files wait for the index that more would only fill the disk."""
-    if len(request.app.state.background) >= MOST_WAITING:
+async def check_queue(request: Request) -> None:
+    """Raises `HTTPException` while so many uploads wait for the index that more would only fill the disk."""
+    # In the order of their turn.
+    last, _ = await application_of(request).jobs.page(frozenset({JobState.WAITING}), 1, MOST_WAITING - 1)
+    if last and last[0].origin.channel not in FOLDERS:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, QUEUE_FULL, {"Retry-After": str(QUEUE_SECONDS)})
 
 
-async def index(application: Application, name: str, spool: Spool, namespace: str) -> DocumentChange:
-    """Bring the received file into the index, and delete it."""
+async def ended(indexing: Indexing, patience: float | None) -> DocumentChange | Job:
+    """What became of the file; or, when that takes longer than `patience` seconds, its job, which goes on by itself.
+
+    Not before the job is written down, however long that takes. Raises what the work raises.
+    """
+    latest: list[Job] = []
+    is_written = asyncio.Event()
+
+    def watch(job: Job) -> None:
+        latest[:] = [job]
+        is_written.set()
+
+    working = asyncio.create_task(indexing(watch))
+    writing = asyncio.create_task(is_written.wait())
     try:
-        return await application.documents.add_file(name, spool.path, namespace)
+        await asyncio.wait({working, writing}, return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            await asyncio.wait({working}, timeout=patience)
+        return working.result() if working.done() else latest[0]
     finally:
-        spool.discard()
+        writing.cancel()
+        # Nobody waits for it any more.
+        working.cancel()
 
 
-def queued(name: str, namespace: str, size: int) -> Document:
-    """What is known of an upload before it is its turn. `size` is in bytes."""
-    source = f"upload:{name}"
-    return Document(
-        id=load(DOCUMENT_ID)(namespace, source),
-        namespace=namespace,
-        title=name,
-        source=source,
-        status=DocumentStatus.QUEUED,
-        media_type="",
-        sha256="",
-        size_bytes=size,
-        updated_at=datetime.now(UTC),
-    )
-
-
-def go_on(request: Request, task: asyncio.Task[Any], document: Document | None = None) -> None:
-    """Hold a task that outlives its request; whoever waited is gone, so the log gets its failure."""
-    background: dict[asyncio.Task[Any], Document | None] = request.app.state.background
-    background[task] = document
-    task.add_done_callback(background.pop)
-    task.add_done_callback(_log_failure)
+async def reply(request: Request, indexing: Indexing, patience: float | None, done: HTTPStatus) -> Response:
+    """How the work ended: `done`, unchanged or a problem; or, when it takes longer, its job. Raises what it raises."""
+    end = await ended(indexing, patience)
+    if isinstance(end, Job):
+        document = as_awaited(await find_document(request, end.document_id), end)
+        body = change_to_json(DocumentChange(ChangeKind.ADDED, end.name, document))
+        return JSONResponse(body | {"kind": "processing", "job": end.id}, HTTPStatus.ACCEPTED)
+    if end.kind is ChangeKind.FAILED:
+        return problem(status_of_code(end.code), end.message or UNREADABLE, end.code)
+    return JSONResponse(change_to_json(end), HTTPStatus.OK if end.kind is ChangeKind.UNCHANGED else done)
 
 
 async def find_document(request: Request, document_id: str) -> Document:
-    """The document by its id or the beginning of it, as the caller may see it: also while it waits for its turn.
+    """The document by its id or the beginning of it, as the caller may see it.
 
     Raises `NotFound`, also for one in a namespace that the caller may not use.
     """
-    waiting = _waiting(request, document_id)
-    try:
-        document = await application_of(request).documents.get(document_id, caller_of(request).namespaces)
-    except NotFound:
-        if waiting is None:
-            raise
-        document = waiting
-    if waiting is not None and document.status is not DocumentStatus.PROCESSING:
-        # What the record says is still of the version before.
-        document = replace(document, status=DocumentStatus.QUEUED, error=None)
-    return document
+    return await application_of(request).documents.get(document_id, caller_of(request).namespaces)
 
 
-def _waiting(request: Request, document_id: str) -> Document | None:
-    """The upload of this document that goes on in the background, if there is one."""
-    background: Mapping[asyncio.Task[Any], Document | None] = request.app.state.background
-    caller = caller_of(request)
-    return next(
-        (
-            each
-            for each in background.values()
-            if each and each.id.startswith(document_id) and caller.may_use(each.namespace)
-        ),
-        None,
-    )
+async def find_job(request: Request, document: Document, states: frozenset[JobState] = UNFINISHED) -> Job | None:
+    """The last of those about the document that have their turn soon, as uploads have before the files of folders."""
+    jobs, _ = await application_of(request).jobs.page(states, MOST_WAITING, within=frozenset({document.namespace}))
+    return next((job for job in reversed(jobs) if job.document_id == document.id), None)
 
 
-def _log_failure(task: asyncio.Task[Any]) -> None:
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.error("work in the background failed", exc_info=error)
+def as_awaited(document: Document, job: Job | None) -> Document:
+    """While a newer version of it waits, what the record says is of the one before."""
+    if job is None or job.state.is_end or document.status is DocumentStatus.PROCESSING:
+        return document
+    status = DocumentStatus.QUEUED if job.state is JobState.WAITING else DocumentStatus.PROCESSING
+    return replace(document, status=status, error=None)

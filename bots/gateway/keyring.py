@@ -38,6 +38,10 @@ class Keys:
             None,
         )
 
+    def name_of(self, key_id: str) -> str:
+        """What people call the key; empty for one that is not there."""
+        return next((key.name for key, _ in self.hashed if key.id == key_id), "")
+
     def origins(self) -> set[str]:
         """The pages that some valid key may be used from."""
         now = datetime.now(UTC)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 
+from bots.gateway.agreed import NDJSON
 from core.errors import (
     EmbeddingFailed,
     InvalidRequest,
@@ -19,14 +20,20 @@ from core.errors import (
     UnreadableDocument,
     UnsupportedFormat,
 )
-from core.ports import Progress
+from core.ports import Progress, Watch
 from core.types import DocumentChange
-from core.wire import change_from_json
+from core.wire import change_from_json, job_from_json
 
 CONNECT_SECONDS = 5.0
+SHORT_SECONDS = 60.0
+LARGEST_PAGE = 1000
 BUSY = "The server is busy and did not answer in time. Try again when it has finished indexing."
 UNREACHABLE = (
     "The running `lorekeeper run` that owns the data folder does not answer. Restart it, or stop it and try again."
+)
+STOPPED = (
+    "The server stopped before all documents were indexed. What it received is finished when it runs again; "
+    "run the command again for the rest."
 )
 ERRORS: Mapping[str, type[LorekeeperError]] = {
     kind.code: kind
@@ -47,11 +54,37 @@ class OwnerClient:
             _raise_for(response)
             return response.json() if response.content else None
 
-    async def _with_progress(
-        self, path: str, progress: Progress | None, body: Mapping[str, Any] | None = None
-    ) -> list[DocumentChange]:
+    async def _page(
+        self, path: str, name: str, limit: int, offset: int, chosen: Mapping[str, Any]
+    ) -> tuple[list[Any], int]:
+        """Up to `limit` values of a list, in as many requests as that takes, and how many there are."""
+        values: list[Any] = []
+        while True:
+            window = {"limit": min(LARGEST_PAGE, limit - len(values)), "offset": offset + len(values)}
+            page = await self._json("GET", path, SHORT_SECONDS, params={**chosen, **window})
+            values += page[name]
+            if not page[name] or len(values) >= min(limit, page["total"] - offset):
+                return values, page["total"]
+
+    async def _with_progress(self, path: str, progress: Progress | None, **request: Any) -> list[DocumentChange]:
+        def hear(value: Mapping[str, Any]) -> None:
+            if progress is not None:
+                progress(change_from_json(value["change"]), value["done"], value["total"])
+
+        return await self._told(path, hear, **request)
+
+    async def _watched(self, path: str, watch: Watch | None, **request: Any) -> DocumentChange:
+        def hear(value: Mapping[str, Any]) -> None:
+            if watch is not None:
+                watch(job_from_json(value["job"]))
+
+        headers = {"Accept": NDJSON, **request.pop("headers", {})}
+        return (await self._told(path, hear, headers=headers, **request))[-1]
+
+    async def _told(self, path: str, hear: Callable[[Mapping[str, Any]], None], **request: Any) -> list[DocumentChange]:
+        """Work of which every step is heard, and what became of it."""
         # A large document may take minutes between two lines, and stopping the server ends the stream.
-        async with self._client(None) as client, client.stream("POST", path, json=body) as response:
+        async with self._client(None) as client, client.stream("POST", path, **request) as response:
             if not response.is_success:
                 await response.aread()
             _raise_for(response)
@@ -60,12 +93,9 @@ class OwnerClient:
                 if "finished" in value:
                     return [change_from_json(each) for each in value["finished"]]
                 if "error" in value:
-                    raise StorageFailed(value["error"])
-                if progress is not None:
-                    progress(change_from_json(value["change"]), value["done"], value["total"])
-        raise StorageFailed(
-            "The server stopped before all documents were indexed. Run the command again; done ones are skipped."
-        )
+                    raise ERRORS.get(value["code"], StorageFailed)(value["error"])
+                hear(value)
+        raise StorageFailed(STOPPED)
 
     @asynccontextmanager
     async def _client(self, seconds: float | None, late: str = BUSY) -> AsyncGenerator[httpx.AsyncClient, None]:

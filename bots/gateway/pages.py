@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse
 
 from bots.gateway.headers import content_security_policy
-from bots.gateway.keyring import Keyring
+from bots.gateway.parts import keyring_of
 from core.access import ApiKey, Permission
 
 STATIC = Path(__file__).parent / "static"
@@ -30,8 +30,7 @@ async def web_chat() -> FileResponse:
 @router.get("/embed")
 async def embedded(request: Request, key: str = "") -> FileResponse:
     """The chat for pages of the key's origins and no others."""
-    keyring: Keyring = request.app.state.keyring
-    found = (await keyring.present()).valid(key)
+    found = (await keyring_of(request).present()).valid(key)
     if found is None or not may_be_public(found):
         headers = {"Content-Security-Policy": content_security_policy()}
         return FileResponse(STATIC / "refused.html", HTTPStatus.FORBIDDEN, headers, HTML)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fastapi import Request
 
+from bots.gateway.keyring import Keyring
 from bots.gateway.runs import Runs
 from bots.gateway.slots import Slots
 from core.build import Application, Record
@@ -23,6 +24,12 @@ def record_of_application(application: Application) -> Record:
     """A gateway only runs where the record is."""
     assert application.record is not None  # noqa: S101
     return application.record
+
+
+def keyring_of(request: Request) -> Keyring:
+    """The keys that open the gateway."""
+    keyring: Keyring = request.app.state.keyring
+    return keyring
 
 
 def slots_of(request: Request) -> Slots:

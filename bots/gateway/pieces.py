@@ -115,13 +115,17 @@ class Upload:
         except OSError as error:
             raise disk_failed(error) from error
 
-    def finish(self, document_id: str) -> Spool:
-        """Give the file away; what stays is the record that it is done."""
+    @contextmanager
+    def handing_over(self) -> Iterator[Spool]:
+        """Give the file away; with an error in the block, it is as before. What stays is the record that it is done."""
         if self._spool is None or not self.is_complete:
             raise RuntimeError("the upload is not complete, or was handed on already")
         spool, self._spool = self._spool, None
-        self.document_id = document_id
-        return spool
+        try:
+            yield spool
+        except BaseException:
+            self._spool = spool
+            raise
 
     def discard(self) -> None:
         """Delete what is there. Blocking."""

@@ -138,12 +138,10 @@ async def _on_unexpected(request: Request, error: Exception) -> JSONResponse:
 def _methods(request: Request) -> list[str]:
     """All that the address takes. The router knows only the first of the routes that share it."""
     paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
-    return sorted(
-        method.upper()
-        for template, operations in paths.items()
-        if compile_path(template)[0].match(request.url.path)
-        for method in operations
-    )
+    path = request.url.path
+    # In OpenAPI an address without parameters goes before those that could stand for it.
+    templates = [path] if path in paths else [each for each in paths if compile_path(each)[0].match(path)]
+    return sorted({method.upper() for template in templates for method in paths[template]})
 
 
 def _noted(status: int, code: str) -> tuple[str, str]:

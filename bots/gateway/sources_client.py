@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from bots.gateway.owner import OwnerClient
+from bots.gateway.owner import SHORT_SECONDS, OwnerClient
 from core.errors import NotFound
 from core.ports import Progress
 from core.types import DocumentChange, NewSource, SyncedSource
 from core.wire import source_from_json
 
-SHORT_SECONDS = 60.0
 SOURCES = "/v1/sources"
 
 
@@ -37,7 +36,7 @@ class SourcesClient(OwnerClient):
         self, source_id: str, progress: Progress | None = None, *, again: bool = False, allow_empty: bool = False
     ) -> list[DocumentChange]:
         body = {"again": again, "allow_empty": allow_empty}
-        return await self._with_progress(f"{_path(source_id)}/sync", progress, body)
+        return await self._with_progress(f"{_path(source_id)}/sync", progress, json=body)
 
     async def remove(self, source_id: str, *, keep_documents: bool = False) -> SyncedSource:
         # It may wait for a synchronisation, and removes one document after the other.

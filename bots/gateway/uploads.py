@@ -15,13 +15,17 @@ from starlette.requests import ClientDisconnect
 
 from bots.gateway.access import caller_of, needs, within
 from bots.gateway.asking import CLIENT_LEFT
-from bots.gateway.indexing import check_queue, file_name, go_on, index, queued
+from bots.gateway.indexing import UNREADABLE, check_queue, ended, file_name
+from bots.gateway.origins import origin_of
 from bots.gateway.parts import application_of
 from bots.gateway.pieces import Announced, Pieces, TooManyUploads, Upload
+from bots.gateway.problems import status_of_code
 from bots.gateway.tus import EXTENSIONS, PIECE_TYPE, VERSION, TusRoute, http_date, metadata_of, speaks_tus
 from core.access import Permission
 from core.errors import InvalidRequest, TooLarge
 from core.namespace import check_namespace
+from core.ports import Watch
+from core.types import DocumentChange, Job
 
 PATH = "/v1/uploads"
 DOCUMENT_HEADER = "Lorekeeper-Document"
@@ -61,7 +65,7 @@ async def begin(request: Request, upload_length: Length, upload_metadata: Metada
     brings_piece = _announced_size(request) != 0
     if brings_piece:
         _check_piece(request, announced.length)
-    check_queue(request)
+    await check_queue(request)
     pieces = _pieces(request)
     try:
         upload = await pieces.begin(announced)
@@ -72,6 +76,8 @@ async def begin(request: Request, upload_length: Length, upload_metadata: Metada
     try:
         if brings_piece:
             await _receive(request, upload)
+        else:
+            await _hand_on(request, upload)
         is_begun = True
     except ClientDisconnect:
         return Response(status_code=CLIENT_LEFT)
@@ -79,7 +85,6 @@ async def begin(request: Request, upload_length: Length, upload_metadata: Metada
         # Without an answer the client does not know where to go on.
         if not is_begun and not upload.is_finished:
             await pieces.drop(upload)
-    _hand_on(request, upload)
     headers = {"Location": f"{PATH}/{upload.id}", **_state(upload)}
     return Response(status_code=HTTPStatus.CREATED, headers=headers)
 
@@ -196,24 +201,36 @@ def _announced_size(request: Request) -> int | None:
 
 async def _receive(request: Request, upload: Upload) -> None:
     """Write what comes as it comes. What arrived counts, whatever ends it."""
-    try:
-        with upload.writing():
+    with upload.writing():
+        try:
             async for data in request.stream():
                 await upload.write(data)
-    finally:
-        _hand_on(request, upload)
+        finally:
+            await _hand_on(request, upload)
 
 
-def _hand_on(request: Request, upload: Upload) -> None:
-    """Index the file once all of it is there; it goes on after the request."""
+async def _hand_on(request: Request, upload: Upload) -> None:
+    """Let the file be indexed once all of it is there. What fails before that is written down can be tried again."""
     if not upload.is_complete:
         return
-    announced = upload.announced
-    document = queued(announced.name, announced.namespace, announced.length)
-    spool = upload.finish(document.id)
-    application = application_of(request)
-    indexing = asyncio.create_task(index(application, announced.name, spool, announced.namespace))
-    go_on(request, indexing, document)
+    announced, origin = upload.announced, await origin_of(request)
+    documents = application_of(request).documents
+    with upload.handing_over() as spool:
+
+        async def indexing(watch: Watch) -> DocumentChange:
+            return await documents.add_file(announced.name, spool.path, announced.namespace, origin=origin, watch=watch)
+
+        upload.document_id = _document_of(await ended(indexing, 0.0))
+    await asyncio.to_thread(spool.discard)
+
+
+def _document_of(end: DocumentChange | Job) -> str:
+    """Raises `HTTPException` for a file that did not even become a failed document."""
+    if isinstance(end, Job):
+        return end.document_id
+    if end.document is None:
+        raise HTTPException(status_of_code(end.code), end.message or UNREADABLE)
+    return end.document.id
 
 
 def _state(upload: Upload) -> dict[str, str]:

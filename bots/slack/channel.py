@@ -80,7 +80,16 @@ class SlackChannel:
         bound = {f"{CHANNEL}:{channel}": namespace for channel, namespace in self._settings.channels.items()}
         self._router = Router(bound)
         self._door = Door()
-        self._library = Library(application.documents, record.bindings, record.conversations, bound, application.checks)
+        self._library = Library(
+            application.documents,
+            application.versions,
+            application.jobs,
+            record.bindings,
+            record.conversations,
+            bound,
+            application.checks,
+            application.settings.history.keep_removed_days,
+        )
         self._admins = Admins(self._settings.admins)
         self._home = Home(lambda: self._workspaces, self._library, self._admins)
         answering = Answering(

@@ -29,7 +29,9 @@ from core.errors import InvalidRequest
 from core.log import reference
 
 PRESSED = re.compile(r"^lore:")
-REMOVING = "Removing it…"
+CONFIRMED = "It is being done…"
+_IN_PLACE = frozenset({"lore:next", "lore:previous", "lore:keep", "lore:remove"})
+"""Buttons whose answer takes the place of the message that they are on; others are answered below it."""
 Ack = Callable[..., Awaitable[Any]]
 OpenUpload = Callable[[Workspace, Json, str], Awaitable[None]]
 """Shows a person where to put a file, given the command's body and the namespace that the file goes into."""
@@ -71,11 +73,10 @@ class Lore:
         value = str(action.get("value") or "")
         if action["action_id"] == "lore:confirm":
             # It may take a while, and nobody should press it twice.
-            await self._show(body, Result(REMOVING), replace=True)
-            await self._answer(body, self._remove(body, value), replace=True)
+            await self._show(body, Result(CONFIRMED), replace=True)
+            await self._answer(body, self._confirmed(body, value), replace=True)
         else:
-            is_page = action["action_id"] in {"lore:next", "lore:previous", "lore:keep", "lore:remove"}
-            await self._answer(body, self._run(body, value), replace=is_page)
+            await self._answer(body, self._run(body, value), replace=action["action_id"] in _IN_PLACE)
 
     async def _run(self, body: Json, text: str) -> Result | None:
         command = parse(text)
@@ -99,8 +100,8 @@ class Lore:
         await open_upload(workspace, body, namespace)
         return None
 
-    async def _remove(self, body: Json, document_id: str) -> Result:
-        return await self._library.remove(await self._request(body), document_id)
+    async def _confirmed(self, body: Json, what: str) -> Result:
+        return await self._library.confirmed(await self._request(body), what)
 
     async def _request(self, body: Json) -> Request:
         user = _id(body, "user")

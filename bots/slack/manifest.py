@@ -92,7 +92,7 @@ def manifest(public_url: str = "") -> Json:
                     "command": MANAGE,
                     **command,
                     "description": "See and manage the documents; only you see the answer",
-                    "usage_hint": "help, list, show, status, namespaces, add, replace, remove, bind",
+                    "usage_hint": "help, list, show, status, namespaces, add, replace, remove, history, restore, failed, bind",
                     "should_escape": False,
                 },
             ],

@@ -9,11 +9,13 @@ vectors of headings lie beside, in `open-headings` and `closed-headings`, so tha
 from __future__ import annotations
 
 import hashlib
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -35,6 +37,10 @@ HEADING_FACTOR = 0.97
 LAYOUT = "2"
 KINDS = (OPEN, CLOSED, OPEN + HEADINGS, CLOSED + HEADINGS)
 REQUEST_SECONDS = 30.0
+# What Chroma needs beside the vectors to write them.
+SPARE_BYTES = 2 * 2**20
+# Ids asked for at once.
+LISTED = 5000
 # At once; Chroma itself searches on all cores.
 SEARCHES = 8
 
@@ -43,14 +49,20 @@ class ChromaIndex:
     """Vectors of one embedding model; `identity` is part of the collections' names, so models never mix."""
 
     def __init__(
-        self, client: Any, identity: str, sessions: Sequence[Any] = (), reopen: Callable[[], Any] | None = None
+        self,
+        client: Any,
+        identity: str,
+        sessions: Sequence[Any] = (),
+        reopen: Callable[[], Any] | None = None,
+        folder: Path | None = None,
     ) -> None:
-        """`reopen` makes a new client where a failed write leaves the present one unusable."""
+        """`reopen` makes a new client where a failed write leaves the present one unusable; `folder` holds its files."""
         self._client = client
         self._sessions = sessions
         self._identity = f"{identity}/{LAYOUT}"
         self.heading_factor = HEADING_FACTOR
         self._reopen = reopen
+        self._folder = folder
         self._collections: dict[str, Any] = {}
         self._lock = threading.Lock()
         # Half of each search runs here.
@@ -69,6 +81,7 @@ class ChromaIndex:
         documents = {chunk.id: chunk.document_id for chunk in chunks}
         here, elsewhere = (CLOSED, OPEN) if readers else (OPEN, CLOSED)
         access = _metadata(readers)
+        self._check_room(vectors.nbytes)
         with self._writing():
             # The text comes last: where it is, everything is.
             if headings:
@@ -129,6 +142,15 @@ class ChromaIndex:
         with _storage_errors():
             return sum(collection.count() for collection in self._ours())
 
+    def chunk_ids(self) -> Iterator[tuple[str, list[str]]]:
+        with _storage_errors():
+            for collection in self._ours():
+                namespace = str(collection.metadata["namespace"])
+                start = 0
+                while ids := collection.get(include=[], limit=LISTED, offset=start)["ids"]:
+                    yield namespace, ids
+                    start += len(ids)
+
     def drop_others(self) -> None:
         """Delete the collections of other embedding models, after a re-index."""
         with self._writing():
@@ -149,6 +171,13 @@ class ChromaIndex:
             self._client.close()
         for session in self._sessions:
             session.close()  # Chroma's client leaves its connections open
+
+    def _check_room(self, size: int) -> None:
+        """Embedded Chroma that was refused a write cannot even be opened again while the disk is full."""
+        if self._folder is not None and shutil.disk_usage(self._folder).free < SPARE_BYTES + 2 * size:
+            raise StorageFailed(
+                f"The disk that holds {self._folder} is full. Free some space and try again; what was stored is safe."
+            )
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -205,6 +234,9 @@ class ChromaIndex:
             )
             rows = zip(found["ids"][0], found["distances"][0], found["metadatas"][0], strict=True)
             for chunk_id, distance, metadata in rows:
+                if metadata is None:
+                    # Deleted between Chroma's search and its look at what it found.
+                    continue
                 cosines[chunk_id], heading_of[chunk_id] = 1.0 - float(distance), str(metadata["heading"])
         shared = Counter(heading_of.values())
         return {chunk_id: cosine for chunk_id, cosine in cosines.items() if shared[heading_of[chunk_id]] == 1}
@@ -256,7 +288,7 @@ def open_chroma(settings: Settings, identity: str) -> ChromaIndex:
             def connect() -> Any:
                 return chromadb.PersistentClient(str(folder), settings=quiet)
 
-            return ChromaIndex(connect(), identity, reopen=connect)
+            return ChromaIndex(connect(), identity, reopen=connect, folder=folder)
         parts = urlsplit(settings.chroma.url)
         secure = parts.scheme == "https"
         token = settings.chroma.token.get_secret_value()

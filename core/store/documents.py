@@ -17,13 +17,16 @@ from sqlalchemy.engine import Connection, Engine, Row
 
 from core.errors import InvalidRequest, NotFound
 from core.store.engine import reading, transaction
+from core.store.history import Ending, note_removal, numbered
+from core.store.job_rows import NewJob
+from core.store.jobs import cancel_all, check_held, end_job, enqueue, has_unfinished
 from core.store.lexical import open_lexical
 from core.store.passages import of_document, of_scope
 from core.store.schema import chunks, document_readers, documents, sections, storable, vector_outbox
 from core.store.sizes import count_chunks
 from core.store.upsert import upsert
 from core.store.words import words_of
-from core.types import Chunk, Document, DocumentStatus, Passage, Scope, Section
+from core.types import NOBODY, Chunk, Document, DocumentStatus, Origin, Passage, Scope, Section
 
 SHORTEST_PREFIX = 6
 # Below SQLite's limit on the number of bound values in one statement.
@@ -31,6 +34,7 @@ BATCH = 500
 UNFINISHED = (DocumentStatus.QUEUED.value, DocumentStatus.PROCESSING.value)
 # Longer than embedding a document takes: until then another process may be about to publish reserved vectors.
 RESERVED_FOR = timedelta(hours=6)
+ALONE = Ending()
 BY_TITLE = sa.func.lower(documents.c.title)
 T = TypeVar("T")
 
@@ -47,17 +51,68 @@ class DocumentStore:
     def put(self, document: Document) -> None:
         """Record the document's state; its passages, and how many there are, stay as they are."""
         with transaction(self._engine) as connection:
-            _put(connection, document, keep=("chunks",))
+            _put(connection, document, keep=("chunks", "version"))
+
+    def receive(self, wanted: Sequence[Document], new_jobs: Sequence[NewJob]) -> list[str]:
+        """Record documents that wait for their turn, and their jobs, all at once; returns the jobs' ids.
+
+        Of documents that are on record nothing changes.
+        """
+        with transaction(self._engine) as connection:
+            ids = [document.id for document in wanted]
+            there: set[str] = set()
+            for batch in _batches(ids):
+                there |= set(connection.scalars(sa.select(documents.c.id).where(documents.c.id.in_(batch))))
+            for document in wanted:
+                if document.id not in there:
+                    _put(connection, document)
+            return enqueue(connection, new_jobs)
+
+    def forget(self, document_id: str) -> None:
+        """Delete the record of a document that never answered; of another one nothing changes."""
+        with transaction(self._engine) as connection:
+            never = sa.and_(documents.c.id == document_id, documents.c.chunks == 0)
+            connection.execute(sa.delete(documents).where(never, documents.c.status != DocumentStatus.READY.value))
+
+    def settle(self, document_id: str) -> None:
+        """Nobody works on it any more: it is as it was before, or not there if there was none."""
+        with transaction(self._engine) as connection:
+            if has_unfinished(connection, document_id):
+                return
+            pending = (documents.c.id == document_id, documents.c.status.in_(UNFINISHED))
+            connection.execute(sa.delete(documents).where(*pending, documents.c.chunks == 0))
+            connection.execute(sa.update(documents).where(*pending).values(status=DocumentStatus.READY.value))
+
+    def abandon(self, document: Document, chunk_ids: Sequence[str]) -> None:
+        """Vectors that were announced are not published: unless somebody else is about to, they are garbage."""
+        self.settle(document.id)
+        with transaction(self._engine) as connection:
+            if not has_unfinished(connection, document.id):
+                _queue(connection, document.namespace, chunk_ids, datetime.now(UTC))
 
     def reserve_vectors(self, namespace: str, chunk_ids: Sequence[str]) -> None:
         """Announce vectors before they are written, so that after a crash they are known to be garbage."""
         with transaction(self._engine) as connection:
             _queue(connection, namespace, chunk_ids, datetime.now(UTC) + RESERVED_FOR)
 
-    def publish(self, document: Document, new_sections: Sequence[Section], new_chunks: Sequence[Chunk]) -> None:
-        """Make these the document's passages, all at once: before it the old ones answer, after it the new ones."""
+    def publish(
+        self,
+        document: Document,
+        new_sections: Sequence[Section],
+        new_chunks: Sequence[Chunk],
+        ending: Ending = ALONE,
+    ) -> Document:
+        """Make these the document's passages, all at once: before it the old ones answer, after it the new ones.
+
+        Returns the document with its version. `ending` is done in the same transaction. Raises `JobLost` when its job is
+        not the caller's any more, `Superseded` when another version came in between while this one was made anew.
+        """
         with transaction(self._engine) as connection:
-            _put(connection, replace(document, chunks=len(new_chunks)))
+            if ending.job is not None:
+                check_held(connection, ending.job)
+            document = replace(document, chunks=len(new_chunks))
+            document = numbered(connection, document, ending)
+            _put(connection, document)
             old = _stored_chunks(connection, document.id)
             wanted = {chunk.id for chunk in new_chunks}
             gone = {chunk_id: key for chunk_id, (key, _) in old.items() if chunk_id not in wanted}
@@ -68,11 +123,19 @@ class DocumentStore:
             _drop_sections(connection, document.id, {section.id for section in new_sections})
             _queue(connection, document.namespace, list(gone), datetime.now(UTC))
             _forget(connection, list(wanted))
+            if ending.job is not None and ending.changes is not None:
+                end_job(connection, ending.job, ending.changes(document))
+            return document
 
-    def withdraw(self, document_id: str) -> Document:
-        """Remove the document and its passages, all at once. Raises `NotFound`."""
+    def withdraw(self, document_id: str, origin: Origin = NOBODY) -> Document:
+        """Remove the document and its passages, all at once, and give up what is about to change it. Raises `NotFound`.
+
+        Its history stays, and what is kept for it.
+        """
         with transaction(self._engine) as connection:
             document = _one(connection, document_id)
+            cancel_all(connection, [document.id])
+            note_removal(connection, document, origin)
             old = _stored_chunks(connection, document.id)
             self._drop_chunks(connection, document.id, [key for key, _ in old.values()])
             connection.execute(sa.delete(documents).where(documents.c.id == document.id))
@@ -212,17 +275,6 @@ class DocumentStore:
             counted = {row.status: row.number for row in connection.execute(query)}
         return {status: counted.get(status.value, 0) for status in DocumentStatus}
 
-    def uses_file(self, sha256: str) -> bool:
-        """Whether a document still refers to the stored bytes."""
-        with reading(self._engine) as connection:
-            query = sa.select(sa.exists().where(documents.c.sha256 == sha256))
-            return bool(connection.execute(query).scalar())
-
-    def used_files(self) -> set[str]:
-        """The sha256 of the stored bytes that documents refer to."""
-        with reading(self._engine) as connection:
-            return set(connection.execute(sa.select(documents.c.sha256)).scalars())
-
 
 def _put(connection: Connection, document: Document, keep: Collection[str] = ()) -> None:
     row = {
@@ -241,6 +293,7 @@ def _put(connection: Connection, document: Document, keep: Collection[str] = ())
         "error": document.error,
         "url": document.url,
         "keywords": document.keywords,
+        "version": document.version,
         "updated_at": document.updated_at,
     }
     upsert(connection, documents, [row], keep=keep)
@@ -304,6 +357,7 @@ def _document(row: Row[Any]) -> Document:
         error=row.error,
         url=row.url,
         keywords=row.keywords,
+        version=row.version,
     )
 
 

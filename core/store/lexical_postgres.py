@@ -115,6 +115,9 @@ class PostgresLexical:
         connection.execute(sa.delete(words))
         connection.execute(sa.delete(totals))
 
+    def keys(self, connection: Connection) -> set[int]:
+        return set(connection.scalars(sa.select(words.c.key)))
+
     def _counts(self, row: ChunkWords) -> dict[str, float]:
         counts: Counter[str] = Counter()
         for column, weight in (

@@ -111,6 +111,9 @@ class SqliteLexical:
     def clear(self, connection: Connection) -> None:
         connection.execute(sa.delete(words))
 
+    def keys(self, connection: Connection) -> set[int]:
+        return set(connection.scalars(sa.select(sa.literal_column("rowid", sa.Integer)).select_from(words)))
+
 
 @cache
 def _best_statement(*, with_readers: bool) -> sa.Select[tuple[str, float]]:

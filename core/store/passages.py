@@ -29,7 +29,7 @@ def of_document(
 
 
 def _passages(rows: Iterable[Any]) -> Iterator[Passage]:
-    for chunk_id, document_id, title, text, context, headings, page, url, keywords, media_type in rows:
+    for chunk_id, document_id, title, text, context, headings, page, url, keywords, media_type, version in rows:
         yield Passage(
             chunk_id=chunk_id,
             document_id=document_id,
@@ -42,6 +42,7 @@ def _passages(rows: Iterable[Any]) -> Iterator[Passage]:
             url=url,
             keywords=keywords,
             media_type=media_type,
+            version=version,
         )
 
 
@@ -57,6 +58,7 @@ _every = (
         documents.c.url,
         documents.c.keywords,
         documents.c.media_type,
+        documents.c.version,
     )
     .join_from(chunks, documents, documents.c.id == chunks.c.document_id)
     .join(sections, sa.and_(sections.c.document_id == chunks.c.document_id, sections.c.id == chunks.c.section_id))

@@ -85,7 +85,83 @@ documents = sa.Table(
     sa.Column("error", CleanText),
     sa.Column("url", CleanText),
     sa.Column("keywords", CleanText, nullable=False, server_default=""),
+    # Of what answers now; counted on after a removal.
+    sa.Column("version", sa.Integer, nullable=False, server_default="1"),
     sa.UniqueConstraint("namespace", "source", name="uq_documents_namespace"),
+)
+
+# Outlives the document, until it is purged.
+document_history = sa.Table(
+    "document_history",
+    metadata,
+    sa.Column("position", Counter, primary_key=True),
+    sa.Column("document_id", CleanText, nullable=False),
+    sa.Column("namespace", CleanText, nullable=False),
+    sa.Column("source", CleanText, nullable=False),
+    sa.Column("title", CleanText, nullable=False),
+    sa.Column("event", CleanText, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("of_version", sa.Integer),
+    sa.Column("sha256", CleanText, nullable=False, index=True),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("media_type", CleanText, nullable=False),
+    sa.Column("pages", sa.Integer),
+    sa.Column("chunks", sa.Integer, nullable=False),
+    # As they were when it was removed, for the case that it comes back; empty for all else.
+    sa.Column("readers", Strings, nullable=False),
+    sa.Column("url", CleanText),
+    sa.Column("channel", CleanText, nullable=False),
+    sa.Column("person", CleanText, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False, index=True),
+    # Whether the stored copy is held for it; of a removal, for nothing.
+    sa.Column("is_kept", sa.Boolean, nullable=False),
+    sa.Index("ix_document_history_document_id_version", "document_id", "version"),
+    sqlite_autoincrement=True,
+)
+
+# Received files on their way into the index.
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("position", Counter, primary_key=True),
+    sa.Column("id", CleanText, nullable=False, unique=True),
+    sa.Column("document_id", CleanText, nullable=False),
+    sa.Column("namespace", CleanText, nullable=False),
+    sa.Column("source", CleanText, nullable=False),
+    sa.Column("name", CleanText, nullable=False),
+    # Set where a document keeps the title that it has.
+    sa.Column("title", CleanText, nullable=False),
+    sa.Column("sha256", CleanText, nullable=False, index=True),
+    sa.Column("size_bytes", sa.BigInteger, nullable=False),
+    sa.Column("readers", Strings, nullable=False),
+    sa.Column("url", CleanText),
+    sa.Column("may_be_empty", sa.Boolean, nullable=False),
+    # Which version it brings back.
+    sa.Column("of_version", sa.Integer),
+    # The lower goes first.
+    sa.Column("priority", sa.Integer, nullable=False),
+    sa.Column("channel", CleanText, nullable=False),
+    sa.Column("person", CleanText, nullable=False),
+    sa.Column("state", CleanText, nullable=False),
+    sa.Column("stage", CleanText, nullable=False),
+    sa.Column("pages", sa.Integer),
+    sa.Column("chunks", sa.Integer),
+    sa.Column("embedded", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("seconds_left", sa.Integer),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("error", CleanText),
+    sa.Column("code", CleanText, nullable=False, server_default=""),
+    # What became of it and of the files inside it.
+    sa.Column("changes", sa.JSON, nullable=False),
+    sa.Column("created_at", UtcDateTime, nullable=False),
+    sa.Column("started_at", UtcDateTime),
+    sa.Column("finished_at", UtcDateTime),
+    # Nobody else works on it before `due_at`.
+    sa.Column("worker", CleanText, nullable=False, server_default=""),
+    sa.Column("due_at", UtcDateTime, nullable=False),
+    sa.Index("ix_jobs_state_priority_position", "state", "priority", "position"),
+    sa.Index("ix_jobs_document_id_state", "document_id", "state"),
+    sqlite_autoincrement=True,
 )
 
 # A document without a row here is open to everybody who may ask in its namespace.

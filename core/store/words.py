@@ -63,6 +63,10 @@ class WordIndex(Protocol):
 
     def clear(self, connection: Connection) -> None: ...
 
+    def keys(self, connection: Connection) -> set[int]:
+        """Of all chunks that it knows."""
+        ...
+
 
 def stems(text: str) -> list[str]:
     """The index terms of a text."""

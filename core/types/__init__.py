@@ -17,6 +17,7 @@ from core.types.documents import (
     Section,
     page_word,
 )
+from core.types.jobs import NOBODY, Finding, HistoryEntry, HistoryEvent, Job, JobStage, JobState, Origin
 from core.types.questions import (
     DEFAULT_NAMESPACE,
     Answer,
@@ -47,6 +48,7 @@ from core.types.sources import NewSource, SyncedSource
 
 __all__ = [
     "DEFAULT_NAMESPACE",
+    "NOBODY",
     "Answer",
     "Attachment",
     "Block",
@@ -60,11 +62,18 @@ __all__ = [
     "Event",
     "Exchange",
     "Feedback",
+    "Finding",
     "Finished",
     "GenerationRequest",
+    "HistoryEntry",
+    "HistoryEvent",
     "Hit",
+    "Job",
+    "JobStage",
+    "JobState",
     "Message",
     "NewSource",
+    "Origin",
     "Outcome",
     "ParsedDocument",
     "Passage",

@@ -124,6 +124,8 @@ class Document:
     url: str | None = None
     keywords: str = ""
     """Words to be found by beside those of title and text."""
+    version: int = 1
+    """Of what answers now; counted up with every change of its bytes."""
 
 
 class ChangeKind(StrEnum):

@@ -119,6 +119,8 @@ class Passage:
     """The document's own, which are searched and never shown."""
     media_type: str = ""
     """The document's."""
+    version: int = 1
+    """The document's."""
 
     @property
     def locator(self) -> str:
@@ -174,6 +176,8 @@ class Citation:
     url: str | None = None
     chunk_id: str = ""
     page: int | None = None
+    version: int = 1
+    """Of the document."""
 
 
 @dataclass(frozen=True, slots=True)

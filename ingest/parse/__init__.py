@@ -5,19 +5,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from importlib import import_module
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from core.errors import LorekeeperError, TooLarge, UnreadableDocument, UnsupportedFormat
 from core.types import Attachment, ParsedDocument
 from ingest.parse.detect import detect
+from ingest.parse.detect_text import extension_of
 from ingest.parse.errors import NoText, Protected, ReadElsewhere
-from ingest.parse.formats import ENCRYPTED, FORMATS, OLD_OFFICE, PDF, PICTURES, TEXTS, ZIP, unsupported
+from ingest.parse.formats import (
+    DOCX,
+    ENCRYPTED,
+    FORMATS,
+    ODP,
+    ODS,
+    ODT,
+    OLD_OFFICE,
+    PDF,
+    PICTURES,
+    PPTX,
+    TEXTS,
+    ZIP,
+    unsupported,
+)
 from ingest.parse.options import DEFAULT, ParseOptions
+from ingest.parse.titles import LONGEST_TITLE
 
 if TYPE_CHECKING:
     from core.ports import Parser
@@ -54,9 +69,14 @@ PARSERS: dict[str, str] = {
 
 MAX_CHARACTERS = 64_000_000
 """Of a document's whole text; ten bibles have 40."""
-LONGEST_TITLE = 300
-"""In characters. It stands before each passage, and in each citation."""
 _SHOWN = 3
+_WITH_PICTURES = frozenset({DOCX, PPTX, ODT, ODP, ODS})
+"""Kinds in which text recognition reads what is a picture."""
+_BINARY_WORKBOOK = ".xlsb"
+_LOCKED_WORKBOOK = (
+    "This is a binary Excel workbook (.xlsb) that is protected by a password. "
+    "Save it as an Excel workbook (.xlsx) without a password and add that."
+)
 
 __all__ = ["PARSERS", "detect", "no_text", "parse", "parser_for", "readable_extensions"]
 
@@ -76,14 +96,14 @@ def parse(data: bytes, name: str, options: ParseOptions = DEFAULT) -> ParsedDocu
     _check_size(document)
     document = _with_readable_files(document, options)
     if not document.attachments and not any(block.text.strip() for block in document.blocks):
-        raise no_text(media_type)
+        raise no_text(media_type, document.losses)
     return replace(document, media_type=media_type, title=document.title[:LONGEST_TITLE])
 
 
-def no_text(media_type: str) -> UnreadableDocument:
-    """The error for a file of this kind that was read and holds nothing."""
+def no_text(media_type: str, losses: Iterable[str] = ()) -> UnreadableDocument:
+    """The error for a file of this kind that was read and holds nothing but what was lost."""
     kind = NoText if media_type in TEXTS else UnreadableDocument
-    return kind("There is no text in this file.")
+    return kind(" ".join(["There is no text in this file.", *losses]))
 
 
 def parser_for(media_type: str, options: ParseOptions = DEFAULT) -> Parser:
@@ -108,7 +128,7 @@ def _told_to(media_type: str, options: ParseOptions) -> dict[str, Any]:
     recognition = {"languages": options.ocr_languages, "seconds": options.ocr_seconds}
     if media_type == PDF:
         return {**recognition, "passwords": options.passwords}
-    if media_type in PICTURES:
+    if media_type in PICTURES | _WITH_PICTURES:
         return recognition
     return {"passwords": options.passwords} if media_type == ZIP else {}
 
@@ -120,7 +140,12 @@ def _unlocked(data: bytes, media_type: str, name: str, options: ParseOptions) ->
     from ingest.parse.protected import opened
 
     with _told(media_type):
-        data = opened(data, options.passwords)
+        try:
+            data = opened(data, options.passwords)
+        except Protected:
+            if extension_of(name) == _BINARY_WORKBOOK:  # which a password would not make readable
+                raise Protected(_LOCKED_WORKBOOK) from None
+            raise
     if (inner := detect(data, name)) == ENCRYPTED:
         raise UnreadableDocument("The file is protected several times over, so it is not read.")
     return data, inner
@@ -183,9 +208,9 @@ def _is_readable(attachment: Attachment, options: ParseOptions) -> bool:
 
 def _is_read_here(media_type: str) -> bool:
     if media_type in PICTURES:
-        from ingest.parse.ocr import is_available
+        from ingest.parse.ocr import reads_pictures
 
-        return is_available() and find_spec("PIL") is not None
+        return reads_pictures()
     return media_type in PARSERS
 
 

@@ -11,8 +11,7 @@ from core.types import ParsedDocument
 from ingest.parse.archive import open_archive, read_member
 from ingest.parse.attached import MAX_BYTES, Attached, path_of
 from ingest.parse.errors import Protected, protected
-from ingest.parse.ooxml import counted
-from ingest.parse.text import readable_name
+from ingest.parse.text import counted, readable_name
 
 MAX_MEMBER = 100_000_000
 _ENCRYPTED = 0x1
@@ -51,12 +50,12 @@ class ZipParser:
             except UnreadableDocument:
                 broken.append(path)
         if members and len(locked) == len(members):
-            raise _locked(members)
+            raise _locked(members, self._passwords)
         losses = attached.losses()
         if locked:
-            losses += counted(
-                len(locked), "file inside", f"is protected by a password: {_listed(locked)}", "files inside"
-            )
+            known = " that is not in the setting parse.passwords" if self._passwords else ""
+            what = f"is protected by a password{known}: {_listed(locked)}"
+            losses += counted(len(locked), "file inside", what, "files inside")
         if broken:
             what = f"is damaged or packed in a way that cannot be read here: {_listed(broken)}"
             losses += counted(len(broken), "file inside", what, "files inside")
@@ -72,16 +71,16 @@ class ZipParser:
             archive.setpassword(password.encode())
             with contextlib.suppress(UnreadableDocument):
                 return read_member(archive, member, limit)
-        raise protected("The archive")
+        raise protected("The archive", self._passwords)
 
 
-def _locked(members: Iterable[zipfile.ZipInfo]) -> Protected:
+def _locked(members: Iterable[zipfile.ZipInfo], passwords: Sequence[str]) -> Protected:
     if any(member.compress_type == _AES for member in members):
         return Protected(
             "The archive is protected by a password in a way (AES) that cannot be opened here. "
             "Unpack it and add its files, or pack them without a password."
         )
-    return protected("The archive")
+    return protected("The archive", passwords)
 
 
 def _files(archive: zipfile.ZipFile) -> Iterator[zipfile.ZipInfo]:

@@ -10,8 +10,7 @@ from ingest.parse.asciidoc_text import plain, substituted, table_rows
 from ingest.parse.blocks import BlockWriter
 from ingest.parse.encoding import decode
 from ingest.parse.html import write_fragment
-from ingest.parse.ooxml import counted
-from ingest.parse.text import clean, keywords, one_line, readable_name
+from ingest.parse.text import clean, counted, keywords, one_line, readable_name
 
 _SECTION = re.compile(r"(={1,6}|#{1,6})[ \t]{1,20}(\S.{0,1000}?)(?:[ \t]{1,20}\1)?$")
 _ENTRY = re.compile(r":(!?[\w-]{1,100}!?):(?:[ \t]+(.*))?$")

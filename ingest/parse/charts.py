@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ingest.parse.drawing import body_text, paragraph_text
 from ingest.parse.ooxml import Package, attribute, find, whole
 from ingest.parse.safe_xml import local
-from ingest.parse.text import one_line
+from ingest.parse.text import counted, one_line
 from ingest.parse.xlsx_numbers import Show, number_format
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MAX_POINTS, _MAX_SERIES = 2000, 100
 _NOT_SHOWN = frozenset({"pres", "parTrans", "sibTrans"})
 _AXES = frozenset({"catAx", "dateAx", "serAx", "valAx"})
-_MAX_DEPTH = 20
+_MAX_INDENT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Chart:
     """Its own, and those of its axes in lines of their own."""
     rows: list[list[str]]
     """The names of the series first; empty if the chart keeps no numbers."""
+    is_cut: bool = False
+    """There are more points or series than are read."""
 
 
 def read_chart(package: Package, part: str) -> Chart | None:
@@ -35,20 +37,30 @@ def read_chart(package: Package, part: str) -> Chart | None:
     chart = find(root, "chart")
     if chart is None:
         return None
-    series = [each for each in chart.iter() if local(each) == "ser"][:_MAX_SERIES]
+    series = [each for each in chart.iter() if local(each) == "ser"]
+    is_cut = len(series) > _MAX_SERIES
+    series = series[:_MAX_SERIES]
     categories: dict[int, str] = {}
     columns = []
     for each in series:
         categories = {**_points(each, "cat", "xVal"), **categories}
         columns.append(_points(each, "val", "yVal"))
-    places = sorted({place for column in (*columns, categories) for place in column})[:_MAX_POINTS]
+    places = sorted({place for column in (*columns, categories) for place in column})
+    is_cut = is_cut or len(places) > _MAX_POINTS
+    places = places[:_MAX_POINTS]
     rows = [["", *(_name(each) for each in series)]]
     rows += [
         [categories.get(place, str(place + 1)), *(column.get(place, "") for column in columns)] for place in places
     ]
     axes = [find(each, "title") for each in chart.iter() if local(each) in _AXES]
     titles = [_title(each) for each in (find(chart, "title"), *axes)]
-    return Chart("\n".join(title for title in titles if title), rows if places and any(columns) else [])
+    return Chart("\n".join(title for title in titles if title), rows if places and any(columns) else [], is_cut)
+
+
+def chart_losses(lost: int, cut: int) -> Iterator[str]:
+    """Of charts without numbers, and of those that are larger than what is read of one."""
+    yield from counted(lost, "chart", "keeps no numbers that could be read")
+    yield from counted(cut, "chart", f"was cut after {_MAX_POINTS:,} points and {_MAX_SERIES} series")
 
 
 def _title(element: _Element | None) -> str:
@@ -129,10 +141,10 @@ def _nested(texts: dict[str, str], below: dict[str, list[tuple[int, str]]]) -> I
     seen = set()
     while stack:
         key, depth = stack.pop()
-        if key in seen or depth > _MAX_DEPTH:
+        if key in seen:
             continue
         seen.add(key)
         if texts.get(key):
-            yield "  " * depth + "- " + texts[key]
+            yield "  " * min(depth, _MAX_INDENT) + "- " + texts[key]
         deeper = depth + 1 if texts.get(key) else depth
         stack += [(child, deeper) for _, child in sorted(below.get(key, ()), reverse=True)]

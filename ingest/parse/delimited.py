@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator
 from core.types import Block, ParsedDocument
 from ingest.parse.delimiter import DELIMITERS, NO_DELIMITER, best, read_rows, sample_of, unified
 from ingest.parse.encoding import decode
-from ingest.parse.ooxml import counted
-from ingest.parse.sheets import Row, kind_of, sheet_blocks
-from ingest.parse.text import readable_name
+from ingest.parse.sheet_rows import Row, kind_of
+from ingest.parse.sheets import sheet_blocks
+from ingest.parse.text import counted, readable_name
 
 MAX_CELLS = 2_000_000
 MAX_COLUMNS = 16_384
@@ -59,7 +59,7 @@ class _Reading:
         if not self._is_whole:
             yield f"The table is too large to be read whole: only the first {MAX_CELLS:,} cells were read."
         yield from counted(self._cut, "cell", f"is longer than {_LONGEST_CELL:,} characters and was cut")
-        yield from counted(self._dropped, "cell", f"beyond column {MAX_COLUMNS:,} was left out")
+        yield from counted(self._dropped, "cell", f"was left out beyond column {MAX_COLUMNS:,}")
 
     def _fitted(self, field: str) -> str:
         self._cut += len(field) > _LONGEST_CELL

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from core.errors import UnreadableDocument
 from core.types import Block, BlockKind, ParsedDocument
+from ingest.parse import ocr
 from ingest.parse.blocks import MAX_INDENT, BlockWriter
-from ingest.parse.charts import diagram_lines, read_chart
+from ingest.parse.charts import chart_losses, diagram_lines, read_chart
 from ingest.parse.docx_inline import Found, Inline
 from ingest.parse.docx_styles import (
     Marker,
@@ -27,9 +28,10 @@ from ingest.parse.docx_styles import (
     value,
 )
 from ingest.parse.docx_tables import Table, filled_rows, is_layout, paragraphs_of, read_table, title_row
-from ingest.parse.ooxml import Embedded, Package, counted, find, id_of, shown, title_of
+from ingest.parse.ooxml import Embedded, Package, find, id_of, shown, title_of
+from ingest.parse.pictures_inside import Pictures
 from ingest.parse.safe_xml import local
-from ingest.parse.text import one_line, tidy
+from ingest.parse.text import counted, one_line, tidy
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -50,13 +52,18 @@ class DocxParser:
 
     media_types: Iterable[str] = ("application/vnd.openxmlformats-officedocument.wordprocessingml.document",)
 
+    def __init__(self, languages: str = ocr.LANGUAGES, seconds: float = ocr.SECONDS) -> None:
+        """For text recognition in pictures that stand instead of text."""
+        self._languages = languages
+        self._seconds = seconds
+
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         """Raises `UnreadableDocument` for damaged files, `Protected`, and `TooLarge` over the limits."""
         package = Package(data, "a Word document")
         root = package.xml(package.main)
         if find(root, "body") is None:
             raise UnreadableDocument("The file is damaged or not a Word document.")
-        reading = _Reading(package)
+        reading = _Reading(package, Pictures(package.read, self._languages, self._seconds))
         reading.run(root)
         blocks = reading.blocks()
         return ParsedDocument(
@@ -67,8 +74,9 @@ class DocxParser:
 class _Reading:
     """Walks one document. What hangs on a paragraph (boxes, charts, notes) is written after it."""
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: Package, pictures: Pictures) -> None:
         self._package = package
+        self._pictures = pictures
         self._styles: Styles = read_styles(package)
         self._numbering = Numbering(package)
         self._relations = package.relations(package.main)
@@ -80,7 +88,7 @@ class _Reading:
         self._bold: list[int] = []
         self._notes: dict[str, dict[str, _Element]] = {}
         self._notes_written = 0
-        self._lost_charts = 0
+        self._lost_charts = self._cut_charts = 0
         self.embedded = Embedded(package)
 
     def run(self, root: _Element) -> None:
@@ -88,6 +96,7 @@ class _Reading:
         self._walk(root, 0)
         self._end_list()
         self._write_notes(len(self._found.notes))
+        self._write_pictures(are_alone=False)
         self._writer.close()
 
     def blocks(self) -> tuple[Block, ...]:
@@ -102,7 +111,8 @@ class _Reading:
     def losses(self) -> Iterable[str]:
         counts = self._found.counts
         yield from counted(counts["picture"], "picture", "has no text that could be read")
-        yield from counted(self._lost_charts, "chart", "keeps no numbers that could be read")
+        yield from self._pictures.losses()
+        yield from chart_losses(self._lost_charts, self._cut_charts)
         yield from counted(self._comments(), "comment", "is left out")
         yield from counted(counts["deleted"], "deletion", "is left out, as the tracked changes have it")
         yield from counted(counts["hidden"], "hidden passage", "is left out")
@@ -149,6 +159,7 @@ class _Reading:
                     self._mark(paragraph, style)
                     self._writer.paragraph(text)
                     self._write_notes(len(self._found.notes))
+        self._write_pictures(are_alone=not tidy(text) and not style.is_hidden)
         self._write_hanging(depth)
 
     def _mark(self, paragraph: _Element, style: Style) -> None:
@@ -197,6 +208,7 @@ class _Reading:
             table = Table(table.rows[1:], max(0, table.headers - 1))
         self._writer.table(filled_rows(table, self._cell_text))
         self._write_notes(len(self._found.notes))
+        self._write_pictures(are_alone=False)
         self._write_hanging(depth)
 
     def _cell_text(self, cell: _Element, depth: int = 0) -> str:
@@ -233,6 +245,19 @@ class _Reading:
         for each in objects:
             self.embedded.take(self._relations.get(each))
 
+    def _write_pictures(self, *, are_alone: bool) -> None:
+        """What those say that stand alone in a paragraph, as scans do; the others are counted."""
+        found, self._found.pictures = self._found.pictures, []
+        for each in found:
+            relation = self._relations.get(each)
+            is_inside = are_alone and relation is not None and not relation.is_external
+            texts = self._pictures.paragraphs(relation.target) if relation is not None and is_inside else ()
+            if texts:
+                self._end_list()
+            for text in texts:
+                self._writer.paragraph(text)
+            self._found.counts["picture"] += not texts
+
     def _chart(self, relation_id: str) -> None:
         relation = self._relations.get(relation_id)
         chart = read_chart(self._package, relation.target) if relation is not None else None
@@ -240,6 +265,7 @@ class _Reading:
             self._writer.paragraph(chart.title)
             self._writer.table(chart.rows)
         self._lost_charts += chart is None or not chart.rows
+        self._cut_charts += chart is not None and chart.is_cut
 
     def _write_notes(self, end: int) -> None:
         """Footnotes and endnotes stand after the paragraph, list or table that refers to them."""
@@ -287,6 +313,7 @@ class _Reading:
         for box in found.boxes if depth < _MAX_DEPTH else ():
             yield from self._margin_lines(box, depth + 1)
         self._found.counts.update(found.counts)
+        self._found.counts["picture"] += len(found.pictures)
 
     def _comments(self) -> int:
         count = 0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ingest.parse.docx_styles import Styles, W, is_on, number
-from ingest.parse.drawing import described, description, is_decorative
+from ingest.parse.drawing import described, description, is_decorative, picture_id
 from ingest.parse.omml import linear
 from ingest.parse.ooxml import attribute, find, shown
 from ingest.parse.safe_xml import local
@@ -53,6 +53,8 @@ class Found:
     notes: list[tuple[str, str]] = field(default_factory=list)
     """`footnote` or `endnote`, and its id; each once, however often it is referred to."""
     objects: list[str] = field(default_factory=list)
+    pictures: list[str] = field(default_factory=list)
+    """Those without a description, by the relation to them."""
     counts: Counter[str] = field(default_factory=Counter)
     _numbers: dict[tuple[str, str], int] = field(default_factory=dict)
 
@@ -130,7 +132,7 @@ class Inline:
                 case "chart" | "relIds" | "OLEObject":
                     self._keep(child)
                 case "imagedata" if not is_object:
-                    yield self._old_picture(element)
+                    yield self._old_picture(element, child)
                 case "textpath":
                     yield f" {attribute(child, 'string')} "
                 case _:
@@ -154,13 +156,13 @@ class Inline:
         properties = [find(picture, "nvPicPr", "cNvPr"), find(frame, "docPr")]
         text = next((each for each in map(description, properties) if each), "")
         if not text and not any(map(is_decorative, properties)):
-            self._found.counts["picture"] += 1
+            self._found.pictures.append(picture_id(picture))
         return f" {text} " if text else ""
 
-    def _old_picture(self, shape: _Element) -> str:
+    def _old_picture(self, shape: _Element, data: _Element) -> str:
         text = described(shape.get("alt") or "")
         if not text:
-            self._found.counts["picture"] += 1
+            self._found.pictures.append(attribute(data, "id"))
         return f" {text} " if text else ""
 
     def _field(self, mark: _Element) -> str:

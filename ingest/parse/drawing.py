@@ -53,12 +53,23 @@ def read_drawing(root: _Element, drawn: Drawn, depth: int = 0) -> None:
 
 def take_picture(picture: _Element, drawn: Drawn) -> None:
     """A picture's description, or that it has none."""
-    properties = next((each for each in picture.iter() if local(each) in {"cNvPr", "docPr"}), None)
-    text = description(properties)
+    text = picture_text(picture)
     if text:
         drawn.texts.append(text)
-    elif not is_decorative(properties):
+    elif text is not None:
         drawn.pictures += 1
+
+
+def picture_text(picture: _Element) -> str | None:
+    """A picture's description, empty if nobody gave it one; None for mere decoration."""
+    properties = next((each for each in picture.iter() if local(each) in {"cNvPr", "docPr"}), None)
+    return description(properties) or (None if is_decorative(properties) else "")
+
+
+def picture_id(picture: _Element) -> str:
+    """The relation to the part that holds a picture; empty where there is none."""
+    blip = find(picture, "blipFill", "blip")
+    return attribute(blip, "embed") if blip is not None else ""
 
 
 def description(properties: _Element | None) -> str:

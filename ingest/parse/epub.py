@@ -17,9 +17,8 @@ from ingest.parse.blocks import BlockWriter
 from ingest.parse.encoding import decode
 from ingest.parse.errors import Protected
 from ingest.parse.html import write_fragment
-from ingest.parse.ooxml import counted
 from ingest.parse.safe_xml import local, parse_xml, text_of
-from ingest.parse.text import keywords, one_line, readable_name
+from ingest.parse.text import counted, keywords, one_line, readable_name
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -71,7 +70,7 @@ def _book(
 ) -> ParsedDocument:
     titles = _contents(archive, package, items)
     blocks: list[Block] = []
-    pictures, missing, room = 0, 0, MAX_TEXT
+    pictures, missing, deep, room = 0, 0, 0, MAX_TEXT
     for item in spine:
         if "nav" in item.properties.split():
             continue
@@ -85,7 +84,8 @@ def _book(
         room -= len(data)
         source = decode(data, declared=True).text
         pictures += sum(1 for picture in _PICTURE.finditer(source) if not _ALT.search(picture[1]))
-        chapter = _chapter(source)
+        chapter, is_whole = _chapter(source)
+        deep += not is_whole
         if chapter and item.path in titles and not any(block.kind is BlockKind.HEADING for block in chapter):
             blocks.append(Block(titles[item.path], BlockKind.HEADING, 1))
         blocks += chapter
@@ -94,21 +94,23 @@ def _book(
     return ParsedDocument(
         (title[0] if title else "") or first or readable_name(name),
         tuple([*_authors(package), *blocks] if blocks else ()),
-        losses=tuple(_losses(pictures, missing)),
+        losses=tuple(_losses(pictures, missing, deep)),
         keywords=keywords(" ".join(_metadata(package, "subject"))),
     )
 
 
-def _losses(pictures: int, missing: int) -> Iterator[str]:
+def _losses(pictures: int, missing: int, deep: int) -> Iterator[str]:
     yield from counted(pictures, "picture", "has no text that could be read")
     yield from counted(missing, "chapter", "is missing or damaged")
+    yield from counted(deep, "chapter", "was read without its structure, which is nested too deeply")
 
 
-def _chapter(source: str) -> list[Block]:
+def _chapter(source: str) -> tuple[list[Block], bool]:
+    """The blocks, and whether they have the structure of the chapter."""
     writer = BlockWriter()
-    write_fragment(_CLOSED_AT_ONCE.sub(r"<\1\2></\1>", source), writer)
+    is_whole = write_fragment(_CLOSED_AT_ONCE.sub(r"<\1\2></\1>", source), writer)
     writer.close()
-    return writer.blocks
+    return writer.blocks, is_whole
 
 
 # ── the package ──────────────────────────────────────────────────────────────────────────────────

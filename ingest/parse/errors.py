@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from core.errors import UnreadableDocument, UnsupportedFormat
 
 
@@ -24,9 +26,10 @@ class ReadElsewhere(UnsupportedFormat):
         self.media_type = media_type
 
 
-def protected(what: str) -> Protected:
-    """`what` begins the sentence: "The PDF"."""
+def protected(what: str, passwords: Sequence[str] = ()) -> Protected:
+    """`what` begins the sentence: "The PDF"; none of the `passwords` fitted."""
+    tried = ", and none of those in the setting parse.passwords fits" if passwords else ""
     return Protected(
-        f"{what} is protected by a password. Save it without one and add that, "
+        f"{what} is protected by a password{tried}. Save it without one and add that, "
         "or have an operator add its password to the setting parse.passwords."
     )

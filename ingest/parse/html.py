@@ -12,6 +12,7 @@ from ingest.parse.encoding import decode
 from ingest.parse.html_nodes import (
     BLOCKS,
     NEVER_SHOWN,
+    bare_text,
     contains,
     events,
     flowed,
@@ -73,13 +74,17 @@ class HtmlParser:
         )
 
 
-def write_fragment(source: str, writer: BlockWriter) -> None:
-    """The blocks of a piece of HTML inside another format."""
+def write_fragment(source: str, writer: BlockWriter) -> bool:
+    """The blocks of a piece of HTML inside another format; False if it nests too deeply, and only its text is taken."""
     from selectolax.lexbor import LexborHTMLParser
 
-    body = LexborHTMLParser(source).body if nesting(source) <= _MAX_NESTING else None
+    if nesting(source) > _MAX_NESTING:
+        writer.paragraph(bare_text(source))
+        return False
+    body = LexborHTMLParser(source).body
     if body is not None:
         _Walk(writer, skip_boilerplate=False).run(body)
+    return True
 
 
 def _main_part(body: LexborNode) -> LexborNode:

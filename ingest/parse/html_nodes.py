@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Container, Iterator
+from html import unescape
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _CLOSED_TAGS = re.compile(
     r"strong|sub|sup|table|u|ul)\b"
 )
 _WHITE = re.compile(r"[ \t\n\r\f]+")
+_UNSHOWN = re.compile(r"(?is)<!--.*?(?:-->|\Z)|<(head|script|style|title)\b.*?(?:</\1\b[^<>]*>?|\Z)")
+_TAG = re.compile(r"<[^<>]*>")
 _HIDDEN_STYLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 _MAX_STYLE = 1000
 _PERMALINKS = frozenset({"#", "¶", "§", "🔗"})
@@ -40,6 +43,12 @@ def nesting(source: str) -> int:
         depth = max(depth - 1, 0) if tag[1] else depth + 1
         deepest = max(deepest, depth)
     return deepest
+
+
+def bare_text(source: str) -> str:
+    """What is left of HTML without its tags, each of which ends a line."""
+    lines = unescape(_TAG.sub("\n", _UNSHOWN.sub("", source))).split("\n")
+    return "\n".join(line for line in lines if line.strip())
 
 
 def events(root: LexborNode, enter: Callable[[LexborNode], bool]) -> Iterator[tuple[Event, LexborNode]]:

@@ -21,11 +21,17 @@ from ingest.parse.text import readable_name
 if TYPE_CHECKING:
     from PIL import Image
 
-MAX_PIXELS = 150_000_000
-"""Of a picture as it is stored."""
+MAX_PIXELS = 100_000_000
+"""Of a picture that is decoded whole, which takes up to eight bytes for each: as much as the process may have."""
+MAX_JPEG_PIXELS = 150_000_000
+"""Of one that is decoded in a smaller size."""
+MAX_WEBP_PIXELS = 40_000_000
+"""Of one whose decoder keeps several copies."""
 MAX_FRAMES = 500
 _READ_PIXELS = 20_000_000
 """Larger ones are made smaller before they are read."""
+_SMALLEST = 100
+"""Width and height of a picture inside a document; smaller ones are signs and ornaments."""
 _DPI = range(72, 601)
 _USUAL_DPI = 200
 _FORMATS = ("PNG", "JPEG", "TIFF", "WEBP", "BMP")
@@ -55,6 +61,12 @@ class ImageParser:
             except ocr.OcrFailed as error:
                 raise UnreadableDocument("The text recognition (OCR) failed on this picture.") from error
         return _document(read, count, name)
+
+
+def picture_of(data: bytes) -> ocr.Picture | None:
+    """A picture inside a document, or its first frame; None for one too small for text. Raises as Pillow does, and `TooLarge`."""
+    with _opened(data) as image:
+        return _picture(image) if min(image.size) >= _SMALLEST else None
 
 
 def _document(read: Mapping[int, Sequence[ocr.ReadLine]], count: int, name: str) -> ParsedDocument:
@@ -90,20 +102,26 @@ def _opened(data: bytes) -> Image.Image:
             warnings.simplefilter("ignore")
             image = Image.open(BytesIO(data), formats=_FORMATS)
     except Image.DecompressionBombError as error:
-        raise _too_large() from error
+        raise _too_large(MAX_PIXELS) from error
     _check_size(image)
     return image
 
 
 def _check_size(image: Image.Image) -> None:
-    if image.width * image.height > MAX_PIXELS:
-        raise _too_large()
+    if image.width * image.height > (limit := _most_pixels(image)):
+        raise _too_large(limit)
 
 
-def _too_large() -> TooLarge:
-    return TooLarge(
-        f"The picture has more than {MAX_PIXELS // 1_000_000} million pixels. Make it smaller and add that."
-    )
+def _most_pixels(image: Image.Image) -> int:
+    if image.format == "WEBP":
+        return MAX_WEBP_PIXELS
+    # The coefficients of a progressive JPEG are kept for all of it, whatever its size in the end.
+    is_reduced = image.format in {"JPEG", "MPO"} and not image.info.get("progressive")
+    return MAX_JPEG_PIXELS if is_reduced else MAX_PIXELS
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The picture has more than {limit // 1_000_000} million pixels. Make it smaller and add that.")
 
 
 def _pictures(image: Image.Image, frames: int) -> Iterator[tuple[int, ocr.Picture]]:
@@ -115,26 +133,32 @@ def _pictures(image: Image.Image, frames: int) -> Iterator[tuple[int, ocr.Pictur
 
 
 def _picture(image: Image.Image) -> ocr.Picture:
+    """Made grey before anything else is done with it, because that takes the least memory."""
     from PIL import ImageOps
 
     dpi = _dpi(image)
-    flat = _flat(ImageOps.exif_transpose(image))
-    if (pixels := flat.width * flat.height) > _READ_PIXELS:
-        factor = (_READ_PIXELS / pixels) ** 0.5
-        flat = flat.resize((max(1, int(flat.width * factor)), max(1, int(flat.height * factor))))
-        dpi = max(_DPI[0], int(dpi * factor))
-    return ocr.Picture(flat.tobytes(), flat.width, flat.height, dpi)
+    factor = min(1.0, (_READ_PIXELS / (image.width * image.height)) ** 0.5)
+    size = max(1, int(image.width * factor)), max(1, int(image.height * factor))
+    if factor < 1:
+        image.draft("L", size)  # JPEG only: to be decoded in about this size
+    flat = _flat(image)
+    if factor < 1:
+        flat, dpi = flat.resize(size), max(_DPI[0], int(dpi * factor))
+    turned = ImageOps.exif_transpose(flat)
+    return ocr.Picture(turned.tobytes(), turned.width, turned.height, dpi)
 
 
 def _flat(image: Image.Image) -> Image.Image:
     """In grey, on white where it is transparent."""
     from PIL import Image
 
-    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
-        shown = image.convert("RGBA")
-        white = Image.new("RGBA", shown.size, "white")
-        return Image.alpha_composite(white, shown).convert("L")
-    return image.convert("L")
+    if image.mode not in {"RGBA", "LA", "PA"} and "transparency" not in image.info:
+        return image.convert("L")
+    shown = image if image.mode in {"RGBA", "LA"} else image.convert("RGBA")
+    flat = Image.new("L", shown.size, 255)
+    flat.paste(shown.convert("L"), mask=shown.getchannel("A"))
+    flat.info = {name: value for name, value in shown.info.items() if name != "transparency"}  # how it is turned
+    return flat
 
 
 def _dpi(image: Image.Image) -> int:

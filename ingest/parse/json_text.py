@@ -12,7 +12,7 @@ from core.types import ParsedDocument
 from ingest.parse.blocks import BlockWriter
 from ingest.parse.encoding import decode
 from ingest.parse.records import Record, telling, write_records
-from ingest.parse.text import one_line, readable_name
+from ingest.parse.text import counted, one_line, readable_name
 
 _MAX_VALUES = 3_000_000
 _MAX_HEADINGS = 4
@@ -43,25 +43,33 @@ class JsonParser:
 
 
 def _loaded(text: str, losses: list[str]) -> Any:
+    decoder = _Decoder()
     try:
-        try:
-            return _decoder().decode(text)
-        except json.JSONDecodeError as error:
-            lines = _lines(text)
-            if len(lines) > 1 and (records := _read_lines(lines)) and len(records) * 2 > len(lines):
-                if broken := len(lines) - len(records):
-                    some = "One line is" if broken == 1 else f"{broken:,} lines are"
-                    losses.append(f"{some} no JSON and could not be read.")
-                return records
-            return _lenient(text, error)
+        value = _decoded(text, decoder, losses)
     except RecursionError as error:
         raise UnreadableDocument("The JSON in this file is nested too deeply to be read.") from error
+    losses += counted(decoder.repeated, "value", "was left out for a later one under the same key")
+    return value
 
 
-def _lenient(text: str, error: json.JSONDecodeError) -> Any:
+def _decoded(text: str, decoder: _Decoder, losses: list[str]) -> Any:
+    try:
+        return decoder.decode(text)
+    except json.JSONDecodeError as error:
+        lines = _lines(text)
+        if len(lines) > 1 and (records := _read_lines(lines, decoder)) and len(records) * 2 > len(lines):
+            if broken := len(lines) - len(records):
+                some = "One line is" if broken == 1 else f"{broken:,} lines are"
+                losses.append(f"{some} no JSON and could not be read.")
+            return records
+        decoder.repeated = 0
+        return _lenient(text, decoder, error)
+
+
+def _lenient(text: str, decoder: _Decoder, error: json.JSONDecodeError) -> Any:
     """Settings files often hold comments and commas too many (JSON with Comments)."""
     try:
-        return _decoder().decode(_COMMENT_OR_COMMA.sub(lambda match: match[1] or "", text))
+        return decoder.decode(_COMMENT_OR_COMMA.sub(lambda match: match[1] or "", text))
     except json.JSONDecodeError:
         where = f"line {error.lineno}, column {error.colno}"
         raise UnreadableDocument(f"The file is not valid JSON: {error.msg} ({where}).") from error
@@ -72,8 +80,7 @@ def _lines(text: str) -> list[str]:
     return [line for each in text.split("\n") if (line := each.strip().lstrip(_RECORD_SEPARATOR)) and line != ","]
 
 
-def _read_lines(lines: Sequence[str]) -> list[Any]:
-    decoder = _decoder()
+def _read_lines(lines: Sequence[str], decoder: _Decoder) -> list[Any]:
     found = []
     for line in lines:
         try:
@@ -83,9 +90,33 @@ def _read_lines(lines: Sequence[str]) -> list[Any]:
     return found
 
 
-def _decoder() -> json.JSONDecoder:
-    # Numbers stay as they are written: 1.10 is not 1.1, and long ones are neither rounded nor slow.
-    return json.JSONDecoder(strict=False, parse_float=_Number, parse_int=_Number, parse_constant=_Number)
+class _Decoder:
+    """Numbers stay as they are written: 1.10 is not 1.1, and long ones are neither rounded nor slow."""
+
+    def __init__(self) -> None:
+        self.repeated = 0
+        """Values in what was read whose key comes again, and that are left out as everywhere."""
+        self._decoder = json.JSONDecoder(
+            strict=False,
+            parse_float=_Number,
+            parse_int=_Number,
+            parse_constant=_Number,
+            object_pairs_hook=self._object,
+        )
+
+    def decode(self, text: str) -> Any:
+        """Raises `json.JSONDecodeError`."""
+        before = self.repeated
+        try:
+            return self._decoder.decode(text)
+        except json.JSONDecodeError:
+            self.repeated = before
+            raise
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        self.repeated += len(pairs) - len(found)
+        return found
 
 
 class _Number(str):

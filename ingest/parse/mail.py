@@ -24,7 +24,7 @@ from ingest.parse.attached import file_name
 from ingest.parse.encoding import decode
 from ingest.parse.errors import Protected
 from ingest.parse.mail_letter import Body, Letter, document, is_only_pgp, unflowed
-from ingest.parse.ooxml import counted
+from ingest.parse.text import counted
 
 MAX_PARTS = 20_000
 _BOUNDARY_LINES = 100_000

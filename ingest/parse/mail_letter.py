@@ -10,8 +10,7 @@ from core.errors import UnreadableDocument
 from core.types import Block, ParsedDocument
 from ingest.parse.attached import Attached
 from ingest.parse.blocks import BlockWriter
-from ingest.parse.ooxml import counted
-from ingest.parse.text import clean, one_line, readable_name
+from ingest.parse.text import clean, counted, one_line, readable_name
 
 PGP_START, PGP_END = "-----BEGIN PGP MESSAGE-----", "-----END PGP MESSAGE-----"
 _SHOWN_FILES = 20
@@ -73,13 +72,13 @@ def plain_blocks(text: str) -> tuple[Block, ...]:
 
 
 def html_blocks(source: str) -> tuple[Block, ...]:
-    """What HTML shows."""
+    """What HTML shows; nothing of what nests too deeply, which often has a plain form beside it."""
     from ingest.parse.html import write_fragment
 
     writer = BlockWriter()
-    write_fragment(source, writer)
+    is_whole = write_fragment(source, writer)
     writer.close()
-    return tuple(writer.blocks)
+    return tuple(writer.blocks) if is_whole else ()
 
 
 def unflowed(text: str, *, delete_space: bool) -> str:

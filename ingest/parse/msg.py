@@ -20,8 +20,7 @@ from ingest.parse.encoding import decode
 from ingest.parse.errors import Protected
 from ingest.parse.mail import decode_as, read_letter
 from ingest.parse.mail_letter import Body, Letter, document
-from ingest.parse.ooxml import counted
-from ingest.parse.text import clean, one_line
+from ingest.parse.text import clean, counted, one_line
 
 if TYPE_CHECKING:
     from olefile import OleFileIO

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import islice
 from statistics import median
 
@@ -61,6 +62,11 @@ class OcrFailed(Exception):
 
 def is_available() -> bool:
     return shutil.which(PROGRAM) is not None
+
+
+def reads_pictures() -> bool:
+    """Whether pictures can be decoded as well."""
+    return is_available() and find_spec("PIL") is not None
 
 
 def read_pictures(

@@ -5,18 +5,22 @@ from __future__ import annotations
 import zipfile
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from core.errors import UnreadableDocument
 from core.types import Block, BlockKind, ParsedDocument
+from ingest.parse import ocr
 from ingest.parse.archive import open_archive, read_member
 from ingest.parse.blocks import BlockWriter
 from ingest.parse.errors import Protected
 from ingest.parse.odf_sheets import Sheets
 from ingest.parse.odf_styles import Styles, attribute
 from ingest.parse.odf_text import Losses, Walk
+from ingest.parse.pictures_inside import Pictures
 from ingest.parse.safe_xml import local, parse_xml, text_of
-from ingest.parse.text import keywords, one_line, readable_name, tidy
+from ingest.parse.text import keywords, readable_name, tidy
+from ingest.parse.titles import LONGEST_TITLE, believed_title, texts_of
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -25,8 +29,6 @@ MAX_CONTENT = 200_000_000
 _SMALL = 20_000_000
 _DAMAGED = "The file is damaged or not an OpenDocument file."
 _OWN_SCRIPTS = ("/script-lb.xml", "/script-lc.xml")
-_MAX_TITLE = 300
-_NO_TITLES = ("untitled", "unbenannt", "sans titre", "microsoft word", "powerpoint presentation")
 
 
 class OdfParser:
@@ -38,6 +40,11 @@ class OdfParser:
         "application/vnd.oasis.opendocument.spreadsheet",
     )
 
+    def __init__(self, languages: str = ocr.LANGUAGES, seconds: float = ocr.SECONDS) -> None:
+        """For text recognition in pictures that stand instead of text."""
+        self._languages = languages
+        self._seconds = seconds
+
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         """Raises `Protected` for encrypted files, `UnreadableDocument` for damaged ones, `TooLarge` over the limits."""
         archive = open_archive(data, "an OpenDocument file")
@@ -47,20 +54,22 @@ class OdfParser:
             raise UnreadableDocument(_DAMAGED)
         styles_root = _xml(archive, "styles.xml", _SMALL)
         losses = Losses(macros=_has_macros(archive))
-        blocks, pages = _blocks(content, styles_root, losses)
+        pictures = Pictures(partial(read_member, archive), self._languages, self._seconds)
+        blocks, pages = _blocks(content, styles_root, losses, pictures)
         stated, listed = _properties(archive)
+        title = believed_title(stated, texts_of(blocks), name)
         first = next((block.text for block in blocks if block.kind is BlockKind.HEADING and block.level == 1), "")
         return ParsedDocument(
-            stated or first[:_MAX_TITLE] or readable_name(name),
+            title or first[:LONGEST_TITLE] or readable_name(name),
             tuple(blocks),
             pages,
-            tuple(losses.lines()),
+            (*losses.lines(), *pictures.losses()),
             keywords=listed,
         )
 
 
 def _blocks(
-    content: etree._Element, styles_root: etree._Element | None, losses: Losses
+    content: etree._Element, styles_root: etree._Element | None, losses: Losses, pictures: Pictures
 ) -> tuple[Sequence[Block], int | None]:
     """The blocks and, of a presentation, the number of slides."""
     styles = Styles(root for root in (styles_root, content) if root is not None)
@@ -75,9 +84,9 @@ def _blocks(
     if local(whole) == "spreadsheet":
         return Sheets(styles, losses).blocks(whole), None
     if local(whole) in {"presentation", "drawing"}:
-        return _slides(whole, styles, losses)
+        return _slides(whole, styles, losses, pictures)
     writer = BlockWriter()
-    walk = Walk(writer, styles, losses)
+    walk = Walk(writer, styles, losses, pictures)
     for text in _running(styles_root, walk):
         writer.paragraph(text)
     walk.children(whole)
@@ -85,7 +94,7 @@ def _blocks(
     return writer.blocks, None
 
 
-def _slides(whole: etree._Element, styles: Styles, losses: Losses) -> tuple[Sequence[Block], int]:
+def _slides(whole: etree._Element, styles: Styles, losses: Losses, pictures: Pictures) -> tuple[Sequence[Block], int]:
     blocks: list[Block] = []
     pages = [child for child in whole if local(child) == "page"]
     for number, page in enumerate(pages, 1):
@@ -93,7 +102,7 @@ def _slides(whole: etree._Element, styles: Styles, losses: Losses) -> tuple[Sequ
             losses.hidden_slides += 1
             continue
         writer = BlockWriter()
-        walk = Walk(writer, styles, losses)
+        walk = Walk(writer, styles, losses, pictures)
         walk.slide(page)
         walk.finish()
         blocks += [replace(block, page=number) for block in writer.blocks]
@@ -139,11 +148,9 @@ def _properties(archive: zipfile.ZipFile) -> tuple[str, str]:
     title, listed = "", []
     for element in meta.iter():
         if local(element) == "title" and not title:
-            title = one_line(text_of(element))
+            title = text_of(element)
         elif local(element) in {"keyword", "subject"}:
             listed.append(text_of(element))
-    if len(title) > _MAX_TITLE or title.lower().startswith(_NO_TITLES):
-        title = ""
     return title, keywords(" ".join(listed))
 
 

@@ -9,8 +9,9 @@ from core.types import Block, BlockKind
 from ingest.parse.odf_styles import Styles, attribute, whole_number
 from ingest.parse.odf_text import Losses, Walk
 from ingest.parse.safe_xml import local, text_of
-from ingest.parse.sheets import BOLD, DATE, NUMBER, TEXT, Layout, Row, sheet_blocks
-from ingest.parse.text import one_line, tidy
+from ingest.parse.sheet_rows import BOLD, DATE, NUMBER, TEXT, Layout, Row
+from ingest.parse.sheets import sheet_blocks
+from ingest.parse.text import counted, one_line, tidy
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -38,35 +39,41 @@ class Sheets:
         self._cells, self._characters = _MAX_CELLS, _MAX_CHARACTERS
         self._spans: dict[tuple[int, int], int] = {}
         self._headers: set[int] = set()
+        self._hidden: set[int] = set()
+        self._skipped: set[int] = set()
 
     def blocks(self, spreadsheet: etree._Element) -> Sequence[Block]:
         """All sheets, each under its name."""
         found: list[Block] = []
-        for table in [child for child in spreadsheet if local(child) == "table"][:_MAX_SHEETS]:
+        tables = [child for child in spreadsheet if local(child) == "table"]
+        for table in tables[:_MAX_SHEETS]:
             if attribute(table, "style-name") in self._styles.hidden:
                 self._losses.hidden_sheets += 1
                 continue
-            self._spans, self._headers = {}, set()
+            self._spans, self._headers, self._hidden, self._skipped = {}, set(), _hidden_columns(table), set()
             rows = list(self._rows(table))
+            self._losses.hidden_columns += len(self._skipped)
             inner = list(sheet_blocks(rows, _SHEET + 1, Layout(self._headers, self._spans)))
             inner += self._beside()
             if inner:
                 name = one_line(attribute(table, "name")) or "Sheet"
                 found += [Block(name, BlockKind.HEADING, _SHEET), *inner]
         if self._cells <= 0 or self._characters <= 0:
-            self._losses.cut = (
+            self._losses.cut.append(
                 f"The spreadsheet is too large to be read whole: only the first {_MAX_CELLS:,} cells were read."
             )
+        beyond = len(tables) - _MAX_SHEETS
+        self._losses.cut += counted(max(0, beyond), "sheet", f"is left out: only the first {_MAX_SHEETS:,} are read")
         return found
 
     def _rows(self, table: etree._Element) -> Iterator[Row]:
         number = 1
-        for element, is_header in _row_elements(table):
+        for element, is_header, is_folded in _row_elements(table):
             if local(element) == "shapes":
                 self._walk.children(element)
                 continue
             times = whole_number(element, "number-rows-repeated", _MAX_ROWS)
-            if attribute(element, "visibility") == "collapse" and not is_header:
+            if attribute(element, "visibility") == "collapse" and not is_folded:
                 number += times
                 self._losses.hidden_rows += times if text_of(element).strip() else 0
                 continue
@@ -74,6 +81,7 @@ class Sheets:
             if row.columns:
                 if is_header:
                     self._headers.add(number)
+                self._losses.repeated_rows += max(0, times - _MAX_REPEATS)
                 for offset in range(min(times, _MAX_REPEATS)):
                     if offset:
                         self._cells -= len(row.columns)
@@ -94,10 +102,15 @@ class Sheets:
             if local(cell) not in {"table-cell", "covered-table-cell"}:
                 continue
             times = whole_number(cell, "number-columns-repeated", _MAX_COLUMNS)
-            if text := self._text(cell):
+            reach = range(column, min(column + times, _MAX_COLUMNS + 1))
+            shown = [each for each in reach if each not in self._hidden] if self._hidden else reach
+            if len(shown) < len(reach) and (text_of(cell).strip() or _value(cell)):
+                self._skipped.update(set(reach) & self._hidden)
+            if shown and (text := self._text(cell)):
                 kind = self._kind(cell)
-                for offset in range(min(times, _MAX_REPEATS)):
-                    columns.append(column + offset)
+                self._losses.repeated_cells += max(0, len(shown) - _MAX_REPEATS)
+                for each in shown[:_MAX_REPEATS]:
+                    columns.append(each)
                     texts.append(text)
                     kinds.append(kind)
                     self._cells -= 1
@@ -136,13 +149,39 @@ class Sheets:
         return found
 
 
-def _row_elements(table: etree._Element, *, is_header: bool = False) -> Iterator[tuple[etree._Element, bool]]:
-    for child in table:
+def _row_elements(
+    parent: etree._Element, *, is_header: bool = False, is_folded: bool = False
+) -> Iterator[tuple[etree._Element, bool, bool]]:
+    """Rows, whether they are headers, and whether they are in a folded outline, which hides them but is a click away."""
+    for child in parent:
         kind = local(child)
         if kind in {"table-row", "shapes"}:
-            yield child, is_header
+            yield child, is_header, is_folded
         elif kind in {"table-header-rows", "table-rows", "table-row-group"}:
-            yield from _row_elements(child, is_header=is_header or kind == "table-header-rows")
+            is_closed = is_folded or attribute(child, "display") == "false"
+            yield from _row_elements(child, is_header=is_header or kind == "table-header-rows", is_folded=is_closed)
+
+
+def _hidden_columns(table: etree._Element) -> set[int]:
+    hidden: set[int] = set()
+    number = 1
+    for column, is_folded in _column_elements(table):
+        times = whole_number(column, "number-columns-repeated", _MAX_COLUMNS)
+        if attribute(column, "visibility") == "collapse" and not is_folded:
+            hidden.update(range(number, min(number + times, _MAX_COLUMNS + 1)))
+        number += times
+        if number > _MAX_COLUMNS:
+            break
+    return hidden
+
+
+def _column_elements(parent: etree._Element, *, is_folded: bool = False) -> Iterator[tuple[etree._Element, bool]]:
+    for child in parent:
+        kind = local(child)
+        if kind == "table-column":
+            yield child, is_folded
+        elif kind in {"table-header-columns", "table-columns", "table-column-group"}:
+            yield from _column_elements(child, is_folded=is_folded or attribute(child, "display") == "false")
 
 
 def _value(cell: etree._Element) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ingest.parse.blocks import BlockWriter
 from ingest.parse.odf_styles import Styles, attribute, whole_number
-from ingest.parse.ooxml import counted
+from ingest.parse.pictures_inside import FEW_CHARACTERS, Pictures
 from ingest.parse.safe_xml import local, text_of
-from ingest.parse.text import one_line, tidy
+from ingest.parse.text import counted, one_line, tidy
 
 if TYPE_CHECKING:
     from lxml import etree
@@ -42,7 +42,10 @@ class Losses:
     hidden_slides: int = 0
     hidden_sheets: int = 0
     hidden_rows: int = 0
-    cut: str = ""
+    hidden_columns: int = 0
+    repeated_rows: int = 0
+    repeated_cells: int = 0
+    cut: list[str] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
         yield from counted(self.pictures, "picture", "has no text that could be read")
@@ -51,17 +54,25 @@ class Losses:
         yield from counted(self.hidden_slides, "hidden slide", "is left out")
         yield from counted(self.hidden_sheets, "hidden sheet", "is left out")
         yield from counted(self.hidden_rows, "hidden row", "is left out")
+        yield from counted(self.hidden_columns, "hidden column", "is left out")
+        yield from counted(self.repeated_rows, "row", "was left out of those that repeat without end")
+        yield from counted(self.repeated_cells, "cell", "was left out of those that repeat without end")
         if self.macros:
             yield "Its macros are not read."
-        if self.cut:
-            yield self.cut
+        yield from self.cut
 
 
 class Walk:
     """Writes elements in order. Recursive: the XML reader bounds the depth."""
 
-    def __init__(self, writer: BlockWriter, styles: Styles, losses: Losses) -> None:
+    def __init__(self, writer: BlockWriter, styles: Styles, losses: Losses, pictures: Pictures | None = None) -> None:
+        """`pictures` reads those that stand instead of text."""
         self._writer = writer
+        self._reader = pictures
+        self._pictures: list[str] = []
+        """Those without a description, of the present paragraph or table."""
+        self._is_picture = True
+        """Whether a picture beside the text may stand instead of it; not on slides with text."""
         self._styles = styles
         self._losses = losses
         self._later: list[etree._Element] = []
@@ -71,6 +82,7 @@ class Walk:
         self._room = _MAX_TABLES
 
     def finish(self) -> None:
+        self.write_later()
         self._writer.close()
 
     def children(self, parent: etree._Element) -> None:
@@ -105,6 +117,8 @@ class Walk:
         titles = [child for child in page if attribute(child, "class") == "title" and local(child) == "frame"]
         title = one_line(" ".join(self.plain(frame) for frame in titles))
         name = attribute(page, "name")
+        written = sum(len(text_of(child).strip()) for child in page if local(child) != "notes")
+        self._is_picture = written < FEW_CHARACTERS
         if title and len(title) <= _LONGEST_HEADING:
             self._writer.heading(title, 1)
         else:
@@ -139,10 +153,11 @@ class Walk:
             self._writer.heading(text, 1)
         else:
             self._writer.paragraph(text)
-        self.write_later()
+        self.write_later(is_picture=self._is_picture and not tidy(text))
 
-    def write_later(self) -> None:
-        """What stood beside the text so far."""
+    def write_later(self, *, is_picture: bool = False) -> None:
+        """What stood beside the text so far, and what its pictures say if `is_picture`."""
+        self._write_pictures(are_read=is_picture)
         later, self._later = self._later, []
         for element in later:
             if local(element) == "note":
@@ -212,17 +227,27 @@ class Walk:
             self.element(child)
         if not inner:
             self._writer.paragraph(self._picture(frame))
+            self._write_pictures(are_read=self._is_picture)
 
     def _picture(self, frame: etree._Element) -> str:
-        """The text that stands for a picture, if its author wrote one; otherwise it is counted."""
+        """The text that stands for a picture, if its author wrote one."""
         kinds = {local(child) for child in frame}
         said = {local(child): one_line(text_of(child)) for child in frame if local(child) in {"title", "desc"}}
         text = said.get("desc") or said.get("title") or ""
         if kinds & {"object", "object-ole", "plugin", "applet", "floating-frame"}:
             self._losses.objects += 1
         elif "image" in kinds and not text:
-            self._losses.pictures += 1
+            names = (attribute(child, "href").removeprefix("./") for child in frame if local(child) == "image")
+            self._pictures.append(next((name for name in names if not name.lower().endswith(".svg")), ""))
         return text
+
+    def _write_pictures(self, *, are_read: bool) -> None:
+        names, self._pictures = self._pictures, []
+        for name in names:
+            texts = self._reader.paragraphs(name) if self._reader and are_read else ()
+            for text in texts:
+                self._writer.paragraph(text)
+            self._losses.pictures += not texts
 
     # ── lists and tables ────────────────────────────────────────────────────────────────────────
 

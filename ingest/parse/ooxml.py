@@ -20,7 +20,8 @@ from ingest.parse.archive import open_archive, open_member, read_member
 from ingest.parse.attached import Attached, file_name
 from ingest.parse.errors import Protected
 from ingest.parse.safe_xml import parse_xml
-from ingest.parse.text import one_line, readable_name
+from ingest.parse.text import counted, one_line, readable_name
+from ingest.parse.titles import LONGEST_TITLE, believed_title, texts_of
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -29,16 +30,8 @@ MAX_PART = 100_000_000
 MAX_ATTACHED, MAX_ATTACHMENTS = 100_000_000, 200
 """Bytes and number of files that are taken out of one document."""
 _STRICT = re.compile(rb"http://purl\.oclc\.org/ooxml/(\w+)/")
-_MAX_TITLE, _TITLE_SHARE, _SHORT_WORD, _TITLE_BLOCKS = 300, 0.6, 2, 30
-"""A stated title is believed if this share of its words, short ones apart, is in the name or the first blocks."""
-_NO_TITLE = re.compile(
-    r"(?i)^(?:microsoft (?:word|excel|powerpoint)\b.*|untitled.*|unbenannt.*|sans titre.*|power ?point[ -].*"
-    r"|pr[eé]sentation powerpoint|(?:document|dokument|book|mappe|classeur|presentation|slide|folie|title|titel) ?\d*"
-    r"|.*\.(?:doc|dot|xls|ppt|pot|pdf|rtf|odt)[xm]?)$"
-)
 _MOST_DIGITS = 9
 _MAIN_PARTS = ("word/document.xml", "xl/workbook.xml", "ppt/presentation.xml")
-_PLURALS = {"has": "have", "is": "are", "was": "were"}
 READABLE = frozenset(
     "csv docm docx eml epub htm html json md msg odp ods odt pdf pptm pptx rtf txt xlsm xlsx xml".split()
 )
@@ -180,27 +173,11 @@ def embedded_file(data: bytes, name: str) -> Attachment | None:
     return Attachment(file_name(stem + ending, "embedded"), data) if ending else None
 
 
-def counted(number: int, thing: str, what: str, plural: str = "") -> list[str]:
-    """`One picture has …`, `3 pictures have …`: no line for none. `what` begins with a verb in the singular."""
-    if not number:
-        return []
-    if number == 1:
-        return [f"One {thing} {what}."]
-    verb, _, rest = what.partition(" ")
-    return [f"{number:,} {plural or thing + 's'} {_PLURALS.get(verb, verb)} {rest}."]
-
-
 def title_of(package: Package, blocks: Sequence[Block], name: str) -> str:
-    """What the properties state if it is about this text (many carry a template's title), else the first heading 1."""
-    stated = package.stated_title()
-    fallback = readable_name(name)
-    words = {word for word in stated.lower().split() if len(word) > _SHORT_WORD}
-    if words and len(stated) <= _MAX_TITLE and not _NO_TITLE.match(stated):
-        known = " ".join([fallback, *(block.text[:1000] for block in blocks[:_TITLE_BLOCKS])]).lower()
-        if sum(word in known for word in words) >= _TITLE_SHARE * len(words):
-            return stated
+    """What the properties state if it is about this text, else the first heading 1, else the file's name."""
+    stated = believed_title(package.stated_title(), texts_of(blocks), name)
     first = next((block.text for block in blocks if block.kind is BlockKind.HEADING and block.level == 1), "")
-    return first if 0 < len(first) <= _MAX_TITLE else fallback
+    return stated or (first if len(first) <= LONGEST_TITLE else "") or readable_name(name)
 
 
 def attribute(element: _Element, name: str) -> str:

@@ -18,7 +18,8 @@ from ingest.parse.pdf_outline import read_outline
 from ingest.parse.pdf_pictures import count_pictures, is_stamped_scan
 from ingest.parse.pdf_scans import listed, read_scans
 from ingest.parse.pdf_text import arrange
-from ingest.parse.text import one_line, readable_name
+from ingest.parse.text import readable_name
+from ingest.parse.titles import believed_title
 
 if TYPE_CHECKING:
     import pypdfium2
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
 MAX_PAGES = 5000
 MAX_CHARACTERS = 50_000_000
 _ADVICE = "Run text recognition (OCR) on it first and add the result."
-_MAX_TITLE = 300
-_TITLE_PAGES, _TITLE_SHARE, _SHORT_WORD = 3, 0.6, 2
-"""A stated title is believed if this share of its words, short ones apart, is in the name or on the first pages."""
+_TITLE_PAGES = 3
+"""At the beginning, which a stated title is compared with."""
 _PASSWORD_ERROR = 4
 """FPDF_ERR_PASSWORD in pdfium's fpdfview.h."""
 
@@ -56,7 +56,7 @@ class PdfParser:
             pages, losses = _read_pages(document)
             recognised = read_scans(document, pages, self._languages, end)
             marks = tuple(read_outline(document))
-            stated = _stated_title(document)
+            stated = document.get_metadata_value("Title") or ""
             carried = read_attachments(document)
         pages = [recognised.pages.get(page.number, page) for page in pages]
         if not any(page.lines for page in pages) and not carried.files:
@@ -77,7 +77,7 @@ def _opened(data: bytes, passwords: Sequence[str]) -> pypdfium2.PdfDocument:
             if error.err_code != _PASSWORD_ERROR:
                 raise UnreadableDocument("The file is damaged or not a valid PDF.") from error
     else:
-        raise protected("The PDF")
+        raise protected("The PDF", passwords)
     if len(document) > MAX_PAGES:
         count = len(document)
         document.close()
@@ -106,18 +106,10 @@ def _read_pages(document: pypdfium2.PdfDocument) -> tuple[list[Page], list[str]]
     return pages, [f"Damaged, so nothing there can be found: {listed(broken)}."] if broken else []
 
 
-def _stated_title(document: pypdfium2.PdfDocument) -> str:
-    return one_line(document.get_metadata_value("Title") or "")
-
-
 def _title(stated: str, pages: Sequence[Page], name: str) -> str:
-    """The title the file states if it is about this text: many carry a template's name, or another document's."""
-    fallback = readable_name(name)
-    words = {word for word in stated.lower().split() if len(word) > _SHORT_WORD}
-    if not words or len(stated) > _MAX_TITLE or stated.lower().startswith("microsoft word"):
-        return fallback
-    known = " ".join([fallback, *(line.text for page in pages[:_TITLE_PAGES] for line in page.lines)]).lower()
-    return stated if sum(word in known for word in words) >= _TITLE_SHARE * len(words) else fallback
+    """The title the file states if it is about this text, else its name."""
+    lines = (line.text for page in pages[:_TITLE_PAGES] for line in page.lines)
+    return believed_title(stated, lines, name) or readable_name(name)
 
 
 def _gaps(pages: Sequence[Page]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.types import Attachment
 from ingest.parse.attached import Attached, file_name
-from ingest.parse.ooxml import counted
+from ingest.parse.text import counted
 
 if TYPE_CHECKING:
     import pypdfium2

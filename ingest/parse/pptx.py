@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 
 from core.errors import TooLarge, UnreadableDocument
 from core.types import Block, BlockKind, ParsedDocument
+from ingest.parse import ocr
 from ingest.parse.blocks import BlockWriter
-from ingest.parse.charts import diagram_lines, read_chart
-from ingest.parse.drawing import Drawn, body_text, take_picture
-from ingest.parse.ooxml import Embedded, Package, Relation, attribute, counted, find, id_of, title_of
+from ingest.parse.charts import chart_losses, diagram_lines, read_chart
+from ingest.parse.drawing import body_text, picture_id, picture_text
+from ingest.parse.ooxml import Embedded, Package, Relation, attribute, find, id_of, title_of
+from ingest.parse.pictures_inside import FEW_CHARACTERS, Pictures
 from ingest.parse.pptx_shapes import Layout, Shape, in_reading_order, read_layout, shapes_of, table_rows
 from ingest.parse.pptx_text import write_text
 from ingest.parse.safe_xml import local
-from ingest.parse.text import one_line, tidy
+from ingest.parse.text import counted, one_line, tidy
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -31,6 +33,11 @@ class PptxParser:
 
     media_types: Iterable[str] = ("application/vnd.openxmlformats-officedocument.presentationml.presentation",)
 
+    def __init__(self, languages: str = ocr.LANGUAGES, seconds: float = ocr.SECONDS) -> None:
+        """For text recognition on slides that are pictures."""
+        self._languages = languages
+        self._seconds = seconds
+
     def parse(self, data: bytes, name: str) -> ParsedDocument:
         """Raises `UnreadableDocument` for damaged files, `Protected`, and `TooLarge` over the limits."""
         package = Package(data, "a PowerPoint presentation")
@@ -43,7 +50,7 @@ class PptxParser:
             raise TooLarge(
                 f"The presentation has {len(slides):,} slides; the limit is {MAX_SLIDES:,}. Split it and add the parts."
             )
-        reading = _Reading(package)
+        reading = _Reading(package, Pictures(package.read, self._languages, self._seconds))
         for number, slide in enumerate(slides, 1):
             reading.slide(slide, number)
         blocks = tuple(reading.blocks)
@@ -59,13 +66,17 @@ class PptxParser:
 class _Reading:
     """Collects the blocks of all slides."""
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: Package, pictures: Pictures) -> None:
         self._package = package
+        self._pictures = pictures
         self._layouts: dict[str, Layout] = {}
-        self._drawn = Drawn()
         self._said: set[str] = set()
-        self._hidden = self._damaged = self._films = self._comments = self._lost_charts = 0
+        self._hidden = self._damaged = self._lost_pictures = self._films = self._comments = self._lost_charts = (
+            self._cut_charts
+        ) = 0
         self._relations: dict[str, Relation] = {}
+        self._is_picture = False
+        """Whether next to no text stands on the present slide."""
         self._writer = BlockWriter()
         self.embedded = Embedded(package)
         self.blocks: list[Block] = []
@@ -82,6 +93,7 @@ class _Reading:
         self._relations = self._package.relations(relation.target)
         layout = self._layout(relation.target)
         shapes = list(shapes_of(find(root, "cSld", "spTree"), layout))
+        self._is_picture = _is_picture(shapes)
         title = next((shape for shape in shapes if shape.placeholder in _TITLES and _text(shape)), None)
         if title is not None:
             self._title(_text(title))
@@ -95,8 +107,9 @@ class _Reading:
     def losses(self) -> Iterable[str]:
         yield from counted(self._damaged, "slide", "is damaged and could not be read")
         yield from counted(self._hidden, "hidden slide", "is left out")
-        yield from counted(self._drawn.pictures, "picture", "has no text that could be read")
-        yield from counted(self._lost_charts, "chart", "keeps no numbers that could be read")
+        yield from counted(self._lost_pictures, "picture", "has no text that could be read")
+        yield from self._pictures.losses()
+        yield from chart_losses(self._lost_charts, self._cut_charts)
         yield from counted(self._films, "film or sound", "is left out", "films and sounds")
         yield from counted(self._comments, "comment", "is left out")
         yield from self.embedded.losses()
@@ -137,10 +150,14 @@ class _Reading:
         if any(local(each) in {"videoFile", "audioFile", "quickTimeFile", "wavAudioFile"} for each in element.iter()):
             self._films += 1
             return
-        before = len(self._drawn.texts)
-        take_picture(element, self._drawn)
-        for text in self._drawn.texts[before:]:
+        said = picture_text(element)
+        if said is None:
+            return
+        relation = self._relations.get(picture_id(element)) if self._is_picture and not said else None
+        texts = [said] if said else self._pictures.paragraphs(relation.target if relation else "")
+        for text in texts:
             self._writer.paragraph(text)
+        self._lost_pictures += not texts
 
     def _frame(self, element: _Element) -> None:
         """Tables, charts, diagrams and embedded files."""
@@ -167,6 +184,7 @@ class _Reading:
             self._writer.paragraph(chart.title)
             self._writer.table(chart.rows)
         self._lost_charts += chart is None or not chart.rows
+        self._cut_charts += chart is not None and chart.is_cut
 
     def _diagram(self, relation: Relation | None) -> None:
         lines = diagram_lines(self._package, relation.target) if relation is not None else []
@@ -208,6 +226,21 @@ def _title(package: Package, blocks: Sequence[Block], name: str) -> str:
     if first is not None and first.page == blocks[0].page:
         return title_of(package, [replace(first, level=1), *blocks], name)
     return title_of(package, blocks, name)
+
+
+def _is_picture(shapes: Iterable[Shape]) -> bool:
+    """Whether there are no tables and charts, and no more text than a title."""
+    whole = list(_leaves(shapes))
+    has_frames = any(local(shape.element) == "graphicFrame" for shape in whole)
+    return not has_frames and sum(len(_text(shape)) for shape in whole) < FEW_CHARACTERS
+
+
+def _leaves(shapes: Iterable[Shape]) -> Iterator[Shape]:
+    for shape in shapes:
+        if shape.inner:
+            yield from _leaves(shape.inner)
+        else:
+            yield shape
 
 
 def _text(shape: Shape) -> str:

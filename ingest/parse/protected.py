@@ -35,7 +35,7 @@ def opened(data: bytes, passwords: Sequence[str]) -> bytes:
             return _decrypted(document, password)
         except InvalidKeyError:
             continue
-    raise protected("The document")
+    raise protected("The document", passwords)
 
 
 def is_locked(data: bytes) -> bool:

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING
 from core.types import BlockKind, ParsedDocument
 from ingest.parse.blocks import BlockWriter
 from ingest.parse.encoding import decode
-from ingest.parse.ooxml import counted
 from ingest.parse.rst_nodes import RstWriter
-from ingest.parse.text import keywords, readable_name
+from ingest.parse.text import counted, keywords, readable_name
 
 if TYPE_CHECKING:
     from docutils import nodes
@@ -48,6 +47,9 @@ class RstParser:
 
 def parse_tree(text: str) -> nodes.document:
     from docutils.core import publish_doctree
+    from docutils.parsers.rst import Parser
+
+    from ingest.parse.rst_inline import BoundedInliner
 
     settings = {
         "file_insertion_enabled": False,
@@ -67,4 +69,4 @@ def parse_tree(text: str) -> nodes.document:
         "line_length_limit": _LONGEST_LINE,
         "language_code": "en",
     }
-    return publish_doctree(text, settings_overrides=settings)
+    return publish_doctree(text, parser=Parser(inliner=BoundedInliner()), settings_overrides=settings)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.types import Block
 from ingest.parse.blocks import BlockWriter
-from ingest.parse.ooxml import counted
-from ingest.parse.text import one_line
+from ingest.parse.text import counted, one_line
 
 if TYPE_CHECKING:
     from docutils import nodes

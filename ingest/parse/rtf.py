@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from core.errors import UnreadableDocument
 from core.types import BlockKind, ParsedDocument
 from ingest.parse.blocks import BlockWriter
-from ingest.parse.ooxml import counted
 from ingest.parse.rtf_text import Page, Paragraph, whole_characters
 from ingest.parse.rtf_words import (
     CHARACTERS,
@@ -22,7 +21,8 @@ from ingest.parse.rtf_words import (
     page_of_charset,
     page_of_number,
 )
-from ingest.parse.text import keywords, one_line, readable_name
+from ingest.parse.text import counted, keywords, readable_name
+from ingest.parse.titles import believed_title, texts_of
 
 _TOKEN = re.compile(
     rb"\\([a-zA-Z]{1,32})(-?[0-9]{1,10})? ?|\\'([0-9a-fA-F]{2})|\\([^a-zA-Z])|([{}])|([^\\{}\r\n]+)|[\r\n]+|\\",
@@ -30,7 +30,6 @@ _TOKEN = re.compile(
 )
 _MAX_DEPTH = 5000
 _CODE_UNITS = 0x10000
-_OLD_TITLES = ("microsoft word", "untitled", "document1")
 
 
 class RtfParser:
@@ -47,9 +46,7 @@ class RtfParser:
         if losses and not blocks:
             raise UnreadableDocument("The file holds only pictures or objects, and no text.")
         first = next((b.text for b in blocks if b.kind is BlockKind.HEADING and b.level == 1), "")
-        stated = one_line(reader.info.get("title", ""))
-        if stated.lower().startswith(_OLD_TITLES):
-            stated = ""
+        stated = believed_title(reader.info.get("title", ""), texts_of(blocks), name)
         return ParsedDocument(
             stated or first or readable_name(name),
             blocks,

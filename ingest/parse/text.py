@@ -25,6 +25,7 @@ _BLANKS = re.compile(r"[\t \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
 _LISTED_WORD = re.compile(r"[^\W_]+")
 LONGEST_KEYWORDS = 1000
 _WHITE = re.compile(r"\s+")
+_PLURALS = {"has": "have", "is": "are", "keeps": "keep", "was": "were"}
 _INDEX_NAMES = frozenset({"index", "readme", "default", "_index"})
 _SEPARATORS = re.compile(r"[_\s]+|(?<=\w)-(?=\w)")
 
@@ -58,6 +59,16 @@ def readable_name(name: str) -> str:
         stem = path.parent.name
     words = one_line(_SEPARATORS.sub(" ", stem)) or "untitled"
     return words[0].upper() + words[1:] if words.islower() else words
+
+
+def counted(number: int, thing: str, what: str, plural: str = "") -> list[str]:
+    """`One picture has …`, `3 pictures have …`: no line for none. `what` begins with a verb in the singular."""
+    if not number:
+        return []
+    if number == 1:
+        return [f"One {thing} {what}."]
+    verb, _, rest = what.partition(" ")
+    return [f"{number:,} {plural or thing + 's'} {_PLURALS.get(verb, verb)} {rest}."]
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:

@@ -12,8 +12,7 @@ from typing import Any
 from core.errors import TooLarge
 from core.types import Block, BlockKind, ParsedDocument
 from ingest.parse import MAX_CHARACTERS
-from ingest.parse.ooxml import counted
-from ingest.parse.text import clean, markdown_table, one_line, readable_name, tidy
+from ingest.parse.text import clean, counted, markdown_table, one_line, readable_name, tidy
 
 MAX_ELEMENTS = 500_000
 _MAX_PAGE = 100_000

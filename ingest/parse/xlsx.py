@@ -6,11 +6,12 @@ from collections.abc import Iterable
 
 from core.errors import UnreadableDocument
 from core.types import Block, BlockKind, ParsedDocument
-from ingest.parse.ooxml import Embedded, Package, counted, title_of
-from ingest.parse.sheets import Layout, sheet_blocks
-from ingest.parse.text import one_line
+from ingest.parse.ooxml import Embedded, Package, title_of
+from ingest.parse.sheet_rows import Layout
+from ingest.parse.sheets import sheet_blocks
+from ingest.parse.text import counted, one_line
 from ingest.parse.xlsx_cells import MAX_CELLS, MAX_CHARACTERS, Budget, Sheet, read_sheet
-from ingest.parse.xlsx_extras import Extras, header_rows, read_extras
+from ingest.parse.xlsx_extras import Extras, read_extras, stated_tables
 from ingest.parse.xlsx_workbook import DAMAGED, Workbook, open_workbook
 
 _SHEET = 2
@@ -26,7 +27,9 @@ class XlsxParser:
         """Raises `UnreadableDocument` for damaged and binary workbooks, `Protected`, and `TooLarge` over the limits."""
         package = Package(data, "an Excel workbook")
         if package.main.lower().endswith(".bin"):
-            raise UnreadableDocument("This is a binary Excel workbook (.xlsb). Save it as .xlsx and add that.")
+            raise UnreadableDocument(
+                "This is a binary Excel workbook (.xlsb). Save it as an Excel workbook (.xlsx) and add that."
+            )
         workbook = open_workbook(package)
         reading = _Reading(package, workbook)
         for sheet in workbook.sheets[:_MAX_SHEETS]:
@@ -57,25 +60,27 @@ class _Reading:
         self.hidden = self.chartsheets = self.damaged = self.beyond = 0
 
     def worksheet(self, name: str, part: str) -> None:
+        tables = stated_tables(self._package, part)
         try:
-            sheet = read_sheet(self._package, part, self._workbook, self._budget)
+            sheet = read_sheet(self._package, part, self._workbook, self._budget, tables.filtered)
         except UnreadableDocument:
             self.damaged += 1
             return
         extras = read_extras(self._package, part, self.embedded)
-        layout = Layout(header_rows(self._package, part), sheet.spans)
+        layout = Layout(tables.headers, sheet.spans)
         blocks = [*sheet_blocks(sheet.rows, _SHEET + 1, layout), *(Block(text) for text in extras.texts)]
         if blocks:
             self.blocks += [Block(one_line(name) or "Sheet", BlockKind.HEADING, _SHEET), *blocks]
         self._extras.append(extras)
-        self._sheets.append(Sheet((), {}, sheet.uncalculated, sheet.hidden_columns))
+        self._sheets.append(Sheet((), {}, sheet.uncalculated, sheet.hidden_columns, sheet.hidden_rows))
 
     def losses(self) -> Iterable[str]:
         if self._budget.is_spent:
             yield f"The workbook is too large to be read whole: only the first {self._budget.cells_read:,} cells were read."
         yield from counted(self.damaged, "sheet", "is damaged and could not be read")
-        yield from counted(self.beyond, "sheet", f"beyond the first {_MAX_SHEETS:,} is left out")
+        yield from counted(self.beyond, "sheet", f"is left out: only the first {_MAX_SHEETS:,} are read")
         yield from counted(self.hidden, "hidden sheet", "is left out")
+        yield from counted(sum(sheet.hidden_rows for sheet in self._sheets), "hidden row", "is left out")
         yield from counted(sum(sheet.hidden_columns for sheet in self._sheets), "hidden column", "is left out")
         yield from counted(
             sum(s.uncalculated for s in self._sheets), "formula", "has no stored result and could not be read"

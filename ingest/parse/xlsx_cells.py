@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ingest.parse.ooxml import Package, find, whole
 from ingest.parse.safe_xml import local
-from ingest.parse.sheets import BOLD, DATE, NUMBER, TEXT, Row
+from ingest.parse.sheet_rows import BOLD, DATE, NUMBER, TEXT, Row
 from ingest.parse.xlsx_numbers import general
 from ingest.parse.xlsx_workbook import Style, Workbook, elements, forget, rich_text, unescaped
 
@@ -57,12 +57,19 @@ class Sheet:
     uncalculated: int = 0
     """Formulas without a stored result."""
     hidden_columns: int = 0
+    hidden_rows: int = 0
 
 
-def read_sheet(package: Package, part: str, workbook: Workbook, budget: Budget) -> Sheet:
-    """Rows that hold something, with merged labels repeated downwards. Raises `UnreadableDocument` if it is damaged."""
-    reader = _Reader(workbook, budget)
-    for element in elements(package, part, "c", "row", "col", "mergeCell"):
+def read_sheet(
+    package: Package, part: str, workbook: Workbook, budget: Budget, filtered: Sequence[range] = ()
+) -> Sheet:
+    """Visible rows that hold something, with merged labels repeated downwards; `filtered` are rows of stated tables.
+
+    Rows that a filter or a folded outline hides are a click away, and read. Raises `UnreadableDocument` if the sheet is
+    damaged.
+    """
+    reader = _Reader(workbook, budget, filtered)
+    for element in elements(package, part, "c", "row", "col", "mergeCell", "autoFilter"):
         match local(element):
             case "c":
                 reader.cell(element)
@@ -70,6 +77,8 @@ def read_sheet(package: Package, part: str, workbook: Workbook, budget: Budget) 
                 reader.row(element)
             case "col":
                 reader.column(element)
+            case "autoFilter":
+                reader.filter(element)
             case _:
                 reader.merge(element)
         forget(element)
@@ -95,8 +104,16 @@ def _column(letters: str) -> int:
     return sum((ord(letter) - ord("A") + 1) * 26**power for power, letter in enumerate(reversed(letters)))
 
 
+def filtered_rows(element: _Element) -> range:
+    """The rows under a filter that hides some of them now."""
+    first, _, last = (element.get("ref") or "").partition(":")
+    begin, end = place(first), place(last)
+    is_active = find(element, "filterColumn") is not None
+    return range(begin[0] + 1, end[0] + 1) if begin and end and is_active else range(0)
+
+
 class _Reader:
-    def __init__(self, workbook: Workbook, budget: Budget) -> None:
+    def __init__(self, workbook: Workbook, budget: Budget, filtered: Sequence[range]) -> None:
         self._workbook = workbook
         self._budget = budget
         self._rows: dict[int, dict[int, tuple[str, int]]] = {}
@@ -105,6 +122,8 @@ class _Reader:
         self._hidden: set[int] = set()
         self._columns = 0
         self._skipped: set[int] = set()
+        self._hidden_rows: set[int] = set()
+        self._filtered = list(filtered)
         self._merges: list[tuple[int, int, int, int]] = []
         self._uncalculated = 0
 
@@ -128,6 +147,8 @@ class _Reader:
         self.end_row()
         self._ended = self._number_of(element)
         self._column = 0
+        if _is_hidden(element):
+            self._hidden_rows.add(self._ended)
 
     def _number_of(self, row: _Element | None) -> int:
         return whole(row.get("r") if row is not None else None, self._ended + 1)
@@ -138,12 +159,14 @@ class _Reader:
             self._cells = {}
 
     def column(self, element: _Element) -> None:
-        # Columns of a folded outline are hidden too, but a click away.
-        is_hidden = element.get("hidden") in {"1", "true"} and not element.get("outlineLevel")
+        is_hidden = _is_hidden(element)
         self._columns += is_hidden
         if is_hidden and self._columns <= _MAX_RANGES:
             first, last = whole(element.get("min")), whole(element.get("max"))
             self._hidden.update(range(first, min(last, _LAST_COLUMN) + 1))
+
+    def filter(self, element: _Element) -> None:
+        self._filtered.append(filtered_rows(element))
 
     def merge(self, element: _Element) -> None:
         first, _, last = (element.get("ref") or "").partition(":")
@@ -153,6 +176,7 @@ class _Reader:
 
     def sheet(self) -> Sheet:
         self._repeat_labels()
+        hidden = self._take_hidden_rows()
         spans = {(top, left): right for top, left, _, right in self._merges if right > left and top in self._rows}
         rows = []
         for number in sorted(self._rows):
@@ -160,7 +184,18 @@ class _Reader:
             columns = tuple(sorted(cells))
             texts = tuple(cells[column][0] for column in columns)
             rows.append(Row(number, columns, texts, bytes(cells[column][1] for column in columns)))
-        return Sheet(rows, spans, self._uncalculated, len(self._skipped))
+        return Sheet(rows, spans, self._uncalculated, len(self._skipped), hidden)
+
+    def _take_hidden_rows(self) -> int:
+        """Out of what was read; how many held something."""
+        hidden = [
+            number
+            for number in self._hidden_rows & self._rows.keys()
+            if not any(number in filtered for filtered in self._filtered)
+        ]
+        for number in hidden:
+            del self._rows[number]
+        return len(hidden)
 
     def _repeat_labels(self) -> None:
         """A label merged over several rows stands in each of them, because each has to be understood alone."""
@@ -210,6 +245,11 @@ class _Reader:
         texts = self._workbook.texts
         number = whole(stored, len(texts))
         return texts[number] if number < len(texts) else ""
+
+
+def _is_hidden(element: _Element) -> bool:
+    """A row or column; those of a folded outline are hidden too, but a click away."""
+    return element.get("hidden") in {"1", "true"} and element.get("outlineLevel", "0") == "0"
 
 
 def _number(stored: str, style: Style, bold: int) -> tuple[str, int]:

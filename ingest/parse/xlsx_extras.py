@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from ingest.parse.drawing import Drawn, read_drawing
 from ingest.parse.ooxml import Embedded, Package
 from ingest.parse.safe_xml import local
-from ingest.parse.xlsx_cells import place
+from ingest.parse.xlsx_cells import filtered_rows, place
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,25 @@ def read_extras(package: Package, sheet: str, embedded: Embedded) -> Extras:
     return Extras(tuple(drawn.texts), drawn.pictures, drawn.charts, comments)
 
 
-def header_rows(package: Package, sheet: str) -> Collection[int]:
-    """Rows that the sheet states to be the headers of its tables."""
-    found = set()
+@dataclass(frozen=True, slots=True)
+class StatedTables:
+    """What a sheet says about its tables."""
+
+    headers: Collection[int] = ()
+    """Rows that hold the names of columns."""
+    filtered: Sequence[range] = ()
+    """Rows of which a filter hides some."""
+
+
+def stated_tables(package: Package, sheet: str) -> StatedTables:
+    headers: set[int] = set()
+    filtered: list[range] = []
     for part in package.related(sheet, "table"):
         root = package.optional(part)
-        if root is not None and root.get("headerRowCount") != "0":
-            start = place((root.get("ref") or "").partition(":")[0])
-            if start:
-                found.add(start[0])
-    return found
+        if root is None:
+            continue
+        start = place((root.get("ref") or "").partition(":")[0])
+        if start and root.get("headerRowCount") != "0":
+            headers.add(start[0])
+        filtered += [filtered_rows(each) for each in root.iterfind("{*}autoFilter")]
+    return StatedTables(headers, filtered)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy.engine import Engine
 
@@ -20,9 +22,12 @@ from core.settings import Settings
 from core.settings_documents import Split
 from core.store.documents import DocumentStore
 from core.store.engine import open_engine, upgrade
+from core.store.history import HistoryStore
+from core.store.inspection import Inspection
+from core.store.jobs import JobStore
 from core.store.lexical import open_lexical
 from core.store.meta import IndexMeta
-from core.types import Document, DocumentChange, Passage, Scope
+from core.types import Document, DocumentChange, Job, Passage, Scope
 from ingest.pipeline import Pipeline
 from tests.fakes.embedder import WordEmbedder
 
@@ -34,6 +39,8 @@ class Library:
     settings: Settings
     engine: Engine
     store: DocumentStore
+    history: HistoryStore
+    jobs: JobStore
     vectors: ChromaIndex
     embedder: WordEmbedder
     pipeline: Pipeline
@@ -46,6 +53,15 @@ class Library:
     def kinds(self, *paths: Path, prune: bool = True) -> dict[str, str]:
         """What kind of change it was, by the names of the files."""
         return {name: change.kind.value for name, change in self.add(*paths, prune=prune).items()}
+
+    def work(self) -> None:
+        """Carry out what waits, until nothing does."""
+        self.pipeline.work()
+        until(lambda: not self.jobs.unfinished_documents())
+
+    def all_jobs(self) -> list[Job]:
+        """Those that were written down."""
+        return self.jobs.page((), 1000, 0)[0]
 
     def documents(self) -> list[Document]:
         """All, by title."""
@@ -76,10 +92,10 @@ class Library:
 
 
 @contextmanager
-def open_library(folder: Path, embedder: WordEmbedder | None = None) -> Iterator[Library]:
-    """The library in this data folder, after what a start puts right."""
+def open_library(folder: Path, embedder: WordEmbedder | None = None, **chosen: Any) -> Iterator[Library]:
+    """The library in this data folder, after what a start puts right. `chosen`: sections of the settings."""
     prepare(folder)
-    settings = Settings(data_dir=folder, split=Split(max_tokens=60, overlap_tokens=0))
+    settings = Settings(data_dir=folder, split=Split(max_tokens=60, overlap_tokens=0), **chosen)
     engine = open_engine(settings.database_url, folder)
     upgrade(engine)
     store = DocumentStore(engine)
@@ -87,14 +103,24 @@ def open_library(folder: Path, embedder: WordEmbedder | None = None) -> Iterator
     identity = IndexIdentity(IndexMeta(engine), model.identity, split_identity(settings))
     identity.check(is_empty=store.count_chunks(None) == 0)
     vectors = open_chroma(settings, model.identity)
-    pipeline = Pipeline(store, vectors, model, identity, settings)
+    jobs = JobStore(engine)
+    history = HistoryStore(engine)
+    pipeline = Pipeline(store, history, jobs, Inspection(engine), vectors, model, identity, settings)
     try:
         pipeline.recover()
-        yield Library(settings, engine, store, vectors, model, pipeline)
+        yield Library(settings, engine, store, history, jobs, vectors, model, pipeline)
     finally:
         pipeline.close()
         vectors.close()
         engine.dispose()
+
+
+def until(is_so: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait until it is so; fails when that takes longer."""
+    deadline = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < deadline, "it did not come to this in time"
+        time.sleep(0.02)
 
 
 def put(path: Path, text: str | bytes) -> Path:

@@ -8,7 +8,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -19,9 +18,11 @@ from pydantic import SecretStr
 from core.errors import EmbeddingFailed, StorageFailed
 from core.ports import Vectors
 from core.settings import Chroma, Database
-from core.types import ChangeKind, DocumentStatus
+from core.store.inspection import Inspection
+from core.types import ChangeKind, DocumentStatus, JobState
+from ingest.engine import STOPPED
 from ingest.files import FileStore
-from ingest.pipeline import STOPPED, Pipeline
+from ingest.pipeline import Pipeline
 from tests.fakes.embedder import WordEmbedder
 from tests.ingest.library import Library, open_library, put, titled
 
@@ -33,24 +34,27 @@ REPOSITORY = Path(__file__).parents[2]
 STOPPING = """
 import sys, time
 from pathlib import Path
+from core.store import documents as store
 from core.store.documents import DocumentStore
+from ingest.engine import Engine
 from ingest.files import FileStore
-from ingest.pipeline import Pipeline
 from tests.fakes.embedder import WordEmbedder
 from tests.ingest.library import open_library
 
 data, docs, step = sys.argv[1:]
 
 def stop(*given, **named):
-    print("STOPPED", library.pipeline._parser.pid, flush=True)
+    print("STOPPED", flush=True)
     time.sleep(120)
 
 with open_library(Path(data)) as library:
     target, method = {
+        "receiving": (store, "enqueue"),
+        "storing": (FileStore, "get"),
         "embedding": (WordEmbedder, "embed"),
         "publishing": (DocumentStore, "publish"),
-        "deleting a copy": (FileStore, "discard"),
-        "deleting what is old": (Pipeline, "_collect_garbage"),
+        "ending": (store, "end_job"),
+        "deleting what is old": (Engine, "collect_garbage"),
     }[step]
     setattr(target, method, stop)
     library.add(Path(docs))
@@ -73,8 +77,8 @@ def contents(library: Library) -> list[str]:
 
 
 class TestKilled:
-    @pytest.mark.parametrize("step", ["embedding", "publishing"])
-    def test_before_the_new_version_is_published_the_old_one_answers(
+    @pytest.mark.parametrize("step", ["storing", "embedding", "publishing", "ending"])
+    def test_before_the_new_version_is_published_the_old_one_answers_and_it_is_finished_after_the_next_start(
         self, tmp_path: Path, folder: Path, step: str
     ) -> None:
         path = put(folder / "vacation.md", OLD)
@@ -86,34 +90,38 @@ class TestKilled:
         with open_library(tmp_path / "data") as library:
             assert library.texts("vacation days") == [OLD_TEXT]
             assert library.vectors.count() == vectors
-            assert contents(library) == [OLD]
-            (document,) = library.documents()
-            assert document.status is DocumentStatus.READY
-            assert document.error is not None
-            assert "was interrupted" in document.error
-            assert library.kinds(folder) == {"vacation.md": "replaced"}
+            library.work()
             assert library.texts("vacation days") == [NEW_TEXT]
-            assert library.documents()[0].error is None
+            (document,) = library.documents()
+            assert (document.status, document.error, document.version) == (DocumentStatus.READY, None, 2)
             assert library.vectors.count() == vectors
-            assert contents(library) == [NEW]
+            assert sorted(contents(library)) == [OLD, NEW]
+            assert [job.state for job in library.all_jobs()] == [JobState.DONE, JobState.DONE]
+            assert library.kinds(folder) == {"vacation.md": "unchanged"}
 
-    @pytest.mark.parametrize("step", ["deleting a copy", "deleting what is old"])
+    def test_what_was_not_received_is_not_there(self, tmp_path: Path, folder: Path) -> None:
+        put(folder / "vacation.md", OLD)
+        kill_while("receiving", tmp_path / "data", folder)
+        with open_library(tmp_path / "data") as library:
+            library.work()
+            assert (library.documents(), library.all_jobs(), library.vectors.count()) == ([], [], 0)
+            assert library.kinds(folder) == {"vacation.md": "added"}
+
     def test_after_the_new_version_is_published_it_answers_and_the_old_one_goes(
-        self, tmp_path: Path, folder: Path, step: str
+        self, tmp_path: Path, folder: Path
     ) -> None:
         path = put(folder / "vacation.md", OLD)
         with open_library(tmp_path / "data") as library:
             library.add(folder)
             vectors = library.vectors.count()
         put(path, NEW)
-        kill_while(step, tmp_path / "data", folder)
+        kill_while("deleting what is old", tmp_path / "data", folder)
         with open_library(tmp_path / "data") as library:
             assert library.texts("vacation days") == [NEW_TEXT]
             assert library.vectors.count() == vectors
-            assert contents(library) == [NEW]
             assert library.kinds(folder) == {"vacation.md": "unchanged"}
 
-    def test_of_a_removed_document_nothing_is_left(self, tmp_path: Path, folder: Path) -> None:
+    def test_of_a_removed_document_nothing_answers(self, tmp_path: Path, folder: Path) -> None:
         put(folder / "vacation.md", OLD)
         with open_library(tmp_path / "data") as library:
             library.add(folder)
@@ -121,11 +129,10 @@ class TestKilled:
             path = put(folder / "secret.md", "The key is below the mat.\n")
             library.add(folder)
         path.unlink()
-        kill_while("deleting a copy", tmp_path / "data", folder)
+        kill_while("deleting what is old", tmp_path / "data", folder)
         with open_library(tmp_path / "data") as library:
             assert titled(library.documents()) == ["Vacation"]
             assert library.vectors.count() == vectors
-            assert contents(library) == [OLD]
 
     def test_a_copy_that_was_being_written_goes(self, tmp_path: Path, folder: Path) -> None:
         put(folder / "vacation.md", OLD)
@@ -156,25 +163,13 @@ class TestKilled:
             "database": Database(url=SecretStr("postgresql+psycopg://db/lore")),
             "chroma": Chroma(url="http://chroma:8000"),
         }
-        parts = (library.store, library.vectors, library.embedder, library.pipeline._identity)
-        beside = Pipeline(*parts, library.settings.model_copy(update=servers))
+        stores = (library.store, library.history, library.jobs, Inspection(library.engine), library.vectors)
+        settings = library.settings.model_copy(update=servers)
+        beside = Pipeline(*stores, library.embedder, library.pipeline._identity, settings)
         beside.recover()
         beside.close()
         assert library.documents() == [in_work]
         assert len(library.stored_files()) == 2
-
-    def test_a_new_document_says_that_it_was_interrupted(self, tmp_path: Path, folder: Path) -> None:
-        put(folder / "vacation.md", OLD)
-        kill_while("publishing", tmp_path / "data", folder)
-        with open_library(tmp_path / "data") as library:
-            (document,) = library.documents()
-            assert (document.status, document.error) == (
-                DocumentStatus.FAILED,
-                "Indexing was interrupted. Add the document again.",
-            )
-            assert (library.vectors.count(), library.words("vacation")) == (0, [])
-            assert library.kinds(folder) == {"vacation.md": "added"}
-            assert library.texts("vacation days") == [OLD_TEXT]
 
 
 class Failing(WordEmbedder):
@@ -197,8 +192,11 @@ class TestModelFails:
         with open_library(tmp_path / "data", Failing(at=1)) as library:
             with pytest.raises(EmbeddingFailed, match="does not answer"):
                 library.add(folder)
-            assert [document.status for document in library.documents()] == [DocumentStatus.FAILED]
-            assert library.kinds(folder) == {"vacation.md": "added"}
+            assert [document.status for document in library.documents()] == [DocumentStatus.QUEUED]
+            (job,) = library.all_jobs()
+            assert (job.state, job.error) == (JobState.WAITING, "The embedding model does not answer.")
+            assert library.kinds(folder) == {"vacation.md": "added"}, "asked for again, it does not wait"
+            assert len(library.all_jobs()) == 1
             assert library.texts("vacation days") == [OLD_TEXT]
 
     def test_the_old_version_answers_on(self, library: Library, folder: Path) -> None:
@@ -211,7 +209,6 @@ class TestModelFails:
         assert library.texts("vacation days") == [OLD_TEXT]
         (document,) = library.documents()
         assert document.status is DocumentStatus.READY
-        assert document.error is not None
 
 
 class TestDisk:
@@ -278,7 +275,7 @@ class TestLocked:
 
 
 class TestClosing:
-    def test_documents_that_have_not_begun_are_dropped(
+    def test_what_was_received_is_finished_after_the_next_start(
         self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("ingest.indexing.BATCH_CHUNKS", 1)
@@ -305,19 +302,21 @@ class TestClosing:
             adding = threading.Thread(target=add)
             adding.start()
             assert is_embedding.wait(30)
+            library.pipeline.stop()
             closing = threading.Thread(target=library.pipeline.close)
             closing.start()
-            while not library.pipeline._closing:
-                time.sleep(0.01)
             may_go_on.set()
             closing.join(30)
             adding.join(30)
             assert [str(error) for error in caught] == [STOPPED]
-            assert len(library.documents()) < 20
-            assert DocumentStatus.PROCESSING not in {document.status for document in library.documents()}
+            assert {document.status for document in library.documents()} <= {
+                DocumentStatus.QUEUED,
+                DocumentStatus.READY,
+            }
         with open_library(tmp_path / "data") as library:
-            assert ChangeKind.FAILED not in {change.kind for change in library.add(folder).values()}
+            library.work()
             assert {document.status for document in library.documents()} == {DocumentStatus.READY}
+            assert {change.kind for change in library.add(folder).values()} == {ChangeKind.UNCHANGED}
 
     def test_a_file_that_is_being_read_is_given_up(self, tmp_path: Path, folder: Path) -> None:
         put(folder / "slow.md", b"<" * 300_000 + b"![" * 200_000)
@@ -325,7 +324,7 @@ class TestClosing:
 
             async def add_and_close() -> None:
                 adding = asyncio.ensure_future(library.pipeline.add_paths([folder], "default"))
-                while library.pipeline._parser.pid is None:
+                while not library.pipeline.parser_pids:
                     await asyncio.sleep(0.01)
                 await asyncio.to_thread(library.pipeline.close)
                 with pytest.raises(StorageFailed) as caught:
@@ -334,4 +333,5 @@ class TestClosing:
 
             asyncio.run(add_and_close())
             (document,) = library.documents()
-            assert document.error == "Indexing was interrupted. Add the document again."
+            assert (document.status, document.error) == (DocumentStatus.QUEUED, None)
+            assert [job.state for job in library.all_jobs()] == [JobState.WAITING]

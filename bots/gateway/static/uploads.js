@@ -5,21 +5,30 @@ import { transfer } from "./transfer.js";
 import { sendInPieces } from "./tus.js";
 
 const LARGE_BYTES = 8 * 2 ** 20; // from here on in pieces
+const QUICK = { Prefer: "wait=2" }; // what takes longer is followed
+const MOST_FOLLOWED = 3; // a browser has about six connections to a server, and one may be needed for a question
 const FOLLOW_PAUSES_MS = [1_000, 2_000, 5_000, 10_000, 30_000];
 const COUNT_TIMEOUT_MS = 15_000;
 const uploads = {
   queue: Promise.resolve(),
   transfer: null, // the AbortController of the file being uploaded
   results: [], // of the last files chosen, and of earlier ones that are still being read
+  followed: new Set(), // promises of their ends
 };
 
 const CHANGES = {
   added: "was added and can be asked about.",
   replaced: "replaced its earlier version.",
   unchanged: "was already there, unchanged.",
-  processing: "is still being read; this page will say when it can be asked about.",
+  processing: "was received; this page will say when it can be asked about.",
   unwatched: "is still being read and can be asked about in a while.",
   ready: "was read and can be asked about.",
+};
+const STAGES = {
+  waiting: "waits for its turn.",
+  reading: "is being read.",
+  embedding: "is being embedded.",
+  publishing: "is nearly there.",
 };
 const FAILURES = {
   TypeError: "The upload was cut off: the file may be too large, or the connection was lost.",
@@ -35,8 +44,10 @@ export function addFiles(files) {
 async function uploadAll(files) {
   uploads.results = uploads.results.filter(({ following }) => following);
   for (const file of files) {
+    while (uploads.followed.size >= MOST_FOLLOWED) await Promise.race(uploads.followed);
     showStatus(["Uploading ", foreign(file.name), "…"]);
     uploads.results.push(await upload(file));
+    uploads.transfer = null;
   }
   page.progress.hidden = true;
   showResults();
@@ -69,7 +80,8 @@ async function uploadWhole(file) {
   if (session.namespace) body.append("namespace", session.namespace);
   body.append("file", file);
   const onProgress = (sent) => showProgress(file, sent);
-  const reply = await transfer("POST", "/v1/documents", { body, onProgress, signal: uploads.transfer.signal });
+  const options = { headers: may("read") ? QUICK : {}, body, onProgress, signal: uploads.transfer.signal };
+  const reply = await transfer("POST", "/v1/documents", options);
   const { kind, message: words, document: record } = readReply(reply.status, reply.body);
   if (kind === "processing") return follow(file.name, record.id);
   return success(file.name, [CHANGES[kind], words].filter(Boolean).join(" "));
@@ -80,25 +92,29 @@ async function uploadLarge(file) {
   return follow(file.name, await sendInPieces(file, session.namespace, onProgress, uploads.transfer.signal));
 }
 
-/** A result that changes by itself when the server has read the document or given it up. */
+/** A result that changes by itself while the server reads the document, and when it has, or has given it up. */
 function follow(name, id) {
   if (!may("read")) return success(name, CHANGES.unwatched);
   const result = { ...success(name, CHANGES.processing), following: true };
-  toTheEnd(name, id).then((end) => {
-    Object.assign(result, end, { following: false });
+  const end = toTheEnd(name, id, (job) => showWork(result, job)).then((found) => {
+    uploads.followed.delete(end);
+    Object.assign(result, found, { following: false });
+    if (!uploads.transfer) page.progress.hidden = true;
     showResults();
     refreshCount();
   });
+  uploads.followed.add(end);
   return result;
 }
 
 /** How the reading ended. A server that cannot be reached may come back. */
-async function toTheEnd(name, id) {
+async function toTheEnd(name, id, onProgress) {
   for (let tries = 0; ; tries = Math.min(tries + 1, FOLLOW_PAUSES_MS.length - 1)) {
     try {
       const response = await openEvents(`/v1/documents/${encodeURIComponent(id)}/events`);
       for await (const { name: event, data } of readEvents(response)) {
         tries = 0;
+        if (event === "progress") onProgress(data);
         if (event !== "done") continue;
         if (data.error) return failure(name, data.error); // the version before may well be ready
         return success(name, [CHANGES.ready, ...data.losses].join(" "));
@@ -116,11 +132,41 @@ function showProgress({ name, size }, sent) {
   const share = size ? Math.min(1, sent / size) : 0;
   const isSent = share >= 1;
   page.progress.hidden = false;
+  page.progress.classList.remove("following");
   page["progress-label"].replaceChildren(
     ...(isSent ? ["Reading ", foreign(name), "…"] : ["Uploading ", foreign(name), `: ${Math.floor(share * 100)} %`]));
   page.cancel.hidden = isSent; // what the server already has, it finishes reading
   if (isSent) page["progress-bar"].removeAttribute("value");
   else page["progress-bar"].value = share * 100;
+}
+
+/** The stage is said once; numbers that change all the time stand with the bar, which no screen reader reads out. */
+function showWork(result, { state, stage, ahead, chunks, embedded, seconds_left: seconds }) {
+  if (state !== "waiting" && state !== "running") return;
+  if (result.words !== STAGES[stage]) {
+    result.words = STAGES[stage];
+    if (!uploads.transfer) showResults();
+  }
+  // The bar shows the file that is being sent, or the first of those that are being read.
+  if (uploads.transfer || result !== uploads.results.find(({ following }) => following)) return;
+  const share = stage === "embedding" && chunks ? embedded / chunks : null;
+  const numbers = [
+    ahead && `${ahead.toLocaleString("en")} before it`,
+    share !== null && `${embedded.toLocaleString("en")} of ${chunks.toLocaleString("en")} passages`,
+    share !== null && seconds !== null && `about ${timeLeft(seconds)} left`,
+  ].filter(Boolean);
+  const rest = numbers.length ? `: ${numbers.join(", ")}` : "…";
+  page.progress.hidden = false;
+  page.progress.classList.add("following");
+  page.cancel.hidden = true;
+  page["progress-label"].replaceChildren(foreign(result.name), ` ${STAGES[stage].slice(0, -1)}${rest}`);
+  if (share === null) page["progress-bar"].removeAttribute("value");
+  else page["progress-bar"].value = share * 100;
+}
+
+function timeLeft(seconds) {
+  const [number, unit] = seconds < 90 ? [Math.max(1, seconds), "second"] : [Math.round(seconds / 60), "minute"];
+  return `${number} ${unit}${number === 1 ? "" : "s"}`;
 }
 
 /** How many documents can be asked. */

@@ -9,13 +9,19 @@ from bots.chat.grammar import (
     USAGE,
     Add,
     Bind,
+    CancelJob,
     Command,
     DocumentName,
+    Failed,
     Help,
+    History,
     ListDocuments,
     Namespaces,
+    Purge,
     Remove,
     Replace,
+    Restore,
+    RetryJob,
     Show,
     Status,
     Unbind,
@@ -62,6 +68,22 @@ from bots.chat.grammar import (
         ("status", Status()),
         ("add", Add()),
         ("add hr", Add("hr")),
+        ("history Staff Handbook", History(DocumentName("Staff Handbook"))),
+        ('versions "3f2a91"', History(DocumentName("3f2a91", is_quoted=True))),
+        ("restore 3f2a91", Restore(DocumentName("3f2a91"))),
+        ("restore 3f2a91 2", Restore(DocumentName("3f2a91"), 2, "3f2a91 2")),
+        ("restore Rules of 2025", Restore(DocumentName("Rules of"), 2025, "Rules of 2025")),
+        ('restore "Rules of 2025"', Restore(DocumentName("Rules of 2025", is_quoted=True))),
+        ('restore "Rules of 2025" 3', Restore(DocumentName("Rules of 2025", is_quoted=True), 3)),
+        ("restore 20252025", Restore(DocumentName("20252025"))),
+        ("restore rules 007", Restore(DocumentName("rules 007"))),
+        ("purge handbook.pdf", Purge(DocumentName("handbook.pdf"))),
+        ("erase handbook.pdf", Purge(DocumentName("handbook.pdf"))),
+        ("failed", Failed()),
+        ("failed page 2", Failed(2)),
+        ("retry `3f2a91`", RetryJob("3f2a91")),
+        ("cancel 3f2a91", CancelJob("3f2a91")),
+        ("jobs", Status()),
     ],
 )
 def test_what_is_meant(text: str, command: Command) -> None:
@@ -78,6 +100,8 @@ def test_what_is_meant(text: str, command: Command) -> None:
         ("unbnd", Verb.UNBIND),
         ("namespcaes", Verb.NAMESPACES),
         ("stauts", Verb.STATUS),
+        ("restor handbook", Verb.RESTORE),
+        ("histroy handbook", Verb.HISTORY),
         ("xyzzy", None),
         ("what about leave?", None),
     ],
@@ -89,7 +113,9 @@ def test_a_misspelt_command_suggests_the_right_one(text: str, meant: Verb | None
 @pytest.mark.parametrize(
     ("text", "verb"),
     [("show", Verb.SHOW), ('show ""', Verb.SHOW), ("remove  ", Verb.REMOVE), ("replace", Verb.REPLACE),
-     ("bind hr it", Verb.BIND), ("add my documents", Verb.ADD)],
+     ("bind hr it", Verb.BIND), ("add my documents", Verb.ADD), ("history", Verb.HISTORY), ("restore", Verb.RESTORE),
+     ('restore "" 2', Verb.RESTORE), ("purge", Verb.PURGE), ("failed hr", Verb.FAILED), ("retry", Verb.RETRY),
+     ("retry my file", Verb.RETRY), ("cancel", Verb.CANCEL)],
 )  # fmt: skip
 def test_a_command_that_lacks_words_or_has_too_many_is_unfinished(text: str, verb: Verb) -> None:
     assert parse(text) == Unfinished(verb)
@@ -104,6 +130,10 @@ def test_a_list_can_be_written_down_again(text: str) -> None:
     command = parse(text)
     assert isinstance(command, ListDocuments)
     assert parse(spelled(command)) == command
+
+
+def test_a_page_of_failures_can_be_written_down_again() -> None:
+    assert parse(spelled(Failed(3))) == Failed(3)
 
 
 @pytest.mark.parametrize(

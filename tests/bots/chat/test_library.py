@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,9 @@ def store(tmp_path: Path) -> Iterator[Store]:
 def library(store: Store) -> Library:
     bindings = Bindings(store.engine)
     bindings.bind(HR, "hr", "chat:olga")
-    return Library(store.pipeline, bindings, Conversations(store.engine), {SET: "it"}, checks)
+    pipeline = store.pipeline
+    conversations = Conversations(store.engine)
+    return Library(pipeline, pipeline.versions, pipeline.jobs, bindings, conversations, {SET: "it"}, checks, 30)
 
 
 async def checks() -> Sequence[Check]:
@@ -86,7 +89,8 @@ async def test_what_only_some_may_read_is_for_admins(library: Library) -> None:
     assert "not everybody may read it" in (await say(library, "show salaries", ADMIN)).rows[0].details
 
 
-@pytest.mark.parametrize("text", ["remove handbook", "replace handbook", "bind hr", "unbind", "add", "add hr"])
+@pytest.mark.parametrize("text", ["remove handbook", "replace handbook", "bind hr", "unbind", "add", "add hr",
+                                  "restore handbook 1", "purge handbook", "failed", "retry 123456", "cancel 123456"])  # fmt: skip
 async def test_who_is_no_admin_is_refused_and_nothing_happens(library: Library, store: Store, text: str) -> None:
     before = library.bindings.all(), store.documents()
     assert "Only admins" in (await say(library, text, place=HR)).text
@@ -94,9 +98,10 @@ async def test_who_is_no_admin_is_refused_and_nothing_happens(library: Library, 
     assert (library.bindings.all(), store.documents()) == before
 
 
-async def test_the_last_step_of_removing_is_for_admins_too(library: Library, store: Store) -> None:
+@pytest.mark.parametrize("verb", ["remove", "purge"])
+async def test_the_last_step_of_removing_is_for_admins_too(library: Library, store: Store, verb: str) -> None:
     (victim, *_) = store.documents()
-    assert "Only admins" in (await library.remove(Request(HERE, "chat:ben"), victim.id)).text
+    assert "Only admins" in (await library.confirmed(Request(HERE, "chat:ben"), f"{verb} {victim.id}")).text
     assert victim in store.documents()
 
 
@@ -174,9 +179,22 @@ async def test_removing_asks_first(library: Library, store: Store) -> None:
     assert not keep.is_final
     assert "Handbook" in {each.title for each in store.documents()}
     request = Request(HERE, "chat:olga", ADMIN)
-    assert "Removed" in (await library.remove(request, confirm.command)).text
+    assert "Removed" in (await library.confirmed(request, confirm.command)).text
     assert "Handbook" not in {each.title for each in store.documents()}
-    assert "removed already" in (await library.remove(request, confirm.command)).text
+    assert "removed already" in (await library.confirmed(request, confirm.command)).text
+
+
+async def test_a_button_of_an_earlier_version_still_removes(library: Library, store: Store) -> None:
+    (victim, *_) = store.documents()
+    assert "Removed" in (await library.confirmed(Request(HERE, "chat:olga", ADMIN), victim.id)).text
+    assert victim not in store.documents()
+
+
+async def test_whoever_removes_is_told_how_long_it_can_be_brought_back(library: Library, store: Store) -> None:
+    assert "brought back for 30 days" in (await say(library, "remove handbook", ADMIN)).text
+    assert "added again" in (await say(replace(library, keep_removed_days=0), "remove handbook", ADMIN)).text
+    store.store.put(document("broken", status=DocumentStatus.FAILED, error="It has a password."))
+    assert "added again" in (await say(library, "remove broken", ADMIN)).text
 
 
 async def test_replacing_says_how(library: Library) -> None:

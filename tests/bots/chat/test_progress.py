@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bots.chat.progress import FileProgress, Stage, announcement, headline, outcome, refusal
-from core.types import ChangeKind, Document, DocumentChange, DocumentStatus
+from bots.chat.progress import FileProgress, Stage, announcement, headline, in_work, outcome, refusal, time_left
+from core.types import ChangeKind, Document, DocumentChange, DocumentStatus, Job, JobStage, JobState
 
 DOCUMENT = Document(
     "d1", "hr", "Leave", "upload:a.pdf", DocumentStatus.READY, "application/pdf", "", 9, datetime.now(UTC), 12, 1480
@@ -29,6 +29,42 @@ def test_a_searchable_file_is_told_with_its_pages_passages_and_losses() -> None:
     assert said(ChangeKind.ADDED, replace(DOCUMENT, pages=None)) == "is searchable: 1,480 passages."
     assert "replaces its earlier version" in said(ChangeKind.REPLACED)
     assert "unchanged" in said(ChangeKind.UNCHANGED)
+
+
+def test_what_an_earlier_try_handed_over_is_not_said_to_have_been_there() -> None:
+    unchanged = DocumentChange(ChangeKind.UNCHANGED, "a.pdf", DOCUMENT)
+    assert outcome("a.pdf", unchanged, is_again=True).words == "is searchable: 12 pages, 1,480 passages."
+
+
+JOB = Job("j1", "d1", "hr", "a.pdf", "upload:a.pdf", JobState.RUNNING, JobStage.EMBEDDING, 9, 12, 300, 120, 40)
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        (replace(JOB, stage=JobStage.WAITING, ahead=3), "waits for its turn: 3 before it"),
+        (replace(JOB, stage=JobStage.WAITING, ahead=0), "waits for its turn…"),
+        (replace(JOB, stage=JobStage.READING, chunks=None), "is being read…"),
+        (JOB, "is being embedded: 120 of 300 passages, about 40 seconds left"),
+        (replace(JOB, seconds_left=None), "is being embedded: 120 of 300 passages"),
+        (replace(JOB, chunks=None, seconds_left=None), "is being embedded…"),
+        (replace(JOB, stage=JobStage.PUBLISHING), "is being made searchable…"),
+    ],
+)
+def test_a_file_in_work_is_told_with_its_stage(job: Job, words: str) -> None:
+    told = in_work(job.name, job)
+    assert told.words == words
+    assert not told.stage.is_last
+    assert told.mark
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(0, "about 1 second left"), (119, "about 119 seconds left"), (120, "about 2 minutes left"),
+     (3599, "about 60 minutes left"), (9000, "about 2 hours left")],
+)  # fmt: skip
+def test_the_time_left_is_told_as_exactly_as_a_guess_is(seconds: int, words: str) -> None:
+    assert time_left(seconds) == words
 
 
 def test_a_file_that_was_not_added_is_told_with_the_reason() -> None:

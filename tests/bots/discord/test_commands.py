@@ -13,13 +13,19 @@ from bots.chat.grammar import (
     USAGE,
     Add,
     Bind,
+    CancelJob,
     Command,
     DocumentName,
+    Failed,
     Help,
+    History,
     ListDocuments,
     Namespaces,
+    Purge,
     Remove,
     Replace,
+    Restore,
+    RetryJob,
     Show,
     Status,
     Unbind,
@@ -182,6 +188,15 @@ def test_every_command_of_the_grammar_is_a_subcommand() -> None:
         ("remove", {"document": "abcdef0123"}, Remove(DocumentName("abcdef0123"))),
         ("replace", {"document": "policy.pdf"}, Replace(DocumentName("policy.pdf"))),
         ("show", {"document": "  "}, Unfinished(Verb.SHOW)),
+        ("history", {"document": "policy.pdf"}, History(DocumentName("policy.pdf"))),
+        ("restore", {"document": "abcdef0123"}, Restore(DocumentName("abcdef0123"))),
+        ("restore", {"document": "Rules of 2025", "version": 3}, Restore(DocumentName("Rules of 2025"), 3)),
+        ("restore", {"document": '""'}, Unfinished(Verb.RESTORE)),
+        ("purge", {"document": "abcdef0123"}, Purge(DocumentName("abcdef0123"))),
+        ("failed", {}, Failed()),
+        ("failed", {"page": 2}, Failed(2)),
+        ("retry", {"job": "abcdef01"}, RetryJob("abcdef01")),
+        ("cancel", {"job": "abcdef01"}, CancelJob("abcdef01")),
         ("bind", {"namespace": "hr"}, Bind("hr")),
         ("unbind", {}, Unbind()),
         ("namespaces", {}, Namespaces()),
@@ -228,6 +243,12 @@ async def test_a_question_is_filled_in(registered: FakeDiscord) -> None:
         ({"options": [{"type": 1, "name": "list", "options": [{"type": 4, "name": "page", "value": 10**20}]}]}, ListDocuments(page=999_999)),
         ({"options": [{"type": 1, "name": "show"}]}, Unfinished(Verb.SHOW)),
         ({"options": [{"type": 1, "name": "bind", "options": []}]}, Bind()),
+        ({"options": [{"type": 1, "name": "retry"}]}, Unfinished(Verb.RETRY)),
+        (
+            {"options": [{"type": 1, "name": "restore", "options": [
+                {"type": 3, "name": "document", "value": "a"}, {"type": 4, "name": "version", "value": -1}]}]},
+            Restore(DocumentName("a")),
+        ),
     ],
 )  # fmt: skip
 def test_what_no_client_of_discords_sends_is_no_error(data: Json, meant: Command) -> None:
@@ -243,7 +264,7 @@ def test_files_that_discord_does_not_tell_of_are_left_out() -> None:
 async def test_what_is_being_typed_is_told_with_its_option(registered: FakeDiscord) -> None:
     registered.faults.drops = 2
     olga, general = registered.olga, registered.general
-    for command, option in [("lore show", "document"), ("lore add", "namespace")]:
+    for command, option in [("lore show", "document"), ("lore add", "namespace"), ("lore retry", "job")]:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(registered, "until", _nobody_answers)
             await registered.autocomplete(olga, general, command, option, "tra")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 
 from bots.chat import wording
 from bots.discord.interactions import NOT_SERVED
-from core.types import Reason, Thumb
+from core.types import JobState, Origin, Reason, Thumb
 from tests.bots.discord.running import ANSWER, QUESTION, WAIT, Bot, answered, running, settings
 from tests.fakes.discord import FakeDiscord, Interaction
 from tests.fakes.openai_server import FakeOpenAI
@@ -124,10 +125,69 @@ async def test_an_admin_adds_lists_replaces_and_removes_a_document(fake: FakeDis
     assert total == 1
 
 
+async def test_a_document_that_was_removed_is_brought_back_and_another_version_too(fake: FakeDiscord, bot: Bot) -> None:
+    for text in (MANUAL, MANUAL.replace(b"150", b"170")):
+        added = await fake.slash(fake.olga, fake.general, "lore add", file=fake.file("travel.md", text))
+        await done(fake, added, "searchable")
+    (document,) = [each for each in (await bot.application.documents.page())[0] if each.title == "Travel"]
+    asked = await fake.slash(fake.olga, fake.general, "lore remove", document=document.id)
+    await done(fake, asked, "Remove this document?")
+    await fake.press(fake.olga, asked.messages[0], label="Remove it")
+    await done(fake, asked, "can be brought back for a while")
+    offered = await fake.autocomplete(fake.olga, fake.general, "lore restore", "document", "tra")
+    assert offered == [{"name": "Travel (default, removed)", "value": document.id}]
+    assert not await fake.autocomplete(fake.ann, fake.general, "lore restore", "document", "tra")
+    restored = await fake.slash(fake.olga, fake.general, "lore restore", document=document.id, version=1)
+    await done(fake, restored, "as version 3")
+    told = await fake.slash(fake.olga, fake.general, "lore history", document=document.id)
+    shown = await done(fake, told, "Version 3 · answers now")
+    assert f"by {fake.olga.id}" in shown
+    pressed = await fake.press(fake.olga, told.messages[0], label="Bring back version 2")
+    await done(fake, pressed, "as version 4")
+    assert "Version 3 · answers now" in told.messages[0].shown
+    history = await bot.application.versions.history(document.id)
+    assert {each.origin for each in history} == {Origin("discord", str(fake.olga.id))}
+
+
+async def test_an_admin_erases_a_document_after_confirming_it(fake: FakeDiscord, bot: Bot) -> None:
+    asked = await fake.slash(fake.olga, fake.general, "lore purge", document="leave")
+    await done(fake, asked, "Erase this document for good?")
+    await fake.press(fake.olga, asked.messages[0], label="Erase it")
+    await done(fake, asked, "Erased for good")
+    _, total = await bot.application.documents.page()
+    assert total == 0
+    assert await bot.application.versions.removed() == ([], 0)
+
+
+async def test_what_failed_is_tried_again_by_its_button_and_by_the_command(fake: FakeDiscord, bot: Bot) -> None:
+    broken = fake.file("report.docx", b"PK\x03\x04" + bytes(60))
+    added = await fake.slash(fake.olga, fake.general, "lore add", file=broken)
+    await done(fake, added, "was not added")
+    told = await fake.slash(fake.olga, fake.general, "lore failed")
+    await done(fake, told, "report.docx")
+    pressed = await fake.press(fake.olga, told.messages[0], label="Try again")
+    await done(fake, pressed, "tried again")
+    assert "report.docx" in told.messages[0].shown
+    jobs = bot.application.jobs
+
+    async def has_failed() -> bool:
+        return bool((await jobs.page(frozenset({JobState.FAILED})))[1])
+
+    async with asyncio.timeout(WAIT):
+        while not await has_failed():
+            await asyncio.sleep(0.05)
+    (choice,) = await fake.autocomplete(fake.olga, fake.general, "lore retry", "job", "rep")
+    assert choice["name"] == "report.docx (default)"
+    assert not await fake.autocomplete(fake.ann, fake.general, "lore retry", "job", "rep")
+    again = await fake.slash(fake.olga, fake.general, "lore retry", job=choice["value"])
+    await done(fake, again, "tried again")
+
+
 async def test_help_shows_the_commands_as_discord_has_them(fake: FakeDiscord, bot: Bot) -> None:
     used = await fake.slash(fake.ann, fake.general, "lore help")
     shown = await done(fake, used, "/lore replace")
     assert "[namespace]" not in shown
+    assert "Only admins" in shown, "nothing is cut off"
 
 
 async def test_who_is_no_admin_is_refused(fake: FakeDiscord, bot: Bot) -> None:
@@ -135,6 +195,12 @@ async def test_who_is_no_admin_is_refused(fake: FakeDiscord, bot: Bot) -> None:
     await done(fake, used, "Only admins")
     bound = await fake.slash(fake.ann, fake.general, "lore bind", namespace="hr")
     await done(fake, bound, "Only admins")
+    for command, given in (
+        ("restore", {"document": "leave"}), ("purge", {"document": "leave"}), ("failed", {}),
+        ("retry", {"job": "123456"}), ("cancel", {"job": "123456"}),
+    ):  # fmt: skip
+        refused = await fake.slash(fake.ann, fake.general, f"lore {command}", **given)
+        await done(fake, refused, "Only admins")
     sent = await fake.say(fake.ann, fake.dm(fake.ann), "", files=[fake.file("travel.md", MANUAL)])
     await fake.until(lambda: fake.replies(sent))
     _, total = await bot.application.documents.page("default")

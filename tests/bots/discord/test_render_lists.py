@@ -19,13 +19,20 @@ def test_discord_takes_it_however_many_files_there_are_and_whatever_they_are_cal
 
 
 def test_each_file_is_named_with_its_mark() -> None:
-    files = [FileProgress("a.pdf", Stage.READING), FileProgress("b.pdf", Stage.SEARCHABLE, "2 passages.")]
+    files = [
+        FileProgress("a.pdf", Stage.READING),
+        FileProgress("b.pdf", Stage.SEARCHABLE, "2 passages."),
+        FileProgress("c.pdf", Stage.EMBEDDING, "120 of 300 passages, about 40 seconds left"),
+        FileProgress("d.pdf", Stage.QUEUED, "3 before it"),
+    ]
     message = progress_message(files, "hr")
     check(message)
-    assert message.content.startswith("2 files received for the namespace hr.")
+    assert message.content.startswith("4 files received for the namespace hr.")
     assert message.embeds[0]["description"].split("\n") == [
         "📖 **a.pdf** is being read…",
         "✅ **b.pdf** is searchable: 2 passages.",
+        "🧩 **c.pdf** is being embedded: 120 of 300 passages, about 40 seconds left",
+        "⏳ **d.pdf** waits for its turn: 3 before it",
     ]
 
 
@@ -54,11 +61,11 @@ def test_a_list_of_documents_with_its_buttons() -> None:
 
 def test_what_cannot_be_undone_is_red() -> None:
     row = Row("Leave", ("ready",), Action("show", "Show", "show d1"))
-    confirm = (Action("confirm", "Remove it", "d1", is_final=True), Action("keep", "Keep it", "show d1"))
+    confirm = (Action("confirm", "Remove it", "remove d1", is_final=True), Action("keep", "Keep it", "show d1"))
     message = result_message(Result("Remove this document?", (row,), confirm))
     check(message)
     assert message.embeds[0]["description"] == "**Leave**\nready"
-    assert named(message) == [("run", "show d1"), ("confirm", "d1"), ("run", "show d1")]
+    assert named(message) == [("run", "show d1"), ("confirm", "remove d1"), ("run", "show d1")]
     assert [(each["label"], each["style"]) for each in buttons_of(message)] == [
         ("Show", 2),
         ("Remove it", 4),

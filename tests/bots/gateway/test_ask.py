@@ -19,7 +19,7 @@ from tests.fakes.openai_server import fake_openai
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 ANSWER_KEYS = {"id", "outcome", "text", "citations", "nearest", "namespace", "thread", "generator", "notice"}
-CITATION_KEYS = {"number", "title", "locator", "quote", "document_id", "url", "chunk_id", "page"}
+CITATION_KEYS = {"number", "title", "locator", "quote", "document_id", "url", "chunk_id", "page", "version"}
 
 
 class GatedEmbedder(WordEmbedder):

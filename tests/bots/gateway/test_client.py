@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 import pytest
@@ -11,11 +11,26 @@ import pytest_asyncio
 
 from bots.gateway import documents as routes
 from bots.gateway.client import GatewayClient
-from core.errors import InvalidRequest, NotFound, StorageFailed, TooLarge
+from core.errors import EmbeddingFailed, InvalidRequest, NotFound, StorageFailed, TooLarge
 from core.health import State
-from core.types import ChangeKind, DocumentChange, Finished, Outcome, Question, Scope, Status, Turn
+from core.ports import Vectors
+from core.types import (
+    ChangeKind,
+    DocumentChange,
+    Finished,
+    Job,
+    JobStage,
+    JobState,
+    Origin,
+    Outcome,
+    Question,
+    Scope,
+    Status,
+    Turn,
+)
 from tests.bots.gateway.serving import LEAVE, QUESTION, Server, serving, settings
 from tests.bots.gateway.test_ask import GatedEmbedder
+from tests.fakes.embedder import WordEmbedder
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -91,7 +106,7 @@ async def test_paths_are_indexed_with_progress(client: GatewayClient, folder: Pa
 
 
 async def test_a_path_that_does_not_exist_is_an_error(client: GatewayClient, folder: Path) -> None:
-    with pytest.raises((InvalidRequest, StorageFailed), match="does not exist"):
+    with pytest.raises(InvalidRequest, match="does not exist"):
         await client.add_paths([folder / "nowhere"], "default")
     with pytest.raises(InvalidRequest, match="not an absolute path"):
         await client.add_paths([Path("docs")], "default")
@@ -106,6 +121,44 @@ async def test_a_received_file_is_indexed_or_says_why_not(client: GatewayClient,
     assert (broken.kind, broken.code) == (ChangeKind.FAILED, "unreadable_document")
     assert (wrong.kind, wrong.code) == (ChangeKind.FAILED, "unsupported_format")
     assert wrong.message
+
+
+async def test_how_far_a_received_file_is_is_told_until_its_end(tmp_path: Path, folder: Path) -> None:
+    embedder = GatedEmbedder()
+    seen: list[Job] = []
+
+    def watch(job: Job) -> None:
+        seen.append(job)
+        if job.stage is JobStage.EMBEDDING:
+            embedder.gate.set()
+
+    async with serving(settings(tmp_path), embedder) as server:
+        client = GatewayClient(server.url, server.token)
+        origin = Origin("command line", "ann")
+        change = await client.add_file("leave.md", folder / "leave.md", "hr", origin=origin, watch=watch)
+    assert change.kind is ChangeKind.ADDED
+    assert change.document is not None
+    assert {(job.document_id, job.origin) for job in seen} == {(change.document.id, origin)}
+    assert next(job.chunks for job in seen if job.stage is JobStage.EMBEDDING) == 1
+    assert seen[-1].state is JobState.DONE
+
+
+async def test_what_has_to_be_tried_again_is_the_same_error_as_in_the_server(tmp_path: Path, folder: Path) -> None:
+    class Away(WordEmbedder):
+        def embed(self, texts: Sequence[str]) -> Vectors:
+            raise EmbeddingFailed("The embedding server is away.")
+
+    async with serving(settings(tmp_path), Away()) as server:
+        client = GatewayClient(server.url, server.token)
+        with pytest.raises(EmbeddingFailed, match="is away"):
+            await client.add_file("leave.md", folder / "leave.md", "default")
+        with pytest.raises(EmbeddingFailed, match="is away"):
+            await client.add_paths([folder / "leave.md"], "default")
+
+
+async def test_the_index_is_checked(client: GatewayClient, folder: Path) -> None:
+    await client.add_file("leave.md", folder / "leave.md", "default")
+    assert await client.check() == await client.check(repair=True) == []
 
 
 async def test_a_received_file_that_is_too_large_is_an_error(tmp_path: Path) -> None:
@@ -168,7 +221,7 @@ async def test_a_thousand_paths_are_indexed_and_far_too_many_are_refused_with_th
     client: GatewayClient, tmp_path: Path
 ) -> None:
     missing = [tmp_path / f"{'x' * 100}{number}.md" for number in range(1000)]
-    with pytest.raises((InvalidRequest, StorageFailed), match="does not exist"):
+    with pytest.raises(InvalidRequest, match="does not exist"):
         await client.add_paths(missing, "default")
     with pytest.raises(TooLarge, match="at most 4 MB"):
         await client.add_paths(missing * 40, "default")
@@ -185,14 +238,7 @@ async def test_all_passages_of_a_long_document_are_shown(
     assert [passage.text for passage in await client.passages(change.document.id)] == texts
 
 
-@pytest.mark.parametrize("late", ["the server's answer", "the client's patience"])
-async def test_a_removal_that_waits_for_indexing_is_said_to_be_queued_and_happens(
-    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, late: str
-) -> None:
-    if late == "the server's answer":
-        monkeypatch.setattr(routes, "PATIENCE_SECONDS", 0.05)
-    else:
-        monkeypatch.setattr("bots.gateway.client.ANSWER_SECONDS", 0.2)
+async def test_a_removal_does_not_wait_for_what_is_being_indexed(tmp_path: Path, folder: Path) -> None:
     embedder = GatedEmbedder()
     embedder.gate.set()
     async with serving(settings(tmp_path), embedder) as server:
@@ -204,16 +250,11 @@ async def test_a_removal_that_waits_for_indexing_is_said_to_be_queued_and_happen
         (folder / "travel.md").write_text("Flights are booked three weeks ahead.")
         adding = asyncio.create_task(client.add_paths([folder / "travel.md"], "default"))
         assert await asyncio.to_thread(embedder.reached.wait, 10)
-        try:
-            with pytest.raises(StorageFailed, match="busy indexing; the removal of Leave is queued"):
-                await client.remove(added.document.id)
-        finally:
-            embedder.gate.set()
-        await adding
-        async with asyncio.timeout(10):
-            while (await client.page())[1] > 1:
-                await asyncio.sleep(0.02)
-        assert [document.title for document in (await client.page())[0]] == ["Travel"]
+        await client.remove(added.document.id)
+        with pytest.raises(NotFound):
+            await client.get(added.document.id)
+        embedder.gate.set()
+        assert [change.kind for change in await adding] == [ChangeKind.ADDED]
 
 
 @pytest.mark.parametrize("document_id", ["0" * 32, "../../healthz", "a b"])
@@ -278,7 +319,7 @@ async def test_a_server_that_stops_in_the_middle_says_that_the_command_can_be_re
         adding = asyncio.create_task(GatewayClient(server.url, server.token).add_paths([folder], "default"))
         assert await asyncio.to_thread(embedder.reached.wait, 10)
         closing = asyncio.create_task(asyncio.to_thread(server.application.close))
-        while not server.application.documents._closing:  # type: ignore[attr-defined]
+        while not server.application.documents._worker.is_closing:  # type: ignore[attr-defined]
             await asyncio.sleep(0.01)
         embedder.gate.set()
         await closing

@@ -22,7 +22,7 @@ async def test_a_caller_limited_to_namespaces_sees_and_touches_only_documents_of
     call_as(monkeypatch, Caller(namespaces=frozenset({"hr", "x"})))
     assert (await server.client.get("/v1/documents")).json() == {"documents": [own], "total": 1}
     assert_problem(await server.client.get("/v1/documents?namespace=hr&namespace=it"), 403, "namespace it")
-    for method, path in (("GET", ""), ("GET", "/passages"), ("DELETE", "")):
+    for method, path in (("GET", ""), ("GET", "/passages"), ("GET", "/events"), ("DELETE", "")):
         address = f"/v1/documents/{foreign['id']}{path}"
         refused = assert_problem(await server.client.request(method, address), 404)
         unknown = assert_problem(await server.client.request(method, f"/v1/documents/{'0' * 32}{path}"), 404)
@@ -34,9 +34,9 @@ async def test_a_caller_limited_to_namespaces_sees_and_touches_only_documents_of
 
 async def test_the_specification_shows_an_example_of_every_reply_and_parameter(shared: Server) -> None:
     paths = (await shared.client.get("/openapi.json")).json()["paths"]
-    assert {"/v1/documents", "/v1/documents/{document_id}/events"} <= set(paths)
+    assert {"/v1/documents", "/v1/documents/{document_id}/events", "/v1/jobs/{job_id}/retry"} <= set(paths)
     for path, item in paths.items():
-        for method, operation in item.items() if path.startswith("/v1/documents") else ():
+        for method, operation in item.items() if path.startswith(("/v1/documents", "/v1/jobs")) else ():
             for status, reply in operation["responses"].items():
                 assert all("example" in each for each in reply.get("content", {}).values()), (method, path, status)
             for parameter in operation.get("parameters", []):

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,14 +14,13 @@ import httpx
 import pytest
 
 from bots.gateway import document_events
-from bots.gateway import documents as routes
-from bots.gateway.document_events import changes
+from bots.gateway.document_events import Seen, changes
 from core.access import Caller, Permission
 from core.errors import NotFound, StorageFailed
-from core.types import Document, DocumentStatus
-from tests.bots.gateway.serving import LEAVE, Server, serving, settings
-from tests.bots.gateway.test_ask import GatedEmbedder, assert_problem
-from tests.bots.gateway.uploading import call_as
+from core.types import Document, DocumentStatus, Job, JobStage, JobState
+from tests.bots.gateway.serving import LEAVE, Server
+from tests.bots.gateway.test_ask import assert_problem
+from tests.bots.gateway.uploading import call_as, gated, until_ended
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 QUEUED = Document(
@@ -38,6 +36,9 @@ QUEUED = Document(
 )
 PROCESSING = replace(QUEUED, status=DocumentStatus.PROCESSING)
 READY = replace(QUEUED, status=DocumentStatus.READY)
+WAITING = Job("j" * 32, QUEUED.id, "default", "leave.md", QUEUED.source, JobState.WAITING, ahead=1)
+EMBEDDING = replace(WAITING, state=JobState.RUNNING, stage=JobStage.EMBEDDING, ahead=0, chunks=300)
+DONE = replace(EMBEDDING, state=JobState.DONE, embedded=300)
 
 
 @pytest.fixture(autouse=True)
@@ -56,37 +57,51 @@ def _parsed(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
             yield name, json.loads(data)
 
 
-@asynccontextmanager
-async def gated(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncGenerator[tuple[Server, GatedEmbedder], None]:
-    """A server that stops where documents are embedded, and answers uploads at once."""
-    monkeypatch.setattr(routes, "PATIENCE_SECONDS", 0.0)
-    embedder = GatedEmbedder()
-    async with serving(settings(folder), embedder) as server:
-        try:
-            yield server, embedder
-        finally:
-            embedder.gate.set()
-
-
 async def test_each_step_of_a_document_is_told_until_it_is_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with gated(tmp_path, monkeypatch) as (server, embedder):
-        await server.upload("first.md", b"Flights are booked early.")
-        document = (await server.upload("leave.md")).json()["document"]
-        address = f"/v1/documents/{document['id']}/events"
-        seen: list[str] = []
-        async with server.client.stream("GET", address) as response:
-            assert response.headers["content-type"].startswith("text/event-stream")
-            async for line in response.aiter_lines():
-                if line.startswith("event: "):
-                    seen.append(line.removeprefix("event: "))
-                if line.startswith("data: "):
-                    seen[-1] += f" {json.loads(line.removeprefix('data: '))['status']}"
-                    embedder.gate.set()
-    assert seen[0] == "status queued"
-    assert seen[-2:] == ["status ready", "done ready"]
-    assert set(seen[1:-2]) <= {"status processing"}
+        accepted = (await server.upload("leave.md")).json()
+        assert await asyncio.to_thread(embedder.reached.wait, 10)
+        told = asyncio.create_task(server.client.get(f"/v1/documents/{accepted['document']['id']}/events"))
+        await until_told_that_it_is_embedded(server, accepted["job"])
+        embedder.gate.set()
+        events = events_of(await told)
+    statuses = [data["status"] for name, data in events if name == "status"]
+    jobs = [data for name, data in events if name == "progress"]
+    assert statuses[-1] == "ready"
+    assert set(statuses[:-1]) <= {"queued", "processing"}
+    assert {job["id"] for job in jobs} == {accepted["job"]}
+    assert ("running", "embedding", 1) in [(job["state"], job["stage"], job["chunks"]) for job in jobs]
+    assert (jobs[-1]["state"], jobs[-1]["changes"][-1]["kind"]) == ("done", "added")
+    assert events[-1] == ("done", events[-2][1] if events[-2][0] == "status" else events[-3][1])
+
+
+async def until_told_that_it_is_embedded(server: Server, job_id: str) -> None:
+    async with asyncio.timeout(10):
+        while (await server.client.get(f"/v1/jobs/{job_id}")).json()["stage"] != "embedding":
+            await asyncio.sleep(0.01)
+    # Long enough for a look of the one who follows.
+    await asyncio.sleep(5 * document_events.POLL_SECONDS)
+
+
+async def test_a_newer_version_is_followed_although_the_one_before_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gated(tmp_path, monkeypatch) as (server, embedder):
+        embedder.gate.set()
+        first = (await server.upload("leave.md")).json()
+        document_id = first["document"]["id"]
+        await until_ended(server, first["job"])
+        embedder.gate.clear()
+        newer = (await server.upload("leave.md", LEAVE.replace(b"13", b"20"))).json()
+        assert newer["document"]["status"] in {"queued", "processing"}
+        assert (await server.client.get(f"/v1/documents/{document_id}")).json()["status"] in {"queued", "processing"}
+        told = asyncio.create_task(server.client.get(f"/v1/documents/{document_id}/events"))
+        await until_told_that_it_is_embedded(server, newer["job"])
+        assert not told.done()
+        embedder.gate.set()
+        assert events_of(await told)[-1][1]["version"] == 2
 
 
 async def test_a_document_that_is_ready_or_failed_is_done_at_once(server: Server) -> None:
@@ -113,8 +128,7 @@ async def test_an_unknown_document_and_one_of_another_namespace_cannot_be_told_a
 async def test_an_upload_that_waits_is_not_seen_from_another_namespace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with gated(tmp_path, monkeypatch) as (server, _):
-        await server.upload("first.md", LEAVE, namespace="it")
+    async with gated(tmp_path, monkeypatch, jobs={"run": False}) as (server, _):
         document = (await server.upload("leave.md", LEAVE, namespace="it")).json()["document"]
         address = f"/v1/documents/{document['id']}"
         assert (await server.client.get(address)).json()["status"] == "queued"
@@ -123,35 +137,58 @@ async def test_an_upload_that_waits_is_not_seen_from_another_namespace(
         assert_problem(await server.client.get(f"{address}/events"), 404)
 
 
-async def told(document: Document, *looks: Document | Exception) -> list[tuple[str, str, str | None]]:
+async def told(seen: Seen, *looks: Seen | Exception, shows_jobs: bool = True) -> list[tuple[str, Any]]:
     rest = iter(looks)
 
-    async def look() -> Document:
+    async def look(_: Seen) -> Seen:
         found = next(rest)
         if isinstance(found, Exception):
             raise found
         return found
 
     async with asyncio.timeout(10):
-        return [(each.name, each.data["status"], each.data["error"]) async for each in changes(document, look)]
+        events = changes(seen, look, shows_jobs=shows_jobs)
+        return [(each.name, each.data.get("status") or each.data["stage"]) async for each in events]
 
 
-async def test_only_changes_are_told_and_no_step_back() -> None:
-    seen = await told(QUEUED, QUEUED, PROCESSING, PROCESSING, QUEUED, READY)
-    assert [name + " " + status for name, status, _ in seen] == [
-        "status queued",
-        "status processing",
-        "status ready",
-        "done ready",
+async def test_only_changes_are_told() -> None:
+    looks = [
+        Seen(QUEUED, WAITING),
+        Seen(QUEUED, replace(WAITING, ahead=0)),
+        Seen(PROCESSING, EMBEDDING),
+        Seen(PROCESSING, EMBEDDING),
+        Seen(PROCESSING, replace(EMBEDDING, embedded=120)),
+        Seen(PROCESSING, replace(EMBEDDING, embedded=120, seconds_left=40)),
+        Seen(READY, DONE),
+    ]
+    assert await told(Seen(QUEUED, WAITING), *looks) == [
+        ("status", "queued"),
+        ("progress", "waiting"),
+        ("progress", "waiting"),
+        ("status", "processing"),
+        ("progress", "embedding"),
+        ("progress", "embedding"),
+        ("progress", "embedding"),
+        ("status", "ready"),
+        ("progress", "embedding"),
+        ("done", "ready"),
     ]
 
 
+async def test_without_a_job_there_are_only_states() -> None:
+    seen = await told(Seen(QUEUED), Seen(PROCESSING, EMBEDDING), Seen(READY, DONE), shows_jobs=False)
+    assert seen == [("status", "queued"), ("status", "processing"), ("status", "ready"), ("done", "ready")]
+
+
 async def test_a_database_that_is_away_for_a_moment_ends_nothing() -> None:
-    seen = await told(PROCESSING, StorageFailed("locked"), READY)
-    assert [status for _, status, _ in seen] == ["processing", "ready", "ready"]
+    seen = await told(Seen(PROCESSING), StorageFailed("locked"), Seen(READY))
+    assert [status for _, status in seen] == ["processing", "ready", "ready"]
 
 
 async def test_a_document_that_vanishes_has_failed_with_a_reason() -> None:
-    seen = await told(QUEUED, NotFound("gone"))
-    assert seen[-1][:2] == ("done", "failed")
-    assert "gone" in (seen[-1][2] or "")
+    async def gone(_: Seen) -> Seen:
+        raise NotFound("gone")
+
+    *_, last = [each async for each in changes(Seen(QUEUED), gone)]
+    assert (last.name, last.data["status"]) == ("done", "failed")
+    assert "gone" in last.data["error"]

@@ -12,6 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from fastapi import Request
 
 from bots.gateway import documents as routes
 from tests.bots.gateway.serving import LEAVE, Server, serving, settings
@@ -218,11 +219,39 @@ async def test_files_that_take_long_are_accepted_and_followed_to_their_end(
                 await asyncio.sleep(0.02)
         answer = (await server.ask()).json()
     assert [(reply.status_code, reply.json()["kind"]) for reply in replies] == [(202, "processing")] * 3
-    assert [each["status"] for each in waiting] == ["processing", "queued", "queued"]
-    assert waiting[2] == replies[2].json()["document"]
+    assert all(reply.json()["job"] for reply in replies)
+    assert {each["status"] for each in waiting} <= {"processing", "queued"}
     assert [each["status"] for each in ends] == ["ready", "ready", "failed"]
     assert ends[2]["error"]
     assert "13 days" in answer["text"]
+
+
+async def test_a_client_may_say_for_how_long_it_waits(tmp_path: Path) -> None:
+    async with serving(settings(tmp_path, jobs={"run": False})) as server:
+        files = {"file": ("leave.md", LEAVE)}
+        reply = await server.client.post("/v1/documents", files=files, headers={"Prefer": "respond-async, wait=0"})
+        document = (await server.client.get(f"/v1/documents/{reply.json()['document']['id']}")).json()
+    assert (reply.status_code, document["status"]) == (202, "queued")
+
+
+@pytest.mark.parametrize(
+    ("prefer", "seconds"),
+    [
+        ("wait=5", 5.0),
+        ("respond-async, wait=0", 0.0),
+        ("Wait = 7; x", 7.0),
+        ("wait=500", 90.0),
+        ("", 90.0),
+        ("await=5", 90.0),
+        ("wait=-1", 90.0),
+        ("wait=5x", 90.0),
+    ],
+)
+async def test_nobody_waits_longer_than_they_want_and_than_the_server_lets_them(
+    monkeypatch: pytest.MonkeyPatch, prefer: str, seconds: float
+) -> None:
+    monkeypatch.setattr(routes, "is_owner", lambda _: False)
+    assert routes.patience(Request({"type": "http"}), prefer) == seconds
 
 
 async def test_passages_come_in_pages(server: Server) -> None:

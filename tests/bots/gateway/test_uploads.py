@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import io
 import shutil
+import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from tusclient.client import TusClient
 
 from bots.gateway import pieces
 from bots.gateway.tus import VERSION
-from tests.bots.gateway.serving import LEAVE, Server
+from tests.bots.gateway.serving import LEAVE, Server, serving, settings
 from tests.bots.gateway.test_ask import assert_problem
 from tests.bots.gateway.test_documents import MEGABYTE, resident_mb
 from tests.bots.gateway.uploading import (
@@ -27,7 +30,6 @@ from tests.bots.gateway.uploading import (
     metadata,
     send,
     until_indexed,
-    until_there_are,
 )
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -158,8 +160,10 @@ async def test_a_second_piece_at_the_same_time_has_to_wait(server: Server) -> No
         assert_problem(second, 423, "still being received")
         assert second.headers["retry-after"] == "1"
         writer.write(LEAVE[HALF:])
-        await until_there_are(server, address, len(LEAVE))
-    document = await until_indexed(server, (await head(server, address)).headers["lorekeeper-document"])
+        async with asyncio.timeout(10):
+            while "lorekeeper-document" not in (done := await head(server, address)).headers:
+                await asyncio.sleep(0.01)
+    document = await until_indexed(server, done.headers["lorekeeper-document"])
     assert document["size_bytes"] == len(LEAVE)
 
 
@@ -176,6 +180,37 @@ async def test_a_full_disk_is_named_and_the_upload_goes_on_where_the_disk_stoppe
     rest = await send(server, address, offset, text[offset:])
     document = await until_indexed(server, rest.headers["lorekeeper-document"])
     assert (document["status"], document["size_bytes"]) == ("ready", len(text))
+
+
+async def test_the_answer_to_the_last_piece_comes_when_a_crash_loses_nothing_any_more(tmp_path: Path) -> None:
+    async with serving(settings(tmp_path, jobs={"run": False})) as server:
+        sent = await send(server, await begin(server), 0, LEAVE)
+        assert sent.status_code == 204
+        assert incoming(server) == []
+    async with serving(settings(tmp_path)) as server:
+        # Whoever comes next finishes it.
+        server.application.work()
+        document = await until_indexed(server, sent.headers["lorekeeper-document"])
+    assert document["status"] == "ready"
+
+
+async def test_a_complete_file_that_could_not_be_written_down_is_tried_again_with_an_empty_piece(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("core.store.engine.LOCK_SECONDS", 0.1)
+    async with serving(settings(tmp_path)) as server:
+        address = await begin(server)
+        with closing(sqlite3.connect(tmp_path / "data" / "lorekeeper.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            assert_problem(await send(server, address, 0, LEAVE), 503, "locked")
+            other.execute("ROLLBACK")
+        waiting = await head(server, address)
+        assert waiting.headers["upload-offset"] == str(len(LEAVE))
+        assert "lorekeeper-document" not in waiting.headers
+        done = await send(server, address, len(LEAVE), b"")
+        document = await until_indexed(server, done.headers["lorekeeper-document"])
+        assert incoming(server) == []
+    assert (done.status_code, document["status"]) == (204, "ready")
 
 
 async def test_a_folder_for_uploads_that_is_gone_is_a_problem_of_the_disk(server: Server) -> None:

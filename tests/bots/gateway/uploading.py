@@ -14,15 +14,16 @@ from typing import Any
 import httpx
 import pytest
 
-from bots.gateway import access, documents, indexing, uploads
+from bots.gateway import access, document_events, documents, indexing, origins, uploads
 from bots.gateway.tus import VERSION
 from core.access import Caller
-from tests.bots.gateway.serving import LEAVE, Server
+from tests.bots.gateway.serving import LEAVE, Server, serving, settings
+from tests.bots.gateway.test_ask import GatedEmbedder
 
 TUS = {"Tus-Resumable": VERSION}
 PIECE = {**TUS, "Content-Type": "application/offset+octet-stream"}
 HALF = len(LEAVE) // 2
-READING_MODULES: tuple[ModuleType, ...] = (access, documents, indexing, uploads)
+READING_MODULES: tuple[ModuleType, ...] = (access, document_events, documents, indexing, origins, uploads)
 
 
 def metadata(**values: str) -> str:
@@ -60,6 +61,29 @@ async def until_indexed(server: Server, document_id: str) -> dict[str, Any]:
             if document["status"] in {"ready", "failed"}:
                 return document
             await asyncio.sleep(0.01)
+
+
+async def until_ended(server: Server, job_id: str) -> dict[str, Any]:
+    async with asyncio.timeout(10):
+        while True:
+            job: dict[str, Any] = (await server.client.get(f"/v1/jobs/{job_id}")).json()
+            if job["state"] in {"done", "failed", "cancelled"}:
+                return job
+            await asyncio.sleep(0.01)
+
+
+@asynccontextmanager
+async def gated(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, **changes: Any
+) -> AsyncGenerator[tuple[Server, GatedEmbedder], None]:
+    """A server that stops where documents are embedded, and answers uploads at once."""
+    monkeypatch.setattr(documents, "PATIENCE_SECONDS", 0.0)
+    embedder = GatedEmbedder()
+    async with serving(settings(folder, **changes), embedder) as server:
+        try:
+            yield server, embedder
+        finally:
+            embedder.gate.set()
 
 
 @asynccontextmanager

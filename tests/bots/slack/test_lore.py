@@ -10,8 +10,9 @@ import pytest
 from bots.chat.results import Action, Result, Row
 from bots.slack.kit import BUTTON_VALUE
 from bots.slack.lore import rendered
+from core.errors import NotFound
 from core.settings import Settings
-from core.types import Document
+from core.types import Document, Origin
 from tests.bots.slack.running import ANSWER, QUESTION, Bot, running, settings
 from tests.fakes.openai_server import FakeOpenAI
 from tests.fakes.slack import FakeSlack, Message
@@ -80,7 +81,64 @@ async def test_an_admin_may_think_again(slack: FakeSlack, bot: Bot) -> None:
     assert (await bot.application.documents.page())[1] == 1
 
 
-@pytest.mark.parametrize("text", ["remove leave", "bind hr", "unbind", "add", "replace leave"])
+async def test_what_was_removed_is_brought_back_by_a_button(slack: FakeSlack, bot: Bot) -> None:
+    asked = await lore(slack, "remove leave")
+    await slack.press(asked, "lore:confirm", user="UADMIN")
+    await slack.until(lambda: "Removed." in asked.shown)
+    assert "can be brought back for a while" in asked.shown
+    await slack.press(asked, "lore:restore", user="UADMIN")
+    await slack.until(lambda: any("as version 2" in each.shown for each in slack.messages("C1", by_bot=True)))
+    (document,), _ = await bot.application.documents.page()
+    history = await bot.application.versions.history(document.id)
+    assert [(each.event.value, each.origin) for each in history[:2]] == [
+        ("rolled back", Origin("slack", "UADMIN")),
+        ("removed", Origin("slack", "UADMIN")),
+    ]
+
+
+async def test_an_earlier_version_is_brought_back_from_the_history(slack: FakeSlack, bot: Bot, tmp_path: Path) -> None:
+    await add(bot, tmp_path, "leave.md", "# Leave\n\nYou accrue 14 days of annual leave per year.\n")
+    told = await lore(slack, "history leave")
+    assert "Version 2 · answers now" in told.shown
+    await slack.press(told, "lore:restore.1", user="UADMIN")
+    await slack.until(lambda: any("as version 3" in each.shown for each in slack.messages("C1", by_bot=True)))
+
+
+async def test_people_in_the_history_are_not_mentioned(slack: FakeSlack, bot: Bot, tmp_path: Path) -> None:
+    path = tmp_path / "given"
+    path.write_text("# Travel\n\nText.\n")
+    await bot.application.documents.add_file("travel.md", path, "default", origin=Origin("slack", "U1"))
+    told = await lore(slack, "history travel")
+    assert "by U1" in told.shown
+    assert "<@U1>" not in str(told.blocks)
+    assert "U1" not in (await lore(slack, "history travel", user="U2")).shown
+
+
+async def test_an_admin_erases_a_document_after_confirming_it(slack: FakeSlack, bot: Bot) -> None:
+    (document,), _ = await bot.application.documents.page()
+    asked = await lore(slack, "purge leave")
+    _, button = asked.element("lore:confirm")
+    assert button["style"] == "danger"
+    await slack.press(asked, "lore:confirm", user="UADMIN")
+    await slack.until(lambda: "Erased for good" in asked.shown)
+    assert (await bot.application.documents.page())[1] == 0
+    with pytest.raises(NotFound):
+        await bot.application.versions.history(document.id)
+
+
+async def test_what_failed_is_tried_again_by_a_button(slack: FakeSlack, bot: Bot, tmp_path: Path) -> None:
+    path = tmp_path / "given"
+    path.write_bytes(b"PK\x03\x04" + bytes(60))
+    await bot.application.documents.add_file("<!channel>.docx", path, "default")
+    told = await lore(slack, "failed")
+    assert "/lore retry" in told.shown
+    await slack.press(told, "lore:again", user="UADMIN")
+    await slack.until(lambda: any("tried again" in each.shown for each in slack.messages("C1", by_bot=True)))
+    assert "could not be added" in told.shown
+
+
+@pytest.mark.parametrize("text", ["remove leave", "bind hr", "unbind", "add", "replace leave", "restore leave",
+                                  "purge leave", "failed", "retry 123456", "cancel 123456"])  # fmt: skip
 async def test_others_are_refused(slack: FakeSlack, bot: Bot, text: str) -> None:
     assert "Only admins" in (await lore(slack, text, user="U1")).shown
     assert not slack.views("U1")
@@ -122,14 +180,16 @@ async def test_add_opens_the_dialog_for_files(slack: FakeSlack, bot: Bot) -> Non
 
 
 @pytest.mark.parametrize(("text", "said"), [("", "/lore list"), ("lsit", "Did you mean"), ("status", "1 ready"),
-                                            ("namespaces", "default"), ("show xyzzy", "no document")])  # fmt: skip
+                                            ("namespaces", "default"), ("show xyzzy", "no document"),
+                                            ("history leave", "Version 1")])  # fmt: skip
 async def test_every_command_is_answered(slack: FakeSlack, bot: Bot, text: str, said: str) -> None:
     assert said in (await lore(slack, text, user="U1")).shown
 
 
 async def test_titles_of_strangers_are_shown_as_they_are(slack: FakeSlack, bot: Bot, tmp_path: Path) -> None:
     document = await add(bot, tmp_path, "<!channel> @here.md", f"# {NASTY}\n\nText.\n")
-    for text in ("list", f"show {document.id}", f"remove {document.id}", f"replace {document.id}", f"show {NASTY}"):
+    verbs = ("show", "remove", "replace", "history", "purge")
+    for text in ("list", f"show {NASTY}", f"history {NASTY}", *(f"{verb} {document.id}" for verb in verbs)):
         answer = await lore(slack, text)
         assert "https://evil.example|ok>" not in str(answer.blocks)
     asked = await lore(slack, f"remove {document.id}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,13 +14,15 @@ from bots.chat.progress_message import ProgressMessage
 from bots.slack.blocks import Rendered
 from bots.slack.files import FOLDER
 from core.errors import StorageFailed
-from core.types import DocumentChange
+from core.ports import Watch
+from core.types import DocumentChange, Job, JobStage, JobState, Origin
 from tests.bots.slack.running import ANSWER, QUESTION, Bot, running, serving, settings
 from tests.fakes.openai_server import FakeOpenAI
 from tests.fakes.slack import FakeSlack, File, Message
 
 TRAVEL = b"# Travel\n\nA hotel costs at most 150 euros a night.\n"
 PARKING = b"# Parking\n\nBicycles are parked in the yard.\n"
+JOB = Job("j1", "d1", "default", "parking.md", "upload:parking.md", JobState.RUNNING, JobStage.READING)
 
 
 @pytest.fixture(autouse=True)
@@ -210,6 +213,13 @@ async def test_several_files_of_several_people_at_once_each_come_once(slack: Fak
     assert [len(slack.replies(each)) for each in sent] == [2] * 3
 
 
+async def test_who_sent_a_file_is_in_its_history(slack: FakeSlack, bot: Bot) -> None:
+    await ended(slack, await send(slack, markdown(slack)))
+    (document,) = [each for each in (await bot.application.documents.page())[0] if each.source == "upload:travel.md"]
+    (added,) = await bot.application.versions.history(document.id)
+    assert added.origin == Origin("slack", "UADMIN")
+
+
 @pytest.mark.parametrize("afterwards", [True, False])
 @pytest.mark.parametrize("lost", [1, 2])
 async def test_a_message_that_slack_took_without_saying_so_is_not_posted_again(
@@ -220,9 +230,9 @@ async def test_a_message_that_slack_took_without_saying_so_is_not_posted_again(
     if lost == 2:
         add = bot.application.documents.add_file
 
-        async def then_fails(name: str, path: Path, namespace: str) -> DocumentChange:
+        async def then_fails(name: str, path: Path, namespace: str, **more: Any) -> DocumentChange:
             slack.faults.fail("chat.postMessage", status=503, afterwards=afterwards)
-            return await add(name, path, namespace)
+            return await add(name, path, namespace, **more)
 
         monkeypatch.setattr(bot.application.documents, "add_file", then_fails)
     else:
@@ -244,10 +254,11 @@ async def test_what_a_dead_process_left_is_finished_by_the_next(
         first, second = markdown(slack), markdown(slack, "parking.md", PARKING)
         add = bot.application.documents.add_file
 
-        async def stuck(name: str, path: Path, namespace: str) -> DocumentChange:
+        async def stuck(name: str, path: Path, namespace: str, **more: Any) -> DocumentChange:
             if name == "parking.md":
+                more["watch"](JOB)
                 await asyncio.Event().wait()
-            return await add(name, path, namespace)
+            return await add(name, path, namespace, **more)
 
         monkeypatch.setattr(bot.application.documents, "add_file", stuck)
         sent = await send(slack, first, second)
@@ -293,7 +304,8 @@ async def test_of_a_large_file_it_is_said_how_much_is_here(
 async def test_a_deleted_message_takes_its_progress_along(
     slack: FakeSlack, bot: Bot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def stuck(name: str, path: Path, namespace: str) -> DocumentChange:
+    async def stuck(*_: object, watch: Watch, **__: object) -> DocumentChange:
+        watch(JOB)
         await asyncio.Event().wait()
         raise AssertionError
 
@@ -313,7 +325,7 @@ async def test_trouble_of_the_index_is_tried_again_and_then_told_with_a_referenc
     monkeypatch.setattr("bots.chat.desk.PATIENCE", timedelta(0))
     tries = 0
 
-    async def full(name: str, path: Path, namespace: str) -> DocumentChange:
+    async def full(*_: object, **__: object) -> DocumentChange:
         nonlocal tries
         tries += 1
         raise StorageFailed("The disk is full.")

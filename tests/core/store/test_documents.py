@@ -225,14 +225,6 @@ def test_readers_always_see_one_whole_version(store: DocumentStore, engine: Engi
     assert seen <= {("alpha one", "alpha two"), ("beta one", "beta two")}
 
 
-def test_a_stored_file_is_in_use_while_a_document_refers_to_it(store: DocumentStore) -> None:
-    handbook = document("handbook")
-    publish(store, handbook, ["text"])
-    assert store.uses_file(handbook.sha256)
-    store.withdraw(handbook.id)
-    assert not store.uses_file(handbook.sha256)
-
-
 def test_the_namespaces_are_those_with_documents_in_whatever_state(store: DocumentStore) -> None:
     assert store.namespaces() == []
     publish(store, document("handbook", "hr"), ["Vacation is 13 days."])

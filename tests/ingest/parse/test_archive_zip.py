@@ -13,6 +13,7 @@ from core.errors import TooLarge, UnreadableDocument
 from core.types import ParsedDocument
 from ingest.parse import archive_zip, parse
 from ingest.parse.errors import Protected
+from ingest.parse.options import ParseOptions
 
 
 def packed(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> bytes:
@@ -83,6 +84,10 @@ def test_passwords() -> None:
     document = read(encrypted(data, b"a.txt"))
     assert names(document) == ["b.txt"]
     assert document.losses == ("One file inside is protected by a password: a.txt.",)
+    tried = parse(encrypted(data, b"a.txt"), "x.zip", ParseOptions(("wrong",)))
+    assert tried.losses == (
+        "One file inside is protected by a password that is not in the setting parse.passwords: a.txt.",
+    )
     with pytest.raises(Protected, match="password"):
         read(encrypted(encrypted(data, b"a.txt"), b"b.txt"))
 

@@ -71,6 +71,13 @@ def test_a_missing_chapter_is_a_loss() -> None:
     assert read(files).losses == ("One picture has no text that could be read.", "One chapter is missing or damaged.")
 
 
+def test_a_chapter_that_nests_too_deeply_is_read_as_plain_text() -> None:
+    deep = f"<html><head><title>No</title></head><body>{'<div>' * 6000}Thirty &amp; more{'</div>' * 6000}</body></html>"
+    document = read({**FILES, "OPS/text/two.xhtml": deep})
+    assert document.blocks[1:3] == (Block("Travel", BlockKind.HEADING, 1), Block("Thirty & more"))
+    assert document.losses[-1] == "One chapter was read without its structure, which is nested too deeply."
+
+
 def test_a_package_that_nothing_points_to_is_found() -> None:
     assert read({**FILES, "META-INF/container.xml": "<container/>"}).title == "Staff handbook"
 

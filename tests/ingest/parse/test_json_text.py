@@ -78,6 +78,16 @@ def test_comments_and_commas_too_many_are_forgiven() -> None:
     assert texts(document) == ["url: http://x//y\ndays: 30, 31"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['{"a":1,"a":2,"b":{"c":3,"c":4,"c":5}}', '{"a":1,"a":2,"b":{"c":3,"c":4,"c":5},}', '{"a":1,"a":2}\n{"b":3}\n{"c":4,"c":5,"c":6}'],
+    ids=["plain", "with a comma too many", "lines"],
+)  # fmt: skip
+def test_keys_that_come_again_are_told(text: str) -> None:
+    document = read(text)
+    assert document.losses == ("3 values were left out for a later one under the same key.",)
+
+
 @pytest.mark.parametrize("text", ["{", '{"a":1', "nothing", '{"a":1} and more', "[1,2"])
 def test_what_is_no_json_is_refused_with_the_place(text: str) -> None:
     with pytest.raises(UnreadableDocument, match=r"not valid JSON: .* \(line 1, column \d+\)"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 
 import pytest
 
@@ -23,11 +24,11 @@ SPACES = " ".join(
 
 
 def xml(element: str, inner: str) -> str:
-    return f'<?xml version="1.0"?><{element} {SPACES} xmlns:dc="http://purl.org/dc/elements/1.1/">{inner}</{element}>'
+    return f'<?xml version="1.0"?><{element} {SPACES} xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:xlink="http://www.w3.org/1999/xlink">{inner}</{element}>'
 
 
-def packed(kind: str, body: str, styles: str = "", **more: str) -> bytes:
-    files = {
+def packed(kind: str, body: str, styles: str = "", *, members: Mapping[str, bytes] | None = None, **more: str) -> bytes:
+    files: dict[str, str | bytes] = {
         "mimetype": f"application/vnd.oasis.opendocument.{kind}",
         "content.xml": xml(
             "office:document-content",
@@ -35,6 +36,7 @@ def packed(kind: str, body: str, styles: str = "", **more: str) -> bytes:
             f"<office:body><office:{kind}>{body}</office:{kind}></office:body>",
         ),
         **{name.replace("__", "/").replace("_xml", ".xml"): text for name, text in more.items()},
+        **(members or {}),
     }
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -44,7 +46,7 @@ def packed(kind: str, body: str, styles: str = "", **more: str) -> bytes:
 
 
 def read(kind: str, body: str, styles: str = "", **more: str) -> ParsedDocument:
-    return parse(packed(kind, body, styles, **more), f"hr/leave_policy.{KINDS[kind]}")
+    return parse(packed(kind, body, styles, members=None, **more), f"hr/leave_policy.{KINDS[kind]}")
 
 
 def texts(document: ParsedDocument, kind: BlockKind = BlockKind.TEXT) -> list[str]:
@@ -71,10 +73,10 @@ class TestText:
         assert read("text", body, styles).blocks == (Block("Leave policy", BlockKind.HEADING, 1),)
         meta = xml(
             "office:document-meta",
-            "<office:meta><dc:title>All leave</dc:title><meta:keyword>rest</meta:keyword></office:meta>",
+            "<office:meta><dc:title>The leave policy</dc:title><meta:keyword>rest</meta:keyword></office:meta>",
         )
         document = read("text", body, styles, meta_xml=meta)
-        assert (document.title, document.keywords) == ("All leave", "rest")
+        assert (document.title, document.keywords) == ("The leave policy", "rest")
 
     def test_lists(self) -> None:
         styles = (
@@ -235,14 +237,52 @@ class TestSheets:
         assert "Bob" not in document.blocks[-1].text
         assert document.losses == ("One hidden row is left out.",)
 
+    def test_hidden_columns_are_told_too(self) -> None:
+        document = read(
+            "spreadsheet",
+            '<table:table table:name="A"><table:table-column/><table:table-column table:visibility="collapse" '
+            'table:number-columns-repeated="2"/><table:table-column/>'
+            + row(cell("Name"), cell("Salary"), cell("Bonus"), cell("Days"))
+            + row(cell("Ann"), cell("5000", "float"), "<table:table-cell/>", cell("30", "float"))
+            + "</table:table>",
+        )
+        assert document.blocks[-1].text == "| Name | Days |\n| --- | --- |\n| Ann | 30 |"
+        assert document.losses == ("2 hidden columns are left out.",)
+
+    def test_what_an_outline_folds_is_read(self) -> None:
+        document = read(
+            "spreadsheet",
+            '<table:table table:name="A"><table:table-column/><table:table-column-group table:display="false">'
+            '<table:table-column table:visibility="collapse"/></table:table-column-group>'
+            + row(cell("Name"), cell("Days"))
+            + '<table:table-row-group table:display="false">'
+            + row(cell("Ann"), cell("30", "float"), more='table:visibility="collapse"')
+            + "</table:table-row-group></table:table>",
+        )
+        assert document.blocks[-1].text.endswith("| Ann | 30 |")
+        assert document.losses == ()
+
+    def test_rows_and_cells_that_repeat_without_end_are_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(odf_sheets, "_MAX_REPEATS", 2)
+        rows = row(cell("a", more='table:number-columns-repeated="5"'), more='table:number-rows-repeated="3"')
+        assert read("spreadsheet", f'<table:table table:name="A">{rows}</table:table>').losses == (
+            "One row was left out of those that repeat without end.",
+            "3 cells were left out of those that repeat without end.",
+        )
+
+    def test_sheets_beyond_the_first_ones_are_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(odf_sheets, "_MAX_SHEETS", 2)
+        sheets = "".join(f'<table:table table:name="S{n}">{row(cell("a"))}</table:table>' for n in range(4))
+        assert read("spreadsheet", sheets).losses == ("2 sheets are left out: only the first 2 are read.",)
+
     def test_repeats_without_measure_are_bounded(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(odf_sheets, "_MAX_CELLS", 20_000)
         filled = cell("x" * 50, more='table:number-columns-repeated="16384"')
         rows = "".join(row(filled, more='table:number-rows-repeated="1048576"') for _ in range(3))
         document = read("spreadsheet", f'<table:table table:name="A">{rows}</table:table>')
         assert sum(len(block.text) for block in document.blocks) < 2_000_000
-        assert document.losses == (
-            "The spreadsheet is too large to be read whole: only the first 20,000 cells were read.",
+        assert document.losses[-1] == (
+            "The spreadsheet is too large to be read whole: only the first 20,000 cells were read."
         )
 
 

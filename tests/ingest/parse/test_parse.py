@@ -21,10 +21,7 @@ from tests.ingest.parse.office import packed, paragraph, word
 
 PROGRAM = b"\x7fELF\x02\x01\x01" + bytes(200)
 HEIC = b"\0\0\0\x18ftypheic" + bytes(50)
-WHAT_TO_DO = (
-    "is protected by a password. Save it without one and add that, "
-    "or have an operator add its password to the setting parse.passwords."
-)
+WHAT_TO_DO = "Save it without one and add that, or have an operator add its password to the setting parse.passwords."
 
 
 def office(password: str) -> bytes:
@@ -107,10 +104,13 @@ def locked_zip(password: str, text: bytes = b"Thirty days.") -> bytes:
 )
 class TestPasswords:
     def test_without_the_right_one_the_person_is_told_what_to_do(self, data: bytes, what: str) -> None:
-        for options in (ParseOptions(), knowing("wrong", "other")):
-            with pytest.raises(Protected) as caught:
-                parse(data, "x", options)
-            assert caught.value.message == f"{what} {WHAT_TO_DO}"
+        with pytest.raises(Protected) as caught:
+            parse(data, "x")
+        assert caught.value.message == f"{what} is protected by a password. {WHAT_TO_DO}"
+        with pytest.raises(Protected) as caught:
+            parse(data, "x", knowing("wrong", "other"))
+        tried = ", and none of those in the setting parse.passwords fits. "
+        assert caught.value.message == f"{what} is protected by a password{tried}{WHAT_TO_DO}"
 
     def test_each_that_is_set_is_tried(self, data: bytes, what: str) -> None:
         document = parse(data, "x", knowing("wrong", "open sesame", "other"))
@@ -120,6 +120,13 @@ class TestPasswords:
 
 def test_the_type_is_that_of_what_is_protected() -> None:
     assert parse(office("a"), "plan.docx", knowing("a")).media_type == formats.DOCX
+
+
+@pytest.mark.parametrize("options", [ParseOptions(), knowing("wrong")])
+def test_a_password_is_no_help_for_a_binary_workbook(options: ParseOptions) -> None:
+    with pytest.raises(Protected) as caught:
+        parse(office("a"), "prices.xlsb", options)
+    assert caught.value.message.endswith("Save it as an Excel workbook (.xlsx) without a password and add that.")
 
 
 def test_a_workbook_that_nobody_needs_a_password_for_is_read() -> None:
@@ -227,6 +234,8 @@ def test_the_whole_text_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (formats.PDF, {"_languages": "deu", "_seconds": 7.0, "_passwords": ("a",)}),
         ("image/png", {"_languages": "deu", "_seconds": 7.0}),
+        (formats.DOCX, {"_languages": "deu", "_seconds": 7.0}),
+        (formats.ODP, {"_languages": "deu", "_seconds": 7.0}),
         (formats.ZIP, {"_passwords": ("a",)}),
     ],
 )

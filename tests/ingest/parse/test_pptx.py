@@ -12,7 +12,7 @@ from pptx.util import Inches
 
 from core.errors import UnreadableDocument
 from core.types import ParsedDocument
-from ingest.parse import parse
+from ingest.parse import charts, parse
 from ingest.parse.ooxml import Package
 from ingest.parse.pptx_shapes import Shape, in_reading_order
 from tests.ingest.parse.office import packed, png, workbook
@@ -153,6 +153,19 @@ def test_charts_are_tables_of_their_numbers() -> None:
         "|  | 2023 | 2024 |\n| --- | --- | --- |\n| North | 25% | 30% |\n| South | 50% | 45% |",
     ]
     assert not document.attachments
+
+
+def test_charts_that_are_cut_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(charts, "_MAX_POINTS", 2)
+
+    def fill(deck: Any) -> None:
+        for count in (2, 3):
+            data: Any = CategoryChartData()  # type: ignore[no-untyped-call]
+            data.categories = [f"Team {number}" for number in range(count)]
+            data.add_series("2023", range(count))
+            slide(deck).shapes.add_chart(XL_CHART_TYPE.COLUMN_CLUSTERED, 0, 0, Inches(4), Inches(3), data)
+
+    assert read(fill).losses == ("One chart was cut after 2 points and 100 series.",)
 
 
 def test_hidden_slides_and_pictures_without_a_description_are_said() -> None:

@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from core.types import Block, BlockKind, ParsedDocument
-from ingest.parse import detect, parse
+from ingest.parse import detect, parse, rst_inline
 
 
 def read(text: str, name: str = "guide.rst") -> ParsedDocument:
@@ -21,6 +21,44 @@ def kinds(document: ParsedDocument, kind: BlockKind) -> list[str]:
 
 def test_it_is_known_by_its_name() -> None:
     assert detect(b"Leave\n=====\n\nThirty days.\n", "hr/leave.rst") == "text/x-rst"
+
+
+class TestParagraphsWithoutMeasure:
+    @pytest.mark.parametrize(
+        ("source", "shown"),
+        [
+            ("*a* ", "a "),
+            ("**a**, ", "a, "),
+            ("``a b`` ", "a b "),
+            (":ref:`a b` ", "a b "),
+            ("`a <http://b>`_ ", "a "),
+            ("*a ", "*a "),
+            ("a_b ", "a_b "),
+            ("http://a/b ", "http://a/b "),
+            ("a-b:", "a-b:"),
+        ],
+    )
+    def test_a_megabyte_of_marks_is_read(self, source: str, shown: str) -> None:
+        times = 1_000_000 // len(source)
+        (block,) = read(source * times).blocks
+        assert block.text == (shown * times).strip()
+
+    def test_many_paragraphs_of_them_are_read_alike(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(rst_inline, "_MOST_SIGNS", 500)
+        document = read(("*a* b, ``c`` " * 10 + "\n\n") * 100)
+        assert {block.text for block in document.blocks} == {("a b, c " * 10).strip()}
+        assert len(document.blocks) == 100
+
+    def test_addresses_are_as_they_are_written(self) -> None:
+        assert (
+            read("See http://a.org/b, or ask <ann@a.org> " * 2)
+            .blocks[0]
+            .text.startswith("See http://a.org/b, or ask <ann@")
+        )
+
+    def test_others_keep_what_docutils_makes_of_them(self) -> None:
+        text = "A *b* ``c`` `d <http://e>`_ |f| [#]_ \\*g\\* " * 20
+        assert "A b c d " in read(text + "\n\n.. |f| replace:: h\n").blocks[0].text
 
 
 def test_sections_are_headings_by_their_depth() -> None:

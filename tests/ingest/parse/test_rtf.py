@@ -90,11 +90,11 @@ def test_list_markers_and_levels() -> None:
 
 def test_footnotes_boxes_headers_and_properties() -> None:
     document = read(
-        rb"{\info{\title Travel policy}{\keywords rail, hotel}}{\header Contoso internal\par}{\footer Page 1 of 3\par}"
+        rb"{\info{\title Book early}{\keywords rail, hotel}}{\header Contoso internal\par}{\footer Page 1 of 3\par}"
         rb"Book early.{\footnote\pard Where possible \u-10179?\u-8694?.}\par"
         rb"{\shp{\*\shpinst{\sp{\sn x}{\sv 1}}{\shptxt Mind the gap\par}}{\shprslt Mind the gap}}Next.\par"
     )
-    assert document.title == "Travel policy"
+    assert document.title == "Book early"
     assert document.keywords == "rail hotel"
     assert texts(document) == [
         "Contoso internal", "Book early.", "Footnote: Where possible \U0001f60a.", "Next.", "Mind the gap"

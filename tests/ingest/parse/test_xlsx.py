@@ -249,6 +249,8 @@ def test_what_is_not_seen_or_not_read_is_said() -> None:
     def fill(sheet: Worksheet) -> None:
         rows_of(["Name", "Days", "Note"], ["Bob", 3, "veiled"])(sheet)
         sheet["A1"].comment = Comment("to be checked", "me")
+        sheet.append(["Eve", 4, "shaded"])
+        sheet.row_dimensions[3].hidden = True
         sheet.column_dimensions["C"].hidden = True
         chart = BarChart()
         chart.add_data(Reference(sheet, min_col=2, min_row=1, max_row=2))
@@ -257,6 +259,7 @@ def test_what_is_not_seen_or_not_read_is_said() -> None:
     document = parse(written(fill, book), "x.xlsx")
     assert document.losses == (
         "One hidden sheet is left out.",
+        "One hidden row is left out.",
         "One hidden column is left out.",
         "One chart is left out; the cells that it shows are not.",
         "One comment is left out.",
@@ -264,6 +267,7 @@ def test_what_is_not_seen_or_not_read_is_said() -> None:
     text = " ".join(block.text for block in document.blocks)
     assert "secret" not in text
     assert "veiled" not in text
+    assert "Eve" not in text
 
 
 def test_the_title_is_the_stated_one_if_it_is_about_this() -> None:
@@ -401,6 +405,6 @@ def _strict(content: bytes) -> bytes:
 
 
 def _column(number: int) -> str:
-    from ingest.parse.sheets import column_name
+    from ingest.parse.sheet_rows import column_name
 
     return column_name(number)

@@ -1,0 +1,331 @@
+"""Files on their way into the index: each is finished once, over crashes and several workers.
+
+A job is written when its file is received. Who works on it holds it for a while, and again; when that process dies, the
+job falls to another. What it makes is published in the transaction that ends it, and only by who holds it then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from core.errors import InvalidRequest, NotFound, StorageFailed
+from core.store.engine import reading, transaction
+from core.store.job_rows import BULK, Claimed, NewJob, Progress, job_of, new_job_of, row_of
+from core.store.schema import jobs
+from core.types import DocumentChange, Job, JobStage, JobState
+from core.wire import change_to_json
+
+SHORTEST_PREFIX = 6
+BATCH = 500
+LOST = "Another worker took the job over, or it was cancelled."
+UNFINISHED = (JobState.WAITING.value, JobState.RUNNING.value)
+ENDED_BADLY = (JobState.FAILED.value, JobState.CANCELLED.value)
+
+
+class JobLost(StorageFailed):
+    """The job is not this worker's any more: nothing of it may be published."""
+
+
+class JobStore:
+    """All methods block, and raise `StorageFailed`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    # ── changing one's mind ──────────────────────────────────────────────────────────────────────
+
+    def cancel(self, job_id: str) -> bool:
+        """Whether it was not at its end: it is now, and who works on it can publish nothing of it."""
+        unfinished = (jobs.c.id == job_id, jobs.c.state.in_(UNFINISHED))
+        with transaction(self._engine) as connection:
+            return _end(connection, unfinished, JobState.CANCELLED) > 0
+
+    def retry(self, job_id: str) -> bool:
+        """Whether it failed or was cancelled: it waits for its turn now."""
+        statement = (
+            sa.update(jobs)
+            .where(jobs.c.id == job_id, jobs.c.state.in_(ENDED_BADLY))
+            .values(
+                state=JobState.WAITING.value,
+                stage=JobStage.WAITING.value,
+                attempts=0,
+                embedded=0,
+                error=None,
+                code="",
+                changes=[],
+                finished_at=None,
+                due_at=datetime.now(UTC),
+            )
+        )
+        with transaction(self._engine) as connection:
+            return connection.execute(statement).rowcount > 0
+
+    # ── working ──────────────────────────────────────────────────────────────────────────────────
+
+    def claim(self, worker: str, limit: int, seconds: float, most: int = BULK) -> list[Claimed]:
+        """Take up to `limit` jobs for so many seconds: the urgent first, none less urgent than `most`.
+
+        Those of one document are taken one after the other.
+        """
+        now = datetime.now(UTC)
+        older = jobs.alias("older")
+        is_first = ~sa.exists().where(
+            older.c.document_id == jobs.c.document_id,
+            older.c.state.in_(UNFINISHED),
+            older.c.position < jobs.c.position,
+        )
+        due = (
+            sa.select(jobs)
+            .where(jobs.c.state == JobState.WAITING.value, jobs.c.priority <= most, jobs.c.due_at <= now, is_first)
+            .order_by(jobs.c.priority, jobs.c.position)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        with transaction(self._engine) as connection:
+            rows = connection.execute(due).mappings().all()
+            if rows:
+                taken = sa.update(jobs).where(jobs.c.position.in_([row["position"] for row in rows]))
+                connection.execute(
+                    taken.values(
+                        state=JobState.RUNNING.value,
+                        stage=JobStage.WAITING.value,
+                        worker=worker,
+                        due_at=now + timedelta(seconds=seconds),
+                        attempts=jobs.c.attempts + 1,
+                        started_at=sa.func.coalesce(jobs.c.started_at, now),
+                        embedded=0,
+                        seconds_left=None,
+                    )
+                )
+        return [Claimed(new_job_of(row), worker, row["attempts"] + 1) for row in rows]
+
+    def hold(self, worker: str, seconds: float) -> set[tuple[str, int]]:
+        """Keep this worker's jobs for another while; returns those that are still its own, by id and attempts."""
+        mine = (jobs.c.worker == worker, jobs.c.state == JobState.RUNNING.value)
+        until = datetime.now(UTC) + timedelta(seconds=seconds)
+        with transaction(self._engine) as connection:
+            connection.execute(sa.update(jobs).where(*mine).values(due_at=until))
+            held = connection.execute(sa.select(jobs.c.id, jobs.c.attempts).where(*mine))
+            return {(row.id, row.attempts) for row in held}
+
+    def reap(self, *, everything: bool = False) -> int:
+        """Jobs whose workers have not been heard of for their time wait again; returns how many.
+
+        `everything`: no worker is alive, whatever it said.
+        """
+        is_dead = sa.true() if everything else jobs.c.due_at <= datetime.now(UTC)
+        dead = sa.update(jobs).where(jobs.c.state == JobState.RUNNING.value, is_dead)
+        with transaction(self._engine) as connection:
+            free = dead.values(state=JobState.WAITING.value, stage=JobStage.WAITING.value, worker="")
+            return connection.execute(free).rowcount
+
+    def note(self, claimed: Claimed, progress: Progress) -> None:
+        """Say how far it is, for who waits for it."""
+        with transaction(self._engine) as connection:
+            connection.execute(
+                sa.update(jobs)
+                .where(*_holding(claimed))
+                .values(
+                    stage=progress.stage.value,
+                    pages=progress.pages,
+                    chunks=progress.chunks,
+                    embedded=progress.embedded,
+                    seconds_left=progress.seconds_left,
+                )
+            )
+
+    def finish(self, claimed: Claimed, changes: Sequence[DocumentChange], error: str | None, code: str) -> None:
+        """It came to its end without a publication: nothing was to be done, or it failed. Raises `JobLost`."""
+        with transaction(self._engine) as connection:
+            end_job(connection, claimed, changes, error, code)
+
+    def put_back(self, claimed: Claimed, delay: float = 0.0, error: str | None = None, code: str = "") -> None:
+        """Let go of it, to be taken by anyone after `delay` seconds; without an error the attempt does not count."""
+        values: dict[str, Any] = {"error": error, "code": code} if error else {"attempts": jobs.c.attempts - 1}
+        due_at = datetime.now(UTC) + timedelta(seconds=delay)
+        with transaction(self._engine) as connection:
+            connection.execute(
+                sa.update(jobs)
+                .where(*_holding(claimed))
+                .values(state=JobState.WAITING.value, stage=JobStage.WAITING.value, worker="", due_at=due_at, **values)
+            )
+
+    def forget(self, before: datetime) -> set[str]:
+        """Delete jobs that came to their end before then; returns the sha256 of their bytes."""
+        old = sa.delete(jobs).where(jobs.c.state.not_in(UNFINISHED), jobs.c.finished_at < before)
+        with transaction(self._engine) as connection:
+            return set(connection.scalars(old.returning(jobs.c.sha256)))
+
+    # ── reading ──────────────────────────────────────────────────────────────────────────────────
+
+    def get(self, job_id: str, within: Collection[str] = ()) -> Job:
+        """By id or a unique beginning of it. Raises `NotFound`, `InvalidRequest`."""
+        if len(job_id) < SHORTEST_PREFIX:
+            raise InvalidRequest(f"Give at least the first {SHORTEST_PREFIX} characters of the job's id.")
+        where = sa.and_(jobs.c.id.startswith(job_id, autoescape=True), _in_one_of(within))
+        with reading(self._engine) as connection:
+            rows = connection.execute(sa.select(jobs).where(where).limit(2)).mappings().all()
+            if not rows:
+                raise NotFound(f"There is no job {job_id}. `lorekeeper documents jobs` shows them all.")
+            if len(rows) > 1 and rows[0]["id"] != job_id:
+                raise InvalidRequest(f"More than one job's id begins with {job_id}. Give more of it.")
+            return job_of(rows[0], _count_ahead(connection, rows[0]))
+
+    def page(
+        self, states: Collection[JobState], limit: int, offset: int, within: Collection[str] = ()
+    ) -> tuple[list[Job], int]:
+        """Those that run, that wait, in the order of their turn, and that ended, the latest first; and how many in all."""
+        wanted = jobs.c.state.in_([state.value for state in states]) if states else sa.true()
+        where = sa.and_(wanted, _in_one_of(within))
+        order = (
+            sa.case((jobs.c.state == JobState.RUNNING.value, 0), (jobs.c.state == JobState.WAITING.value, 1), else_=2),
+            jobs.c.finished_at.desc(),
+            jobs.c.priority,
+            jobs.c.position,
+        )
+        with reading(self._engine) as connection:
+            total = connection.execute(sa.select(sa.func.count()).select_from(jobs).where(where)).scalar_one()
+            query = sa.select(jobs).where(where).order_by(*order).limit(limit).offset(offset)
+            rows = connection.execute(query).mappings().all()
+            return [job_of(row, _count_ahead(connection, row)) for row in rows], total
+
+    def told(self, job_ids: Sequence[str]) -> list[Job]:
+        """Those of these jobs that came to their end, and those whose last attempt failed."""
+        failed = sa.and_(jobs.c.state == JobState.WAITING.value, jobs.c.error.is_not(None))
+        what = sa.or_(jobs.c.state.not_in(UNFINISHED), failed)
+        query = sa.select(jobs).where(jobs.c.id.in_(job_ids), what).order_by(jobs.c.finished_at, jobs.c.position)
+        with reading(self._engine) as connection:
+            return [job_of(row, 0) for row in connection.execute(query).mappings()]
+
+    def is_about(self, document_id: str) -> bool:
+        """Whether some job is about to change the document."""
+        with reading(self._engine) as connection:
+            return has_unfinished(connection, document_id)
+
+    def unfinished_documents(self) -> set[str]:
+        """Ids of documents that some job is about to change."""
+        with reading(self._engine) as connection:
+            query = sa.select(jobs.c.document_id).where(jobs.c.state.in_(UNFINISHED))
+            return set(connection.scalars(query))
+
+    def count(self, state: JobState) -> int:
+        """How many are in this state."""
+        with reading(self._engine) as connection:
+            query = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.state == state.value)
+            return connection.execute(query).scalar_one()
+
+
+# ── within the transactions of others ────────────────────────────────────────────────────────────
+
+
+def enqueue(connection: Connection, wanted: Sequence[NewJob]) -> list[str]:
+    """Write jobs down; returns their ids. The same bytes that wait already for the same document are no new job."""
+    now = datetime.now(UTC)
+    last = _last_unfinished(connection, [job.document_id for job in wanted])
+    ids, rows = [], []
+    for job in wanted:
+        same = last[job.document_id].id if _is_same(last.get(job.document_id), job) else None
+        if same is None:
+            rows.append(row_of(job, now))
+            ids.append(job.id)
+            continue
+        # Somebody asks for it now: it waits no longer for its next attempt, nor behind a folder.
+        again = sa.update(jobs).where(jobs.c.id == same, jobs.c.state == JobState.WAITING.value)
+        urgent = sa.case((jobs.c.priority > job.priority, job.priority), else_=jobs.c.priority)
+        connection.execute(again.values(due_at=now, attempts=0, error=None, code="", priority=urgent))
+        ids.append(same)
+    if rows:
+        connection.execute(sa.insert(jobs), rows)
+    return ids
+
+
+def end_job(
+    connection: Connection,
+    claimed: Claimed,
+    changes: Sequence[DocumentChange],
+    error: str | None = None,
+    code: str = "",
+) -> None:
+    """End a job together with what it did. Raises `JobLost` when it is not the worker's any more."""
+    state = JobState.FAILED if error is not None else JobState.DONE
+    said = [change_to_json(change) for change in changes]
+    document = changes[-1].document if changes else None
+    known = (
+        {} if document is None else {"pages": document.pages, "chunks": document.chunks, "embedded": document.chunks}
+    )
+    if not _end(connection, _holding(claimed), state, changes=said, error=error, code=code, **known):
+        raise JobLost(LOST)
+
+
+def check_held(connection: Connection, claimed: Claimed) -> None:
+    """Raises `JobLost` when the job is not the worker's any more; if it is, it stays so to the transaction's end."""
+    query = sa.select(jobs.c.id).where(*_holding(claimed)).with_for_update()
+    if connection.scalar(query) is None:
+        raise JobLost(LOST)
+
+
+def has_unfinished(connection: Connection, document_id: str) -> bool:
+    """Whether some job is about to change the document."""
+    query = sa.exists().where(jobs.c.document_id == document_id, jobs.c.state.in_(UNFINISHED))
+    return bool(connection.scalar(sa.select(query)))
+
+
+def cancel_all(connection: Connection, document_ids: Sequence[str]) -> None:
+    """Give up every job for these documents."""
+    for start in range(0, len(document_ids), BATCH):
+        batch = document_ids[start : start + BATCH]
+        _end(connection, (jobs.c.document_id.in_(batch), jobs.c.state.in_(UNFINISHED)), JobState.CANCELLED)
+
+
+def _end(connection: Connection, where: Sequence[sa.ColumnElement[bool]], state: JobState, **values: Any) -> int:
+    statement = sa.update(jobs).where(*where)
+    ended = connection.execute(
+        statement.values(state=state.value, worker="", finished_at=datetime.now(UTC), seconds_left=None, **values)
+    )
+    return ended.rowcount
+
+
+def _holding(claimed: Claimed) -> tuple[sa.ColumnElement[bool], ...]:
+    # Every claim counts `attempts` up, so that both together name this claim and no other.
+    return (
+        jobs.c.id == claimed.job.id,
+        jobs.c.worker == claimed.worker,
+        jobs.c.attempts == claimed.attempts,
+        jobs.c.state == JobState.RUNNING.value,
+    )
+
+
+def _last_unfinished(connection: Connection, document_ids: Sequence[str]) -> dict[str, Any]:
+    """By document: of the jobs that are about it, the one that comes last."""
+    found: dict[str, Any] = {}
+    columns = (jobs.c.id, jobs.c.document_id, jobs.c.sha256, jobs.c.readers, jobs.c.of_version)
+    for start in range(0, len(document_ids), BATCH):
+        batch = document_ids[start : start + BATCH]
+        query = sa.select(*columns).where(jobs.c.document_id.in_(batch), jobs.c.state.in_(UNFINISHED))
+        found |= {row.document_id: row for row in connection.execute(query.order_by(jobs.c.position))}
+    return found
+
+
+def _is_same(row: Any, job: NewJob) -> bool:
+    wanted = (job.sha256, tuple(sorted(job.readers)), job.of_version)
+    return row is not None and (row.sha256, row.readers, row.of_version) == wanted
+
+
+def _count_ahead(connection: Connection, row: Any) -> int:
+    if row["state"] != JobState.WAITING.value:
+        return 0
+    before = sa.or_(
+        jobs.c.priority < row["priority"],
+        sa.and_(jobs.c.priority == row["priority"], jobs.c.position < row["position"]),
+    )
+    waiting = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.state == JobState.WAITING.value, before)
+    return connection.execute(waiting).scalar_one()
+
+
+def _in_one_of(namespaces: Collection[str]) -> sa.ColumnElement[bool]:
+    return jobs.c.namespace.in_(sorted(namespaces)) if namespaces else sa.true()

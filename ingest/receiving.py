@@ -1,0 +1,76 @@
+"""Received files: their bytes are stored and their jobs written down before anybody is told that they came."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from core.store.job_rows import NewJob
+from core.types import ChangeKind, DocumentChange
+from ingest.documents import document_id, is_current, queued
+from ingest.engine import Stores
+from ingest.inside import CONTAINERS
+from ingest.received import Received
+
+# Files whose jobs are written at once.
+BATCH = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A file that waits for its turn."""
+
+    job_id: str
+    file: Received
+
+
+def accept(
+    stores: Stores, files: Iterable[Received | DocumentChange], priority: int
+) -> Iterator[Accepted | DocumentChange]:
+    """Write a job for each file that is not in the index as it is. Blocking. Raises `StorageFailed`."""
+    rest = iter(files)
+    while batch := list(islice(rest, BATCH)):
+        yield from _accept(stores, batch, priority)
+
+
+def _accept(
+    stores: Stores, batch: list[Received | DocumentChange], priority: int
+) -> Iterator[Accepted | DocumentChange]:
+    wanted: list[tuple[Received, NewJob]] = []
+    for file in batch:
+        if isinstance(file, DocumentChange):
+            yield file
+            continue
+        digest = hashlib.sha256(file.data).hexdigest()
+        old = stores.documents.find(file.namespace, file.source)
+        is_known = old is not None and is_current(old, digest, file.readers) and file.of_version is None
+        if old is not None and is_known and old.media_type not in CONTAINERS and not stores.jobs.is_about(old.id):
+            yield DocumentChange(ChangeKind.UNCHANGED, file.name, old)
+            continue
+        stores.files.put(file.data)
+        wanted.append((file, _job(file, digest, priority)))
+    ids = stores.documents.receive([queued(file, job.sha256) for file, job in wanted], [job for _, job in wanted])
+    for (file, _), job_id in zip(wanted, ids, strict=True):
+        yield Accepted(job_id, file)
+
+
+def _job(file: Received, digest: str, priority: int) -> NewJob:
+    return NewJob(
+        id=uuid.uuid4().hex,
+        document_id=document_id(file.namespace, file.source),
+        namespace=file.namespace,
+        source=file.source,
+        name=file.name,
+        sha256=digest,
+        size_bytes=len(file.data),
+        readers=file.readers,
+        url=file.url,
+        title=file.title,
+        may_be_empty=file.may_be_empty,
+        of_version=file.of_version,
+        priority=priority,
+        origin=file.origin,
+    )

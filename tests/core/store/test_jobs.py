@@ -1,0 +1,227 @@
+"""Jobs: their turn, who holds them, how they end, and that only their holder can end them."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.engine import Engine
+
+from core.errors import InvalidRequest, NotFound
+from core.store.documents import DocumentStore
+from core.store.history import Ending
+from core.store.job_rows import BULK, URGENT, NewJob, Progress
+from core.store.jobs import JobLost, JobStore
+from core.types import ChangeKind, DocumentChange, DocumentStatus, JobStage, JobState, Origin
+from tests.core.store.samples import document
+
+ADA = Origin("slack", "U1")
+
+
+@pytest.fixture
+def jobs(engine: Engine) -> JobStore:
+    return JobStore(engine)
+
+
+@pytest.fixture
+def store(engine: Engine) -> DocumentStore:
+    return DocumentStore(engine)
+
+
+def new(name: str, **changes: Any) -> NewJob:
+    """A job whose id is made of its document's name."""
+    of = document(name)
+    values: dict[str, Any] = {
+        "id": f"job-{name}",
+        "document_id": of.id,
+        "namespace": of.namespace,
+        "source": of.source,
+        "name": f"{name}.md",
+        "sha256": of.sha256,
+        "size_bytes": 100,
+        "origin": ADA,
+    }
+    return NewJob(**(values | changes))
+
+
+def names(claimed: Any) -> list[str]:
+    return [each.job.id for each in claimed]
+
+
+def receive(store: DocumentStore, *wanted: NewJob) -> list[str]:
+    return store.receive([], wanted)
+
+
+def test_a_job_comes_back_as_it_was_written(store: DocumentStore, jobs: JobStore) -> None:
+    wanted = new("guide", readers=frozenset({"u1"}), url="https://e.com", title="T", may_be_empty=True, of_version=3)
+    receive(store, wanted)
+    (claimed,) = jobs.claim("w", 5, 60)
+    assert claimed.job == wanted
+    job = jobs.get("job-guide")
+    assert (job.state, job.attempts, job.origin, job.name) == (JobState.RUNNING, 1, ADA, "guide.md")
+
+
+def test_the_urgent_go_first_then_those_that_came_first(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, new("one"), new("two"), new("three", priority=URGENT))
+    assert jobs.get("job-two").ahead == 2
+    assert names(jobs.claim("w", 2, 60)) == ["job-three", "job-one"]
+    assert jobs.claim("w", 2, 60, URGENT) == []
+    assert names(jobs.claim("w", 2, 60, BULK)) == ["job-two"]
+
+
+def test_of_one_document_one_version_after_the_other(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, new("guide"))
+    receive(store, new("guide", id="job-later", sha256="b" * 64, priority=URGENT))
+    (first,) = jobs.claim("w", 5, 60)
+    assert first.job.id == "job-guide"
+    assert jobs.claim("other", 5, 60) == []
+    jobs.finish(first, [], None, "")
+    assert names(jobs.claim("other", 5, 60)) == ["job-later"]
+
+
+def test_the_same_bytes_that_wait_are_no_new_job(store: DocumentStore, jobs: JobStore) -> None:
+    assert receive(store, new("guide")) == ["job-guide"]
+    assert receive(store, new("guide", id="job-again", priority=URGENT)) == ["job-guide"]
+    assert names(jobs.claim("w", 5, 60, URGENT)) == ["job-guide"], "it has become urgent"
+    assert receive(store, new("guide", id="job-readers", readers=frozenset({"u1"}))) == ["job-readers"]
+    assert receive(store, new("guide", id="job-back")) == ["job-back"], "what came last is what is wanted"
+
+
+def test_a_job_falls_to_another_when_its_worker_is_not_heard_of(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, new("guide"))
+    (lost,) = jobs.claim("dead", 1, 0.05)
+    assert jobs.hold("dead", 0.2) == {("job-guide", 1)}
+    assert (jobs.reap(), jobs.claim("alive", 1, 60)) == (0, [])
+    time.sleep(0.25)
+    assert jobs.reap() == 1
+    (mine,) = jobs.claim("alive", 1, 60)
+    assert (mine.job.id, mine.attempts) == ("job-guide", 2)
+    assert jobs.hold("dead", 60) == set()
+    for attempt in (lost, replace(mine, attempts=1), replace(mine, worker="dead")):
+        with pytest.raises(JobLost):
+            jobs.finish(attempt, [], None, "")
+    jobs.put_back(lost)
+    assert jobs.get("job-guide").state is JobState.RUNNING
+    jobs.finish(mine, [], None, "")
+    assert jobs.get("job-guide").state is JobState.DONE
+
+
+def test_who_lost_a_job_can_publish_nothing_of_it(store: DocumentStore, jobs: JobStore) -> None:
+    guide = document("guide")
+    receive(store, new("guide"))
+    (lost,) = jobs.claim("dead", 1, -1)
+    jobs.reap()
+    (mine,) = jobs.claim("alive", 1, 60)
+    with pytest.raises(JobLost):
+        store.publish(guide, [], [], Ending(job=lost))
+    with pytest.raises(NotFound):
+        store.get(guide.id)
+    change = DocumentChange(ChangeKind.ADDED, "guide.md", guide)
+    store.publish(guide, [], [], Ending(job=mine, changes=lambda of: [replace(change, document=of)]))
+    assert jobs.get("job-guide").changes == (replace(change, document=store.get(guide.id)),)
+
+
+def test_a_cancelled_job_ends_at_once_and_its_holder_loses_it(store: DocumentStore, jobs: JobStore) -> None:
+    guide = document("guide", status=DocumentStatus.QUEUED)
+    store.receive([guide], [new("guide")])
+    (held,) = jobs.claim("w", 1, 60)
+    assert jobs.cancel("job-guide")
+    store.settle(guide.id)
+    assert not jobs.cancel("job-guide")
+    with pytest.raises(JobLost):
+        store.publish(guide, [], [], Ending(job=held))
+    with pytest.raises(NotFound):
+        store.get(guide.id)
+    assert jobs.retry("job-guide")
+    assert not jobs.retry("job-guide")
+    assert names(jobs.claim("w", 1, 60)) == ["job-guide"]
+
+
+def test_removing_a_document_gives_up_what_is_about_to_change_it(store: DocumentStore, jobs: JobStore) -> None:
+    guide = document("guide")
+    store.publish(guide, [], [])
+    receive(store, new("guide", sha256="b" * 64))
+    (held,) = jobs.claim("w", 1, 60)
+    store.withdraw(guide.id)
+    assert jobs.get("job-guide").state is JobState.CANCELLED
+    with pytest.raises(JobLost):
+        store.publish(guide, [], [], Ending(job=held))
+
+
+def test_what_failed_for_now_waits_its_time_and_says_why(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, new("guide"))
+    (claimed,) = jobs.claim("w", 1, 60)
+    jobs.put_back(claimed, 60, "The model is away.", "embedding_failed")
+    assert jobs.claim("w", 1, 60) == []
+    (told,) = jobs.told(["job-guide"])
+    assert (told.state, told.error, told.code, told.attempts) == (
+        JobState.WAITING,
+        "The model is away.",
+        "embedding_failed",
+        1,
+    )
+    receive(store, new("guide", id="job-again"))
+    assert names(jobs.claim("w", 1, 60)) == ["job-guide"], "somebody asks for it now"
+
+
+def test_a_job_that_is_given_back_was_not_tried(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, new("guide"))
+    (claimed,) = jobs.claim("w", 1, 60)
+    jobs.put_back(claimed)
+    assert (jobs.get("job-guide").attempts, jobs.get("job-guide").error) == (0, None)
+
+
+def test_progress_is_told_by_the_holder_alone(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, new("guide"))
+    (lost,) = jobs.claim("dead", 1, -1)
+    jobs.reap()
+    (mine,) = jobs.claim("alive", 1, 60)
+    jobs.note(mine, Progress(JobStage.EMBEDDING, 3, 200, 50, 12))
+    jobs.note(lost, Progress(JobStage.READING))
+    job = jobs.get("job-guide")
+    assert (job.stage, job.pages, job.chunks, job.embedded, job.seconds_left) == (JobStage.EMBEDDING, 3, 200, 50, 12)
+
+
+def test_pages_show_what_runs_then_what_waits_then_what_ended_last(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, *(new(name) for name in ("one", "two", "three", "four", "five")))
+    for claimed in jobs.claim("w", 2, 60):
+        jobs.finish(claimed, [], "Broken.", "unreadable")
+    jobs.claim("w", 1, 60)
+    shown, total = jobs.page((), 10, 0)
+    assert ([job.id for job in shown], total) == (["job-three", "job-four", "job-five", "job-two", "job-one"], 5)
+    failed, total = jobs.page([JobState.FAILED], 1, 1)
+    assert ([(job.id, job.error, job.code) for job in failed], total) == ([("job-one", "Broken.", "unreadable")], 2)
+    assert jobs.page((), 10, 0, {"other"}) == ([], 0)
+    assert jobs.count(JobState.WAITING) == 2
+
+
+def test_ids_may_be_short_but_not_ambiguous_or_of_another_namespace(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, new("guide1"), new("guide2"))
+    assert jobs.get("job-guide1").id == "job-guide1"
+    with pytest.raises(InvalidRequest, match="More than one"):
+        jobs.get("job-guide")
+    with pytest.raises(InvalidRequest, match="at least"):
+        jobs.get("job")
+    with pytest.raises(NotFound):
+        jobs.get("job-guide1", {"other"})
+    with pytest.raises(NotFound):
+        jobs.get("%%%%%%")
+
+
+def test_old_ends_are_forgotten_with_their_bytes(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, new("one"), new("two"))
+    (claimed, _) = jobs.claim("w", 2, 60)
+    jobs.finish(claimed, [], "Broken.", "")
+    assert jobs.forget(datetime.now(UTC) - timedelta(days=1)) == set()
+    assert jobs.forget(datetime.now(UTC) + timedelta(days=1)) == {document("one").sha256}
+    assert [job.id for job in jobs.page((), 10, 0)[0]] == ["job-two"]
+
+
+def test_what_waits_is_on_record_and_what_answers_stays_so(store: DocumentStore) -> None:
+    store.publish(document("old"), [], [])
+    waiting = [document("old", status=DocumentStatus.QUEUED), document("new", status=DocumentStatus.QUEUED)]
+    store.receive(waiting, [new("old"), new("new")])
+    assert [store.get(each.id).status for each in waiting] == [DocumentStatus.READY, DocumentStatus.QUEUED]

@@ -1,0 +1,123 @@
+"""What the indexes do not agree on is found, told and put right."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+import sqlalchemy as sa
+
+from core.store.schema import documents
+from core.types import Chunk, Document, DocumentStatus, Finding
+from ingest.documents import document_id
+from tests.ingest.library import Library, put
+
+
+@pytest.fixture
+def filled(library: Library, folder: Path) -> Library:
+    """Two documents, one of them with readers of its own."""
+    put(folder / "one.md", "# One\n\nThe first rule.\n")
+    put(folder / "two.md", "# Two\n\nThe second rule.\n")
+    library.add(folder)
+    return library
+
+
+def check(library: Library, *, repair: bool = False) -> list[Finding]:
+    return asyncio.run(library.pipeline.check(repair=repair))
+
+
+def mend(library: Library) -> dict[str, int]:
+    """What was found and put right; afterwards nothing is left."""
+    found = check(library, repair=True)
+    assert all(finding.is_repaired for finding in found)
+    assert check(library) == []
+    return {finding.kind: finding.count for finding in found}
+
+
+def test_what_agrees_is_no_finding(filled: Library) -> None:
+    assert check(filled) == []
+    assert check(filled, repair=True) == []
+
+
+def test_vectors_without_a_chunk_go(filled: Library) -> None:
+    vectors = filled.vectors.count()
+    rows = np.ones((1, filled.embedder.dimension), np.float32)
+    filled.vectors.upsert("other", frozenset(), [Chunk("stray", "nobody", "s", 0, "text")], rows)
+    filled.vectors.upsert("default", frozenset({"x"}), [Chunk("stray2", "nobody", "s", 0, "text")], rows)
+    assert [(finding.kind, finding.count, finding.is_repaired) for finding in check(filled)] == [
+        ("orphaned vectors", 2, False)
+    ]
+    assert filled.vectors.count() == vectors + 2, "only looked at"
+    assert mend(filled) == {"orphaned vectors": 2}
+    assert filled.vectors.count() == vectors
+
+
+def test_chunks_without_a_vector_are_embedded_again(filled: Library) -> None:
+    (passage,) = filled.store.passages_of(filled.documents()[0].id)
+    filled.vectors.delete("default", [passage.chunk_id])
+    (finding,) = check(filled)
+    assert (finding.kind, finding.count, finding.documents) == ("missing vectors", 1, (passage.document_id,))
+    assert mend(filled) == {"missing vectors": 1}
+    assert filled.documents()[0].version == 1
+    assert passage.chunk_id in {each.chunk_id for each in filled.ask("first rule")}
+
+
+def test_vectors_that_are_open_to_others_than_their_document_are_made_anew(filled: Library) -> None:
+    (passage,) = filled.store.passages_of(filled.documents()[0].id)
+    filled.store.put(replace(filled.documents()[0], readers=frozenset({"board"})))
+    assert mend(filled) == {"missing vectors": 1}
+    existing = filled.vectors.existing("default", frozenset({"board"}), [passage.chunk_id])
+    assert existing == {passage.chunk_id}
+
+
+def test_words_are_made_anew(filled: Library) -> None:
+    with filled.engine.begin() as connection:
+        connection.execute(sa.text("DELETE FROM chunk_words WHERE rowid = (SELECT min(key) FROM chunks)"))
+        connection.execute(
+            sa.text("INSERT INTO chunk_words (rowid, title, headings, body) VALUES (999, 'x', 'y', 'z')")
+        )
+    assert mend(filled) == {"missing words": 1, "orphaned words": 1}
+    assert len(filled.words("rule")) == 2
+
+
+def test_a_wrong_count_is_put_right(filled: Library) -> None:
+    with filled.engine.begin() as connection:
+        connection.execute(sa.update(documents).values(chunks=7))
+    assert mend(filled) == {"wrong count": 2}
+    assert [document.chunks for document in filled.documents()] == [1, 1]
+
+
+def test_a_document_that_nobody_works_on_says_so(filled: Library) -> None:
+    stuck = Document(
+        document_id("default", "upload:x"),
+        "default",
+        "x",
+        "upload:x",
+        DocumentStatus.PROCESSING,
+        "",
+        "",
+        0,
+        datetime.now(UTC),
+    )
+    filled.store.put(stuck)
+    assert mend(filled) == {"left in work": 1}
+    assert filled.store.get(stuck.id).status is DocumentStatus.FAILED
+
+
+def test_a_lost_copy_is_told_with_what_to_do(filled: Library) -> None:
+    for copy in filled.stored_files():
+        copy.unlink()
+    (finding,) = check(filled, repair=True)
+    assert (finding.kind, finding.count, finding.is_repaired) == ("missing copy", 2, False)
+    assert "Add these documents again." in finding.remedy
+
+
+def test_copies_that_nothing_refers_to_go(filled: Library) -> None:
+    stray = put(filled.settings.data_dir / "files" / "ab" / ("ab" * 32), b"nobody's")
+    assert mend(filled) == {"unused copies": 1}
+    assert not stray.exists()
+    assert len(filled.stored_files()) == 2
