@@ -140,8 +140,6 @@ class Engine:
     def published(self, prepared: Prepared, document: Document) -> None:
         file = prepared.file
         self._begun.pop((file.namespace, file.source), None)
-        if file.is_inside and file.work is not None:
-            file.work.changes.append(prepared.change(document))
         keep = self._settings.history.keep_versions
         if document.version > keep:
             for digest in self._stores.history.let_go(document.id, keep):

@@ -17,8 +17,7 @@ import structlog
 
 from core.ports import Embedder, VectorIndex, Vectors
 from core.store.documents import DocumentStore
-from core.store.history import Superseded
-from core.store.jobs import JobLost
+from core.store.publishing import Publication
 from core.types import Chunk, Document, DocumentChange
 from ingest.received import Prepared
 from ingest.vectors import HeadingVectors, chunk_vectors, write_vectors
@@ -27,6 +26,8 @@ from ingest.vectors import HeadingVectors, chunk_vectors, write_vectors
 BATCH_CHUNKS = 256
 # Batches that wait or are in work; more would only use memory.
 IN_FLIGHT = 2
+# Chunks of documents that are published in one transaction; nobody else writes to the record meanwhile.
+PUBLISHED_CHUNKS = 32
 log = structlog.get_logger(__name__)
 
 
@@ -90,9 +91,14 @@ class Indexer:
         self._writing.shutdown(wait=True, cancel_futures=True)
 
     def _embed(self, documents: tuple[Prepared, ...], anew: bool) -> Embedded:
-        new = tuple(each.chunks if anew else self._not_yet_indexed(each) for each in documents)
-        for prepared, chunks in zip(documents, new, strict=True):
-            self._store.reserve_vectors(prepared.document.namespace, [chunk.id for chunk in chunks])
+        new = tuple(each.chunks for each in documents) if anew else self._not_yet_indexed(documents)
+        self._store.reserve_vectors(
+            {
+                chunk.id: prepared.document.namespace
+                for prepared, chunks in zip(documents, new, strict=True)
+                for chunk in chunks
+            }
+        )
         titled = [
             (prepared.document.title, chunk)
             for prepared, chunks in zip(documents, new, strict=True)
@@ -124,25 +130,46 @@ class Indexer:
     def _publish(self, batch: Embedded, *, anew: bool) -> list[DocumentChange]:
         write_vectors(self._vectors, batch.documents, batch.new, batch.rows, batch.headings)
         changes = []
-        for prepared, chunks in zip(batch.documents, batch.new, strict=True):
-            try:
-                document = self._store.publish(
-                    prepared.document, prepared.sections, prepared.chunks, prepared.ending(anew=anew)
-                )
-            except (JobLost, Superseded) as error:
-                log.info("not published", document=prepared.document.id, cause=error.message)
-                self._watcher.lost(prepared)
-                continue
-            self._watcher.published(prepared, document)
-            log.info("indexed", document=document.id, chunks=document.chunks, embedded=len(chunks))
-            changes.append(prepared.change(document))
+        for group in grouped(batch.documents):
+            wanted = [Publication(each.document, each.sections, each.chunks, each.ending(anew=anew)) for each in group]
+            for prepared, document in zip(group, self._store.publish_all(wanted), strict=True):
+                if not isinstance(document, Document):
+                    log.info("not published", document=prepared.document.id, cause=document.message)
+                    self._watcher.lost(prepared)
+                    continue
+                self._watcher.published(prepared, document)
+                log.debug("indexed", document=document.id, chunks=document.chunks)
+                changes.append(prepared.change(document))
+        log.info("indexed", documents=len(changes), embedded=len(batch.rows))
         return changes
 
-    def _not_yet_indexed(self, prepared: Prepared) -> tuple[Chunk, ...]:
-        document = prepared.document
-        ids = [chunk.id for chunk in prepared.chunks]
-        known = self._vectors.existing(document.namespace, document.readers, ids)
-        return tuple(chunk for chunk in prepared.chunks if chunk.id not in known)
+    def _not_yet_indexed(self, documents: Sequence[Prepared]) -> tuple[tuple[Chunk, ...], ...]:
+        """Of each document, in order. All with the same readers are asked for at once: a call costs more than what it brings."""
+        wanted: dict[tuple[str, frozenset[str]], list[str]] = {}
+        for prepared in documents:
+            place = (prepared.document.namespace, prepared.document.readers)
+            wanted.setdefault(place, []).extend(chunk.id for chunk in prepared.chunks)
+        known = {place: self._vectors.existing(*place, ids) for place, ids in wanted.items()}
+        return tuple(
+            tuple(
+                chunk
+                for chunk in prepared.chunks
+                if chunk.id not in known[prepared.document.namespace, prepared.document.readers]
+            )
+            for prepared in documents
+        )
+
+
+def grouped(documents: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
+    """Those that are published in one transaction: several small ones, so that it costs little and lasts briefly."""
+    group: list[Prepared] = []
+    for prepared in documents:
+        if group and sum(len(each.chunks) for each in (*group, prepared)) > PUBLISHED_CHUNKS:
+            yield group
+            group = []
+        group.append(prepared)
+    if group:
+        yield group
 
 
 class Run:

@@ -64,8 +64,10 @@ class Prepared:
         file, work = self.file, self.file.work
         if work is None:
             return Ending(file.origin, file.of_version, is_anew=anew)
-        if file.is_inside:
-            return Ending(file.origin, None, work.claimed)
-        return Ending(
-            file.origin, file.of_version, work.claimed, lambda document: [*work.changes, self.change(document)]
-        )
+
+        def told(document: Document) -> list[DocumentChange]:
+            # In the transaction, so that the file itself, which may be next in it, knows of the files inside it.
+            work.changes.append(self.change(document))
+            return work.changes
+
+        return Ending(file.origin, file.of_version, work.claimed, told, is_end=not file.is_inside)

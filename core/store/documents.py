@@ -6,37 +6,31 @@ a document as it was before or as it is after, and a crash at any point loses an
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine, Row
 
-from core.errors import InvalidRequest, NotFound
+from core.errors import InvalidRequest, NotFound, StorageFailed
 from core.store.engine import reading, transaction
-from core.store.history import Ending, note_removal, numbered
+from core.store.history import Ending, Superseded, note_removal
 from core.store.job_rows import NewJob
-from core.store.jobs import cancel_all, check_held, end_job, enqueue, has_unfinished
+from core.store.jobs import JobLost, cancel_all, enqueue, has_unfinished
 from core.store.lexical import open_lexical
 from core.store.passages import of_document, of_scope
-from core.store.schema import chunks, document_readers, documents, sections, storable, vector_outbox
+from core.store.publishing import ALONE, Publication, batches, drop_chunks, forget, publish, put, queue, stored_chunks
+from core.store.schema import chunks, document_readers, documents, storable, vector_outbox
 from core.store.sizes import count_chunks
-from core.store.upsert import upsert
-from core.store.words import words_of
 from core.types import NOBODY, Chunk, Document, DocumentStatus, Origin, Passage, Scope, Section
 
 SHORTEST_PREFIX = 6
-# Below SQLite's limit on the number of bound values in one statement.
-BATCH = 500
 UNFINISHED = (DocumentStatus.QUEUED.value, DocumentStatus.PROCESSING.value)
 # Longer than embedding a document takes: until then another process may be about to publish reserved vectors.
 RESERVED_FOR = timedelta(hours=6)
-ALONE = Ending()
 BY_TITLE = sa.func.lower(documents.c.title)
-T = TypeVar("T")
 
 
 class DocumentStore:
@@ -51,7 +45,7 @@ class DocumentStore:
     def put(self, document: Document) -> None:
         """Record the document's state; its passages, and how many there are, stay as they are."""
         with transaction(self._engine) as connection:
-            _put(connection, document, keep=("chunks", "version"))
+            put(connection, document, keep=("chunks", "version"))
 
     def receive(self, wanted: Sequence[Document], new_jobs: Sequence[NewJob]) -> list[str]:
         """Record documents that wait for their turn, and their jobs, all at once; returns the jobs' ids.
@@ -61,11 +55,11 @@ class DocumentStore:
         with transaction(self._engine) as connection:
             ids = [document.id for document in wanted]
             there: set[str] = set()
-            for batch in _batches(ids):
+            for batch in batches(ids):
                 there |= set(connection.scalars(sa.select(documents.c.id).where(documents.c.id.in_(batch))))
             for document in wanted:
                 if document.id not in there:
-                    _put(connection, document)
+                    put(connection, document)
             return enqueue(connection, new_jobs)
 
     def forget(self, document_id: str) -> None:
@@ -88,12 +82,16 @@ class DocumentStore:
         self.settle(document.id)
         with transaction(self._engine) as connection:
             if not has_unfinished(connection, document.id):
-                _queue(connection, document.namespace, chunk_ids, datetime.now(UTC))
+                queue(connection, dict.fromkeys(chunk_ids, document.namespace), datetime.now(UTC))
 
-    def reserve_vectors(self, namespace: str, chunk_ids: Sequence[str]) -> None:
-        """Announce vectors before they are written, so that after a crash they are known to be garbage."""
+    def reserve_vectors(self, namespaces: Mapping[str, str]) -> None:
+        """Announce the vectors of chunks, by id with their namespaces, before they are written.
+
+        So they are known to be garbage after a crash.
+        """
+        due_at = datetime.now(UTC) + RESERVED_FOR
         with transaction(self._engine) as connection:
-            _queue(connection, namespace, chunk_ids, datetime.now(UTC) + RESERVED_FOR)
+            queue(connection, namespaces, due_at)
 
     def publish(
         self,
@@ -107,25 +105,15 @@ class DocumentStore:
         Returns the document with its version. `ending` is done in the same transaction. Raises `JobLost` when its job is
         not the caller's any more, `Superseded` when another version came in between while this one was made anew.
         """
+        (published,) = self.publish_all([Publication(document, new_sections, new_chunks, ending)])
+        if isinstance(published, StorageFailed):
+            raise published
+        return published
+
+    def publish_all(self, wanted: Sequence[Publication]) -> list[Document | JobLost | Superseded]:
+        """Several in one transaction, which costs as much as the smallest of them: as `publish`, or why not, in order."""
         with transaction(self._engine) as connection:
-            if ending.job is not None:
-                check_held(connection, ending.job)
-            document = replace(document, chunks=len(new_chunks))
-            document = numbered(connection, document, ending)
-            _put(connection, document)
-            old = _stored_chunks(connection, document.id)
-            wanted = {chunk.id for chunk in new_chunks}
-            gone = {chunk_id: key for chunk_id, (key, _) in old.items() if chunk_id not in wanted}
-            # Sections first, because chunks refer to them; those that are gone last, for the same reason.
-            upsert(connection, sections, [_section_row(document.id, section) for section in new_sections])
-            self._drop_chunks(connection, document.id, list(gone.values()))
-            self._write_chunks(connection, document, new_chunks, old)
-            _drop_sections(connection, document.id, {section.id for section in new_sections})
-            _queue(connection, document.namespace, list(gone), datetime.now(UTC))
-            _forget(connection, list(wanted))
-            if ending.job is not None and ending.changes is not None:
-                end_job(connection, ending.job, ending.changes(document))
-            return document
+            return [publish(connection, self._words, each) for each in wanted]
 
     def withdraw(self, document_id: str, origin: Origin = NOBODY) -> Document:
         """Remove the document and its passages, all at once, and give up what is about to change it. Raises `NotFound`.
@@ -136,40 +124,16 @@ class DocumentStore:
             document = _one(connection, document_id)
             cancel_all(connection, [document.id])
             note_removal(connection, document, origin)
-            old = _stored_chunks(connection, document.id)
-            self._drop_chunks(connection, document.id, [key for key, _ in old.values()])
+            old = stored_chunks(connection, document.id)
+            drop_chunks(connection, self._words, document.id, [key for key, _ in old.values()])
             connection.execute(sa.delete(documents).where(documents.c.id == document.id))
-            _queue(connection, document.namespace, list(old), datetime.now(UTC))
+            queue(connection, dict.fromkeys(old, document.namespace), datetime.now(UTC))
             return document
 
     def forget_garbage(self, chunk_ids: Sequence[str]) -> None:
         """These vectors are deleted."""
         with transaction(self._engine) as connection:
-            _forget(connection, chunk_ids)
-
-    def _write_chunks(
-        self,
-        connection: Connection,
-        document: Document,
-        new_chunks: Sequence[Chunk],
-        old: Mapping[str, tuple[int, str]],
-    ) -> None:
-        rows = [_chunk_row(document, chunk) for chunk in new_chunks]
-        changed = [row for row in rows if row["id"] not in old or old[row["id"]][1] != row["fingerprint"]]
-        upsert(connection, chunks, changed, key=("id",))
-        heading = f"{document.title} {document.keywords}"
-        keys = {chunk_id: key for chunk_id, (key, _) in _stored_chunks(connection, document.id).items()}
-        self._words.write(
-            connection,
-            [words_of(keys[row["id"]], document.id, heading, row["headings"], row["text"]) for row in changed],
-        )
-
-    def _drop_chunks(self, connection: Connection, document_id: str, keys: Sequence[int]) -> None:
-        if not keys:
-            return
-        self._words.erase(connection, document_id, keys)
-        for batch in _batches(keys):
-            connection.execute(sa.delete(chunks).where(chunks.c.key.in_(batch)))
+            forget(connection, chunk_ids)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
@@ -229,7 +193,7 @@ class DocumentStore:
         """The passages of these chunks that the scope may see, by chunk id; scores are 0."""
         found: dict[str, Passage] = {}
         with reading(self._engine) as connection:
-            for batch in _batches(chunk_ids):
+            for batch in batches(chunk_ids):
                 found.update((passage.chunk_id, passage) for passage in of_scope(connection, batch, scope))
         return found
 
@@ -276,33 +240,6 @@ class DocumentStore:
         return {status: counted.get(status.value, 0) for status in DocumentStatus}
 
 
-def _put(connection: Connection, document: Document, keep: Collection[str] = ()) -> None:
-    row = {
-        "id": document.id,
-        "namespace": document.namespace,
-        "source": document.source,
-        "title": document.title,
-        "status": document.status.value,
-        "media_type": document.media_type,
-        "sha256": document.sha256,
-        "size_bytes": document.size_bytes,
-        "pages": document.pages,
-        # Only a publication makes passages, so a new row begins without.
-        "chunks": 0 if "chunks" in keep else document.chunks,
-        "losses": document.losses,
-        "error": document.error,
-        "url": document.url,
-        "keywords": document.keywords,
-        "version": document.version,
-        "updated_at": document.updated_at,
-    }
-    upsert(connection, documents, [row], keep=keep)
-    connection.execute(sa.delete(document_readers).where(document_readers.c.document_id == document.id))
-    if document.readers:
-        rows = [{"document_id": document.id, "reader": reader} for reader in sorted(document.readers)]
-        connection.execute(sa.insert(document_readers), rows)
-
-
 def _in_one_of(namespaces: Collection[str]) -> sa.ColumnElement[bool]:
     return documents.c.namespace.in_(sorted(namespaces)) if namespaces else sa.true()
 
@@ -333,7 +270,7 @@ def _select(
     query = sa.select(documents).where(where).order_by(first, documents.c.id).limit(limit).offset(offset)
     found = [_document(row) for row in connection.execute(query)]
     readers: dict[str, set[str]] = {}
-    for batch in _batches([document.id for document in found]):
+    for batch in batches([document.id for document in found]):
         of_batch = sa.select(document_readers).where(document_readers.c.document_id.in_(batch))
         for row in connection.execute(of_batch):
             readers.setdefault(row.document_id, set()).add(row.reader)
@@ -359,64 +296,3 @@ def _document(row: Row[Any]) -> Document:
         keywords=row.keywords,
         version=row.version,
     )
-
-
-def _stored_chunks(connection: Connection, document_id: str) -> dict[str, tuple[int, str]]:
-    """Chunk id → its key in the word index, and its fingerprint."""
-    query = sa.select(chunks.c.id, chunks.c.key, chunks.c.fingerprint).where(chunks.c.document_id == document_id)
-    return {row.id: (row.key, row.fingerprint) for row in connection.execute(query)}
-
-
-def _chunk_row(document: Document, chunk: Chunk) -> dict[str, Any]:
-    content = (
-        document.title,
-        document.keywords,
-        chunk.section_id,
-        chunk.ordinal,
-        chunk.text,
-        chunk.headings,
-        chunk.page,
-    )
-    return {
-        "id": chunk.id,
-        "document_id": document.id,
-        "section_id": chunk.section_id,
-        "ordinal": chunk.ordinal,
-        "text": chunk.text,
-        "headings": chunk.headings,
-        "page": chunk.page,
-        "fingerprint": hashlib.blake2b(repr(content).encode("utf-8", "replace"), digest_size=16).hexdigest(),
-    }
-
-
-def _section_row(document_id: str, section: Section) -> dict[str, Any]:
-    return {
-        "document_id": document_id,
-        "id": section.id,
-        "text": section.text,
-        "headings": section.headings,
-        "page": section.page,
-    }
-
-
-def _drop_sections(connection: Connection, document_id: str, wanted: Collection[str]) -> None:
-    stored = connection.execute(sa.select(sections.c.id).where(sections.c.document_id == document_id)).scalars().all()
-    for batch in _batches([section_id for section_id in stored if section_id not in wanted]):
-        connection.execute(sa.delete(sections).where(sections.c.document_id == document_id, sections.c.id.in_(batch)))
-
-
-def _queue(connection: Connection, namespace: str, chunk_ids: Sequence[str], due_at: datetime) -> None:
-    upsert(
-        connection,
-        vector_outbox,
-        [{"chunk_id": chunk_id, "namespace": namespace, "due_at": due_at} for chunk_id in chunk_ids],
-    )
-
-
-def _forget(connection: Connection, chunk_ids: Sequence[str]) -> None:
-    for batch in _batches(chunk_ids):
-        connection.execute(sa.delete(vector_outbox).where(vector_outbox.c.chunk_id.in_(batch)))
-
-
-def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
-    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))

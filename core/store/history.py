@@ -34,7 +34,9 @@ class Ending:
     job: Claimed | None = None
     """Must be the caller's still."""
     changes: Callable[[Document], Sequence[DocumentChange]] | None = None
-    """What became of the job, which ends with it; none when it goes on."""
+    """Told of the document; returns what became of the job so far."""
+    is_end: bool = True
+    """Whether the job ends with it."""
     is_anew: bool = False
     """Whether the version that answers is made anew, so that it keeps its number and nothing is noted."""
 
@@ -199,26 +201,27 @@ def _note(
     is_kept: bool = False,
 ) -> None:
     connection.execute(
-        sa.insert(history).values(
-            document_id=document.id,
-            namespace=document.namespace,
-            source=document.source,
-            title=document.title,
-            event=event.value,
-            version=document.version,
-            of_version=of_version,
-            sha256=document.sha256,
-            size_bytes=document.size_bytes,
-            media_type=document.media_type,
-            pages=document.pages,
-            chunks=document.chunks,
-            readers=tuple(sorted(document.readers)) if event is HistoryEvent.REMOVED else (),
-            url=document.url,
-            channel=origin.channel,
-            person=origin.person,
-            at=datetime.now(UTC),
-            is_kept=is_kept,
-        )
+        sa.insert(history),
+        {
+            "document_id": document.id,
+            "namespace": document.namespace,
+            "source": document.source,
+            "title": document.title,
+            "event": event.value,
+            "version": document.version,
+            "of_version": of_version,
+            "sha256": document.sha256,
+            "size_bytes": document.size_bytes,
+            "media_type": document.media_type,
+            "pages": document.pages,
+            "chunks": document.chunks,
+            "readers": tuple(sorted(document.readers)) if event is HistoryEvent.REMOVED else (),
+            "url": document.url,
+            "channel": origin.channel,
+            "person": origin.person,
+            "at": datetime.now(UTC),
+            "is_kept": is_kept,
+        },
     )
 
 

@@ -34,7 +34,7 @@ REPOSITORY = Path(__file__).parents[2]
 STOPPING = """
 import sys, time
 from pathlib import Path
-from core.store import documents as store
+from core.store import documents as store, publishing
 from core.store.documents import DocumentStore
 from ingest.engine import Engine
 from ingest.files import FileStore
@@ -52,8 +52,8 @@ with open_library(Path(data)) as library:
         "receiving": (store, "enqueue"),
         "storing": (FileStore, "get"),
         "embedding": (WordEmbedder, "embed"),
-        "publishing": (DocumentStore, "publish"),
-        "ending": (store, "end_job"),
+        "publishing": (DocumentStore, "publish_all"),
+        "ending": (publishing, "end_job"),
         "deleting what is old": (Engine, "collect_garbage"),
     }[step]
     setattr(target, method, stop)

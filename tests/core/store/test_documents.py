@@ -83,14 +83,14 @@ def test_a_withdrawn_document_is_gone_everywhere(store: DocumentStore, engine: E
 
 
 def test_vectors_announced_for_a_publication_are_garbage_only_when_nobody_can_be_at_work(store: DocumentStore) -> None:
-    store.reserve_vectors("default", ["c1"])
+    store.reserve_vectors({"c1": "default"})
     assert store.vector_garbage(10) == []
     assert store.vector_garbage(10, with_reserved=True) == [("default", "c1")]
 
 
 def test_publishing_takes_its_vectors_out_of_the_garbage(store: DocumentStore) -> None:
     handbook = document("handbook")
-    store.reserve_vectors("default", [f"{handbook.id}/0"])
+    store.reserve_vectors({f"{handbook.id}/0": "default"})
     publish(store, handbook, ["Vacation is 13 days."])
     assert store.vector_garbage(10, with_reserved=True) == []
 

@@ -116,7 +116,7 @@ def test_who_lost_a_job_can_publish_nothing_of_it(store: DocumentStore, jobs: Jo
     jobs.reap()
     (mine,) = jobs.claim("alive", 1, 60)
     with pytest.raises(JobLost):
-        store.publish(guide, [], [], Ending(job=lost))
+        store.publish(guide, [], [], Ending(job=lost, is_end=False))
     with pytest.raises(NotFound):
         store.get(guide.id)
     change = DocumentChange(ChangeKind.ADDED, "guide.md", guide)

@@ -1,0 +1,178 @@
+"""Writing documents with their passages into the record, in the transactions of others."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from core.store.history import Ending, Superseded, numbered
+from core.store.jobs import JobLost, check_held, end_job
+from core.store.schema import chunks, document_readers, documents, sections, vector_outbox
+from core.store.upsert import upsert
+from core.store.words import WordIndex, words_of
+from core.types import Chunk, Document, Section
+
+# Below SQLite's limit on the number of bound values in one statement.
+BATCH = 500
+ALONE = Ending()
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A document with all that it says from now on."""
+
+    document: Document
+    sections: Sequence[Section]
+    chunks: Sequence[Chunk]
+    ending: Ending = ALONE
+
+
+def publish(connection: Connection, words: WordIndex, wanted: Publication) -> Document | JobLost | Superseded:
+    ending = wanted.ending
+    document = replace(wanted.document, chunks=len(wanted.chunks))
+    try:
+        if ending.job is not None:
+            check_held(connection, ending.job)
+        document = numbered(connection, document, ending)
+    except (JobLost, Superseded) as error:
+        return error
+    put(connection, document)
+    old = stored_chunks(connection, document.id)
+    ids = {chunk.id for chunk in wanted.chunks}
+    gone = {chunk_id: key for chunk_id, (key, _) in old.items() if chunk_id not in ids}
+    # Sections first, because chunks refer to them; those that are gone last, for the same reason.
+    upsert(connection, sections, [_section_row(document.id, section) for section in wanted.sections])
+    drop_chunks(connection, words, document.id, list(gone.values()))
+    _write_chunks(connection, words, document, wanted.chunks, old)
+    _drop_sections(connection, document.id, {section.id for section in wanted.sections})
+    queue(connection, dict.fromkeys(gone, document.namespace), datetime.now(UTC))
+    forget(connection, list(ids))
+    said = ending.changes(document) if ending.changes is not None else ()
+    if ending.job is not None and ending.is_end:
+        end_job(connection, ending.job, said)
+    return document
+
+
+def drop_chunks(connection: Connection, words: WordIndex, document_id: str, keys: Sequence[int]) -> None:
+    if not keys:
+        return
+    words.erase(connection, document_id, keys)
+    for batch in batches(keys):
+        connection.execute(sa.delete(chunks).where(chunks.c.key.in_(batch)))
+
+
+def put(connection: Connection, document: Document, keep: Collection[str] = ()) -> None:
+    row = {
+        "id": document.id,
+        "namespace": document.namespace,
+        "source": document.source,
+        "title": document.title,
+        "status": document.status.value,
+        "media_type": document.media_type,
+        "sha256": document.sha256,
+        "size_bytes": document.size_bytes,
+        "pages": document.pages,
+        # Only a publication makes passages, so a new row begins without.
+        "chunks": 0 if "chunks" in keep else document.chunks,
+        "losses": document.losses,
+        "error": document.error,
+        "url": document.url,
+        "keywords": document.keywords,
+        "version": document.version,
+        "updated_at": document.updated_at,
+    }
+    upsert(connection, documents, [row], keep=keep)
+    connection.execute(sa.delete(document_readers).where(document_readers.c.document_id == document.id))
+    if document.readers:
+        rows = [{"document_id": document.id, "reader": reader} for reader in sorted(document.readers)]
+        connection.execute(sa.insert(document_readers), rows)
+
+
+def queue(connection: Connection, namespaces: Mapping[str, str], due_at: datetime) -> None:
+    """`namespaces`: by chunk id."""
+    upsert(
+        connection,
+        vector_outbox,
+        [
+            {"chunk_id": chunk_id, "namespace": namespace, "due_at": due_at}
+            for chunk_id, namespace in namespaces.items()
+        ],
+    )
+
+
+def forget(connection: Connection, chunk_ids: Sequence[str]) -> None:
+    for batch in batches(chunk_ids):
+        connection.execute(sa.delete(vector_outbox).where(vector_outbox.c.chunk_id.in_(batch)))
+
+
+def stored_chunks(connection: Connection, document_id: str) -> dict[str, tuple[int, str]]:
+    """Chunk id → its key in the word index, and its fingerprint."""
+    query = sa.select(chunks.c.id, chunks.c.key, chunks.c.fingerprint).where(chunks.c.document_id == document_id)
+    return {row.id: (row.key, row.fingerprint) for row in connection.execute(query)}
+
+
+def _write_chunks(
+    connection: Connection,
+    words: WordIndex,
+    document: Document,
+    new_chunks: Sequence[Chunk],
+    old: Mapping[str, tuple[int, str]],
+) -> None:
+    rows = [_chunk_row(document, chunk) for chunk in new_chunks]
+    changed = [row for row in rows if row["id"] not in old or old[row["id"]][1] != row["fingerprint"]]
+    upsert(connection, chunks, changed, key=("id",))
+    heading = f"{document.title} {document.keywords}"
+    keys = {chunk_id: key for chunk_id, (key, _) in stored_chunks(connection, document.id).items()}
+    words.write(
+        connection,
+        [words_of(keys[row["id"]], document.id, heading, row["headings"], row["text"]) for row in changed],
+    )
+
+
+def _chunk_row(document: Document, chunk: Chunk) -> dict[str, Any]:
+    content = (
+        document.title,
+        document.keywords,
+        chunk.section_id,
+        chunk.ordinal,
+        chunk.text,
+        chunk.headings,
+        chunk.page,
+    )
+    return {
+        "id": chunk.id,
+        "document_id": document.id,
+        "section_id": chunk.section_id,
+        "ordinal": chunk.ordinal,
+        "text": chunk.text,
+        "headings": chunk.headings,
+        "page": chunk.page,
+        "fingerprint": hashlib.blake2b(repr(content).encode("utf-8", "replace"), digest_size=16).hexdigest(),
+    }
+
+
+def _section_row(document_id: str, section: Section) -> dict[str, Any]:
+    return {
+        "document_id": document_id,
+        "id": section.id,
+        "text": section.text,
+        "headings": section.headings,
+        "page": section.page,
+    }
+
+
+def _drop_sections(connection: Connection, document_id: str, wanted: Collection[str]) -> None:
+    stored = connection.execute(sa.select(sections.c.id).where(sections.c.document_id == document_id)).scalars().all()
+    for batch in batches([section_id for section_id in stored if section_id not in wanted]):
+        connection.execute(sa.delete(sections).where(sections.c.document_id == document_id, sections.c.id.in_(batch)))
+
+
+def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
