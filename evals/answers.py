@@ -25,7 +25,7 @@ from typing import Any
 
 from core.build import Application, open_application
 from core.citations import parse_citations
-from core.errors import GenerationUnavailable
+from core.errors import GenerationUnavailable, InvalidRequest
 from core.sentences import sentences
 from core.settings import Settings
 from core.text import analyze
@@ -66,8 +66,16 @@ class Answered:
 async def evaluate_answers(
     dataset: Dataset, settings: Settings, report: Report, most: int = MOST_QUESTIONS
 ) -> dict[str, Any]:
-    """One row of figures; the keys are those of `lorekeeper eval answers --json`."""
+    """One row of figures; the keys are those of `lorekeeper eval answers --json`.
+
+    Raises `InvalidRequest` when no question can be scored.
+    """
     asked = sample(dataset.questions, most)
+    if not asked:
+        raise InvalidRequest(
+            f"{dataset.name} has no question that can be scored: none of its {len(dataset.questions)} questions names "
+            "documents that answer it (gold_doc_ids), or says that nothing does (answerable: false)."
+        )
     with TemporaryDirectory(prefix="lorekeeper-eval-") as folder:
         application = await asyncio.to_thread(open_application, apart(settings, Path(folder)), "lorekeeper eval")
         try:

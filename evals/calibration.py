@@ -19,12 +19,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sqlalchemy.engine import make_url
 
-from core.abstention import DEFAULT_THRESHOLD, SIGNALS, Calibration
-from core.build import Application, open_application
+from core.abstention import BUILT_IN, DEFAULT_THRESHOLD, SIGNALS, Calibration
+from core.build import Application, open_application, open_embedder
 from core.errors import InvalidRequest
 from core.responder import Responder
 from core.settings import Settings
+from core.store.calibrations import Calibrations
+from core.store.engine import open_engine
+from core.store.meta import IndexMeta
 from core.types import Scope, Signals
 from evals.datasets import Dataset, EvalQuestion
 from evals.retrieval import NAMESPACE, Report, apart, corpus_ids, ingest
@@ -91,6 +95,32 @@ def fit(observed: Mapping[str, Sequence[Observation]], fitted_on: str = "") -> C
     slopes = beta[1:] / spread
     fitted = Calibration(float(beta[0] - slopes @ mean), tuple(map(float, slopes)), fitted_on)
     return replace(fitted, bias=fitted.bias - _threshold(fitted, observed))
+
+
+def in_use(settings: Settings) -> Calibration:
+    """What the configured index uses now, which another process may have open. Raises `StorageFailed`."""
+    url = settings.database_url
+    if url.startswith("sqlite") and not (settings.data_dir / (make_url(url).database or "")).is_file():
+        return BUILT_IN
+    embedder = open_embedder(settings)
+    engine = open_engine(url, settings.data_dir)
+    try:
+        return Calibrations(IndexMeta(engine), embedder.identity).get()
+    finally:
+        engine.dispose()
+        embedder.close()
+
+
+def rows(
+    observed: Mapping[str, Sequence[Observation]], fitted: Calibration, used: Calibration | None
+) -> list[dict[str, Any]]:
+    """The figures of each calibration on each data set. `used`: what the index uses now; None when nobody knows."""
+    stored = {} if used is None or used == BUILT_IN else {"stored": used}
+    return [
+        {"weights": name, "in_use": None if used is None else each == used, **row(dataset, observations, each)}
+        for name, each in {"built-in": BUILT_IN, **stored, "fitted": fitted}.items()
+        for dataset, observations in observed.items()
+    ]
 
 
 def keep(settings: Settings, fitted: Calibration) -> None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
-from rich.table import Table
 
+from core.errors import InvalidRequest, LorekeeperError
 from core.log import configure
 from core.settings import Settings, load
 
@@ -38,8 +38,7 @@ SaveOption = Annotated[
     Path | None, typer.Option("--save", help="Record the run in this folder, for `lorekeeper eval report`.")
 ]
 Rows = list[dict[str, Any]]
-# More of them are shown as rows.
-FEW_ROWS = 8
+RESULTS, PAGE = Path("evals/results"), Path("docs/benchmarks.md")
 
 
 @app.command()
@@ -84,11 +83,56 @@ def serving(folders: FoldersArgument, as_json: JsonOption = False, save: SaveOpt
 
 
 @app.command()
-def ingest(folders: FoldersArgument, as_json: JsonOption = False, save: SaveOption = None) -> None:
-    """Index each corpus and report where the time goes."""
-    from evals.ingesting import evaluate_ingest
+def ingest(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders with documents, or with corpus.jsonl and questions.jsonl.", show_default=False),
+    ] = None,
+    beside: Annotated[
+        str, typer.Option(help="Put the same files through these as well, with commas: langchain, markitdown.")
+    ] = "",
+    small: Annotated[
+        int, typer.Option(min=0, help="Instead of folders, so many made documents of a few sentences, in tenths.")
+    ] = 0,
+    as_json: JsonOption = False,
+    save: SaveOption = None,
+) -> None:
+    """Index each folder apart from your own documents, and report how fast that is and where the time goes."""
+    systems = tuple(filter(None, (name.strip() for name in beside.split(","))))
+    if bool(folders) == bool(small):
+        raise typer.BadParameter("Name folders, or --small and a number, but not both.", param_hint="DIR…")
+    if small and systems:
+        raise typer.BadParameter("It goes with folders of documents, not with --small.", param_hint="--beside")
+    settings = _settings()
+    with _progress() as bar:
+        if small:
+            rows = _small(small, settings, bar)
+        else:
+            rows = [row for folder in folders or () for row in _indexed(folder, settings, systems, bar)]
+    _finish("small" if small else "ingest", rows, as_json=as_json, save=save)
 
-    _one_by_one("ingest", evaluate_ingest, folders, as_json=as_json, save=save)
+
+def _small(count: int, settings: Settings, bar: Progress) -> Rows:
+    from evals.small_documents import evaluate_small
+
+    return asyncio.run(evaluate_small(count, settings, _Bars(bar, "small documents")))
+
+
+def _indexed(folder: Path, settings: Settings, systems: Sequence[str], bar: Progress) -> Rows:
+    from evals.datasets import is_dataset, read_dataset
+    from evals.ingesting import evaluate_files, evaluate_ingest
+    from evals.peers import files
+
+    bars = _Bars(bar, folder.name)
+    if is_dataset(folder):
+        if systems:
+            raise InvalidRequest(
+                f"{folder} is a data set, and no folder of files: `lorekeeper eval peers` compares those."
+            )
+        return [asyncio.run(evaluate_ingest(read_dataset(folder), settings, bars))]
+    files.check(systems)
+    own = asyncio.run(evaluate_files(folder, settings, bars))
+    return [own, *asyncio.run(files.compare(folder, systems, bars))]
 
 
 @app.command("parse")
@@ -101,8 +145,7 @@ def parsing(
     """Read every file in the folders, and report how much of its text and tables is found, by format."""
     from evals.parsing import evaluate_parsing
 
-    settings = load()
-    configure(settings.log.model_copy(update={"level": "warning"}))
+    settings = _settings()
     with _progress() as bar:
         rows = evaluate_parsing(folders, settings.parse, _Bars(bar, "parse"), tables)
     _finish("parsing", rows, as_json=as_json, save=save)
@@ -183,7 +226,6 @@ def calibrate(
     save: SaveOption = None,
 ) -> None:
     """Fit when a question is not answered, and report what is refused on each data set."""
-    from core.abstention import BUILT_IN
     from evals import calibration as evaluation
 
     settings, datasets = _read(folders)
@@ -197,26 +239,36 @@ def calibrate(
             for dataset in datasets
         }
     fitted = evaluation.fit(observed, f"{', '.join(observed)} on {date.today().isoformat()}")  # noqa: DTZ011 - the day where the user is
-    rows: Rows = [
-        {"weights": name, **evaluation.row(each, observations, used)}
-        for name, used in (("built-in", BUILT_IN), ("fitted", fitted))
-        for each, observations in observed.items()
-    ]
-    _finish("calibration", rows, as_json=as_json, save=save)
+    used = None
+    try:
+        used = evaluation.in_use(settings)
+    except LorekeeperError as error:
+        sys.stderr.write(f"Which calibration your index uses is not known: {error.message}\n")
+    _finish("calibration", evaluation.rows(observed, fitted, used), as_json=as_json, save=save)
     sys.stdout.write(fitted.to_json() + "\n")
     if store:
         evaluation.keep(settings, fitted)
-        sys.stderr.write("Stored with the index; `lorekeeper doctor` shows it.\n")
+        sys.stderr.write("Stored with the index, which uses it from the next start on; `lorekeeper doctor` shows it.\n")
 
 
 @app.command()
 def report(
-    results: Annotated[Path, typer.Option(help="Where the runs were recorded.")] = Path("evals/results"),
-    page: Annotated[Path, typer.Option(help="The page to write.")] = Path("docs/benchmarks.md"),
+    results: Annotated[Path, typer.Option(help="Where the runs were recorded.")] = RESULTS,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            "--page", "--out", help=f"The page to write; in a checkout of Lorekeeper, {PAGE}.", show_default=False
+        ),
+    ] = None,
 ) -> None:
     """Write a page with tables and pictures from recorded runs."""
     from evals.report import write
 
+    if page is None and not RESULTS.is_dir():
+        raise InvalidRequest(
+            f"This folder is no checkout of Lorekeeper, so its {PAGE} is not written. Name the page to write: --page FILE."
+        )
+    page = page or PAGE
     for path in write(results, page, page.parent / "images" / "benchmarks"):
         sys.stdout.write(f"{path}\n")
 
@@ -254,16 +306,22 @@ def _together(
 def _read(folders: Sequence[Path]) -> tuple[Settings, list[Dataset]]:
     from evals.datasets import read_dataset
 
+    return _settings(), [read_dataset(folder) for folder in folders]
+
+
+def _settings() -> Settings:
     settings = load()
     configure(settings.log.model_copy(update={"level": "warning"}))
-    return settings, [read_dataset(folder) for folder in folders]
+    return settings
 
 
 def _finish(name: str, rows: Rows, *, as_json: bool, save: Path | None = None) -> None:
     if as_json:
         sys.stdout.write("".join(json.dumps(row) + "\n" for row in rows))
     elif rows:
-        _print_table(rows)
+        from evals.printing import print_rows
+
+        print_rows(rows)
     _keep(name, rows, save)
 
 
@@ -301,26 +359,5 @@ class _Bars:
     def __call__(self, stage: str, done: int, total: int) -> None:
         if stage not in self._tasks:
             self._tasks[stage] = self._progress.add_task(f"{self._name}: {stage}", total=total)
-        self._progress.update(self._tasks[stage], completed=done)
-
-
-def _print_table(rows: Rows) -> None:
-    """Rows as columns where there are few of them: a terminal is narrow. Curves are for pictures and left out."""
-    keys = [key for key in rows[0] if not isinstance(rows[0][key], (list, dict))]
-    table = Table(box=None)
-    if len(rows) < FEW_ROWS:
-        table.add_column("")
-        for row in rows:
-            table.add_column(str(row[keys[0]]), justify="right")
-        for key in keys[1:]:
-            table.add_row(key, *(_shown(row.get(key)) for row in rows))
-    else:
-        for key in keys:
-            table.add_column(key, justify="left" if key == keys[0] else "right")
-        for row in rows:
-            table.add_row(*(_shown(row.get(key)) for key in keys))
-    Console().print(table)
-
-
-def _shown(value: object) -> str:
-    return "–" if value is None else str(value)
+        # Files inside others are found on the way.
+        self._progress.update(self._tasks[stage], completed=done, total=total)

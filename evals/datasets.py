@@ -21,6 +21,7 @@ PUBLIC = {
     "scifact_dev": "huggingface.co/datasets/BeIR/scifact (CC BY 4.0; the test questions)",
     "mtrag_clapnq": "github.com/IBM/mt-rag-benchmark, domain clapnq (Apache-2.0)",
 }
+CORPUS = "corpus.jsonl"
 FORM = (
     "Write it as corpus.jsonl (doc_id, title, text on each line) and questions.jsonl (qid, question, history, "
     "gold_doc_ids, answers, answerable)."
@@ -57,6 +58,11 @@ class Dataset:
     questions: tuple[EvalQuestion, ...]
 
 
+def is_dataset(folder: Path) -> bool:
+    """Whether it says that it is one, or is a public one that is not there."""
+    return (folder / CORPUS).is_file() or (not folder.exists() and folder.name in PUBLIC)
+
+
 def read_dataset(folder: Path) -> Dataset:
     """Raises `InvalidRequest` when the folder is not such a data set, with the line that is wrong."""
     if not folder.is_dir() and (source := PUBLIC.get(folder.name)) is not None:
@@ -65,7 +71,7 @@ def read_dataset(folder: Path) -> Dataset:
         raise InvalidRequest(f"{folder} is not a folder. A data set is a folder with corpus.jsonl and questions.jsonl.")
     documents = tuple(
         CorpusDocument(str(row["doc_id"]), row.get("title") or "", row["text"])
-        for row in _rows(folder / "corpus.jsonl", ("doc_id", "text"))
+        for row in _rows(folder / CORPUS, ("doc_id", "text"))
     )
     questions = tuple(
         EvalQuestion(

@@ -1,214 +1,184 @@
-"""`lorekeeper eval ingest`: where the time of indexing goes, measured from the outside.
+"""`lorekeeper eval ingest`: how fast documents are indexed, and where the time goes (`evals.stages`).
 
-The corpus goes through the real pipeline; thin proxies around its parts note when they are at work:
-
-- parse: bytes to blocks.
-- split: blocks to chunks, with the tokenizing that it takes to count tokens.
-- embed: texts to vectors, with the embedder's own tokenizing.
-- dense index: everything that is asked of the vector index, in threads of its own where it has some.
-- record and word index: every transaction of the record, in which the word index is written, too.
-- other: what is left: hashing, the stored copies of files, handing over.
-
-A stage's seconds are those in which at least one thread is in it, so where the pipeline does two things at once the
-stages add up to more than the whole.
+The texts of a data set are handed to the pipeline as they are. A folder of files goes the whole way of files that a
+person adds: they are received, their jobs are written down and carried out, and other processes read them.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
-from functools import wraps
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import TracebackType
-from typing import Any, Self
-from unittest.mock import patch
+from typing import Any
 
-from core.build import open_application, open_embedder
-from core.ports import Embedder
-from core.retrieval.chroma import open_chroma
+from core.build import Application, open_application
+from core.errors import InvalidRequest
 from core.settings import Settings
-from core.store.documents import DocumentStore
+from core.types import ChangeKind, DocumentChange
 from evals.datasets import Dataset
-from evals.processes import resident_mb
-from evals.retrieval import Report, apart, ingest
-from ingest.parse.plain import PlainParser
-from ingest.parse.process import ParserProcess
-from ingest.split import split
+from evals.processes import PeakMemory
+from evals.retrieval import NAMESPACE, Report, apart, ingest
+from evals.stages import EMBEDDING, OTHER, READING, STAGES, Watched, watched
+from ingest.sources.files import collect
 
-PARSE, SPLIT, EMBED, DENSE, RECORD = "parse", "split", "embed", "dense index", "record and word index"
-STAGES = (PARSE, SPLIT, EMBED, DENSE, RECORD)
-OTHER = "other"
-SAMPLE_SECONDS = 0.05
-# Tokens are counted afterwards in every so manieth text that was embedded.
-EVERY = 16
+SYSTEM = "lorekeeper"
 
 
-class Stages:
-    """Seconds in which at least one thread was in a stage."""
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """What a system did with the documents. None: it does not do this, or does not tell."""
 
-    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self.reset()
+    dataset: str
+    system: str
+    files: int
+    documents: int
+    """Those in which it found text, files inside others included."""
+    pages: int | None
+    refused: Mapping[str, int]
+    """How many files, by the reason."""
+    skipped: int
+    """Files whose format it does not look at, and those that hold no text."""
+    chunks: int | None
+    seconds: float
+    tokens: int | None
+    stages: Mapping[str, float]
+    peak_rss_mb: float | None
+    reader_peak_mb: float | None = None
+    """Of the process that reads files, if that is another one."""
+    versions: Mapping[str, str] = field(default_factory=dict)
 
-    def reset(self) -> None:
-        """Forget what was before; for when nothing is at work."""
-        self.seconds = dict.fromkeys(STAGES, 0.0)
-        self.busy = 0.0
-        """Seconds in which any stage was at work."""
-        self._active: Counter[str] = Counter()
-        self._since = self._clock()
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        self._change(stage, 1)
-        try:
-            yield
-        finally:
-            self._change(stage, -1)
-
-    def timing(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The same function, as a part of the stage."""
-
-        @wraps(function)
-        def call(*arguments: Any, **named: Any) -> Any:
-            with self.timed(stage):
-                return function(*arguments, **named)
-
-        return call
-
-    def _change(self, stage: str, by: int) -> None:
-        with self._lock:
-            now = self._clock()
-            active = [each for each, count in self._active.items() if count]
-            for each in active:
-                self.seconds[each] += now - self._since
-            if active:
-                self.busy += now - self._since
-            self._since = now
-            self._active[stage] += by
-
-
-class Proxy:
-    """Hands everything on to its target; calls of methods whose names begin with `prefix` are a part of the stage."""
-
-    def __init__(self, target: Any, stages: Stages, stage: str, prefix: str = "") -> None:
-        self._target = target
-        self._stages = stages
-        self._stage = stage
-        self._prefix = prefix
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self._target, name)
-        return self._stages.timing(self._stage, found) if callable(found) and name.startswith(self._prefix) else found
-
-
-class EmbedderProxy(Proxy):
-    """Keeps a sample of what is embedded, to estimate how many tokens it was."""
-
-    def __init__(self, target: Embedder, stages: Stages) -> None:
-        super().__init__(target, stages, EMBED, "embed")
-        self.characters = 0
-        self.texts = 0
-        self._sample: list[str] = []
-
-    def embed(self, texts: Sequence[str]) -> Any:
-        first = -self.texts % EVERY
-        self._sample += texts[first::EVERY]
-        self.texts += len(texts)
-        self.characters += sum(map(len, texts))
-        with self._stages.timed(EMBED):
-            return self._target.embed(texts)
-
-    def tokens(self) -> int:
-        """About how many were embedded, by the sample's tokens for each character."""
-        sampled = sum(map(len, self._sample))
-        counted = sum(map(self._target.count_tokens, self._sample))
-        return round(self.characters * counted / sampled) if sampled else 0
-
-
-class PeakMemory:
-    """The most memory that this process held, looked at in a thread of its own, in MB."""
-
-    def __init__(self) -> None:
-        self.megabytes = resident_mb()
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-        self.megabytes = max(self.megabytes, resident_mb())
-
-    def _watch(self) -> None:
-        while not self._stop.wait(SAMPLE_SECONDS):
-            self.megabytes = max(self.megabytes, resident_mb())
+    def row(self) -> dict[str, Any]:
+        """The keys are those of `lorekeeper eval ingest --json`."""
+        documents = self.documents if self.chunks is not None else None
+        return {
+            "dataset": self.dataset,
+            "system": self.system,
+            "files": self.files,
+            "documents": self.documents,
+            "pages": self.pages,
+            "refused": sum(self.refused.values()),
+            "skipped": self.skipped,
+            "chunks": self.chunks,
+            "seconds": round(self.seconds, 2),
+            "documents_per_second": _rate(documents, self.seconds),
+            "pages_per_second": _rate(self.pages, self.seconds) if self.chunks is not None else None,
+            "chunks_per_second": _rate(self.chunks, self.seconds),
+            "tokens_per_second": _rate(self.tokens, self.seconds, None),
+            "read_per_second": _rate(self.documents, self.stages.get(READING, 0.0)),
+            "stages": {stage: round(seconds, 2) for stage, seconds in self.stages.items()},
+            "embedding_share": _share(self.stages.get(EMBEDDING), self.seconds),
+            "peak_rss_mb": self.peak_rss_mb,
+            "reader_peak_mb": self.reader_peak_mb,
+            "reasons": dict(self.refused),
+            "versions": dict(self.versions),
+        }
 
 
 async def evaluate_ingest(dataset: Dataset, settings: Settings, report: Report) -> dict[str, Any]:
-    """Index the corpus once; the keys are those of `lorekeeper eval ingest --json`."""
-    stages = Stages()
-    with TemporaryDirectory(prefix="lorekeeper-eval-") as folder, _watched(stages) as embedders:
-        application = await asyncio.to_thread(open_application, apart(settings, Path(folder)), "lorekeeper eval")
+    """Index the texts of a data set once."""
+    async with opened(settings) as (application, watch):
+        with PeakMemory() as memory:
+            seconds, chunks = await ingest(application, dataset, report)
+    count = len(dataset.documents)
+    return Indexed(
+        dataset=dataset.name,
+        system=SYSTEM,
+        files=count,
+        documents=count,
+        pages=None,
+        refused={},
+        skipped=0,
+        chunks=chunks,
+        seconds=seconds,
+        tokens=watch.tokens(),
+        stages=stages_of(watch, seconds),
+        peak_rss_mb=memory.megabytes,
+    ).row()
+
+
+async def evaluate_files(folder: Path, settings: Settings, report: Report) -> dict[str, Any]:
+    """Add a folder as a person would. Raises `InvalidRequest` for one that cannot be read or holds no files."""
+    files = len(files_in(folder))
+    async with opened(settings) as (application, watch):
+        with PeakMemory() as memory:
+            start = time.perf_counter()
+            changes = await add(application, folder, report)
+            seconds = time.perf_counter() - start
+    return indexed(folder, files, changes, seconds, watch, memory.megabytes).row()
+
+
+def indexed(
+    folder: Path, files: int, changes: Sequence[DocumentChange], seconds: float, watch: Watched, peak_mb: float
+) -> Indexed:
+    """What became of the files of a folder."""
+    added = (change.document for change in changes if change.kind is ChangeKind.ADDED)
+    # An archive holds no text of its own.
+    read = [document for document in added if document is not None and document.chunks]
+    return Indexed(
+        dataset=folder.resolve().name,
+        system=SYSTEM,
+        files=files,
+        documents=len(read),
+        pages=sum(document.pages or 0 for document in read),
+        refused=Counter(change.message or "" for change in changes if change.kind is ChangeKind.FAILED),
+        skipped=sum(change.kind is ChangeKind.SKIPPED for change in changes),
+        chunks=sum(document.chunks for document in read),
+        seconds=seconds,
+        tokens=watch.tokens(),
+        stages=stages_of(watch, seconds),
+        peak_rss_mb=peak_mb,
+        reader_peak_mb=watch.reader.peak(),
+    )
+
+
+def stages_of(watch: Watched, seconds: float) -> dict[str, float]:
+    """Seconds by stage, and those of nothing that is watched."""
+    stages = watch.stages
+    return {**{stage: stages.seconds[stage] for stage in STAGES}, OTHER: max(0.0, seconds - stages.busy)}
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Every file that is not hidden, whatever reads it. Raises `InvalidRequest` when there is none."""
+    collected = collect([folder])
+    skipped = [path for name in collected.skipped if (path := folder.absolute() / name).is_file()]
+    if not collected.files and not skipped:
+        raise InvalidRequest(
+            f"{folder} holds no file. Name a folder with documents, or one with corpus.jsonl and questions.jsonl."
+        )
+    return sorted([*(file.path for file in collected.files), *skipped])
+
+
+@asynccontextmanager
+async def opened(settings: Settings) -> AsyncGenerator[tuple[Application, Watched], None]:
+    """An application with an index of its own, whose parts are watched from now on, and which carries out jobs."""
+    with TemporaryDirectory(prefix="lorekeeper-eval-") as folder, watched() as watch:
+        own = apart(settings, Path(folder))
+        at_work = own.model_copy(update={"jobs": own.jobs.model_copy(update={"run": True})})
+        application = await asyncio.to_thread(open_application, at_work, "lorekeeper eval")
         try:
-            stages.reset()
-            with PeakMemory() as memory:
-                seconds, chunks = await ingest(application, dataset, report)
+            watch.stages.reset()
+            yield application, watch
         finally:
             application.close()
-    return row(dataset, chunks, seconds, stages, sum(each.tokens() for each in embedders), memory.megabytes)
 
 
-def row(dataset: Dataset, chunks: int, seconds: float, stages: Stages, tokens: int, peak_mb: float) -> dict[str, Any]:
-    """The figures of one run."""
-    named = {stage: round(stages.seconds[stage], 2) for stage in STAGES}
-    named[OTHER] = round(max(0.0, seconds - stages.busy), 2)
+async def add(application: Application, folder: Path, report: Report) -> list[DocumentChange]:
+    def progress(change: DocumentChange, done: int, total: int) -> None:
+        report("indexing", done, total)
 
-    def per_second(count: int) -> float:
-        return round(count / seconds, 2) if seconds else 0.0
-
-    return {
-        "dataset": dataset.name,
-        "documents": len(dataset.documents),
-        "chunks": chunks,
-        "seconds": round(seconds, 2),
-        "documents_per_second": per_second(len(dataset.documents)),
-        "chunks_per_second": per_second(chunks),
-        "tokens_per_second": round(per_second(tokens)),
-        "stages": named,
-        "embedding_share": round(stages.seconds[EMBED] / seconds, 3) if seconds else 0.0,
-        "peak_rss_mb": peak_mb,
-    }
+    return await application.documents.add_paths([folder], NAMESPACE, progress)
 
 
-@contextmanager
-def _watched(stages: Stages) -> Iterator[list[EmbedderProxy]]:
-    """An application that is opened meanwhile is made of watched parts; yields the list of its embedders."""
-    embedders: list[EmbedderProxy] = []
+def _rate(count: int | None, seconds: float, digits: int | None = 2) -> float | None:
+    if count is None or not seconds:
+        return None
+    return round(count / seconds, digits)
 
-    def embedder(settings: Settings) -> EmbedderProxy:
-        embedders.append(EmbedderProxy(open_embedder(settings), stages))
-        return embedders[-1]
 
-    with ExitStack() as patches:
-        for target, replacement in (
-            ("core.build.open_embedder", embedder),
-            ("core.retrieval.chroma.open_chroma", lambda *given: Proxy(open_chroma(*given), stages, DENSE)),
-            ("core.store.documents.DocumentStore", lambda *given: Proxy(DocumentStore(*given), stages, RECORD)),
-            ("ingest.pipeline.split", stages.timing(SPLIT, split)),
-        ):
-            patches.enter_context(patch(target, replacement))
-        for parser in (PlainParser, ParserProcess):
-            patches.enter_context(patch.object(parser, "parse", stages.timing(PARSE, parser.parse)))
-        yield embedders
+def _share(part: float | None, seconds: float) -> float | None:
+    return None if part is None or not seconds else round(part / seconds, 3)

@@ -20,7 +20,7 @@ from core.errors import InvalidRequest, LorekeeperError
 from core.settings_documents import Parse
 from core.types import BlockKind, ParsedDocument
 from evals.plain_readings import plain_rows, plain_words, words_of
-from evals.processes import resident_mb
+from evals.processes import peak_mb, resident_mb
 from evals.retrieval import Report
 from ingest.parse.formats import FORMATS
 from ingest.parse.process import ParserProcess
@@ -101,7 +101,7 @@ class Watch:
         self.broken += is_broken
         self.own_mb = max(self.own_mb, resident_mb())
         if pid is not None:
-            self.reader_mb = max(self.reader_mb, _peak_mb(pid))
+            self.reader_mb = max(self.reader_mb, peak_mb(pid))
         return is_broken
 
 
@@ -262,12 +262,3 @@ def _sum(tallies: Iterable[Tally]) -> Tally:
         total.cells.add(each.cells.found, each.cells.total)
         total.poorest = min(total.poorest, each.poorest)
     return total
-
-
-def _peak_mb(pid: int) -> float:
-    """The most that a living process held, where the system tells; else what it holds now."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
-        return int(status.partition("VmHWM:")[2].split()[0]) / 1000
-    except (OSError, ValueError, IndexError):
-        return resident_mb(pid)

@@ -180,8 +180,9 @@ def ingesting(figure: Figure, rows: Rows, looks: Looks) -> None:
 
 
 def in_use(rows: Rows) -> list[Row]:
-    """Of calibration rows, those of the built-in weights; all where none says so."""
-    return [row for row in rows if row.get("weights") == BUILT_IN] or list(rows)
+    """Of calibration rows, those that say so; else those of the built-in weights, else all."""
+    said = [row for row in rows if row.get("in_use") is True]
+    return said or [row for row in rows if row.get("weights") == BUILT_IN] or list(rows)
 
 
 def curve(row: Row) -> list[tuple[float, float, float]]:

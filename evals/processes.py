@@ -7,10 +7,14 @@ import resource
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from array import array
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import httpx
 
@@ -18,6 +22,7 @@ START_SECONDS = 60.0
 # No database but the one in the data folder, whatever the settings say.
 ON_ITS_OWN = {"LOREKEEPER_DATABASE__URL": "", "LOREKEEPER_CHROMA__URL": ""}
 COMMAND = (sys.executable, "-m", "core.cli")
+SAMPLE_SECONDS = 0.05
 
 
 @contextmanager
@@ -63,3 +68,60 @@ def resident_mb(pid: int | None = None) -> float:
             raise
         # In bytes on macOS, the only system here without /proc.
         return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 1)
+
+
+def peak_mb(pid: int) -> float:
+    """The most that a living process held, where the system tells; else what it holds now. Raises `OSError`."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+        return round(int(status.partition("VmHWM:")[2].split()[0]) * 1024 / 1e6, 1)
+    except (OSError, ValueError, IndexError):
+        return resident_mb(pid)
+
+
+class Gauge:
+    """Memory in MB, as it was noted over time. From any thread."""
+
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
+        # Arrays need little of the memory that is measured.
+        self._times, self._noted = array("d"), array("d")
+
+    def note(self, megabytes: float) -> None:
+        self._noted.append(megabytes)
+        self._times.append(self._clock())
+
+    def peak(self, begin: float = float("-inf"), end: float = float("inf")) -> float | None:
+        """The most between two moments of the clock; None when nothing was noted then."""
+        noted = zip(self._times, self._noted, strict=False)  # another thread may be in the middle of a note
+        return max((megabytes for at, megabytes in noted if begin <= at <= end), default=None)
+
+
+class PeakMemory:
+    """The memory that this process holds, looked at in a thread of its own until the block ends."""
+
+    def __init__(self) -> None:
+        self.gauge = Gauge()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    @property
+    def megabytes(self) -> float:
+        """The most of it."""
+        return self.gauge.peak() or 0.0
+
+    def __enter__(self) -> Self:
+        self.gauge.note(resident_mb())
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+        self.gauge.note(resident_mb())
+
+    def _watch(self) -> None:
+        while not self._stop.wait(SAMPLE_SECONDS):
+            self.gauge.note(resident_mb())

@@ -30,6 +30,7 @@ COMMANDS = {
     "answers": "lorekeeper eval answers DIR… --save FOLDER",
     "calibration": "lorekeeper eval calibrate DIR… --save FOLDER",
     "ingest": "lorekeeper eval ingest DIR… --save FOLDER",
+    "small": "lorekeeper eval ingest --small 10000 --save FOLDER",
     "growth": "lorekeeper eval growth DIR… --save FOLDER",
     "load": "lorekeeper eval load DIR… --save FOLDER",
     "serving": "lorekeeper eval serving DIR… --save FOLDER",

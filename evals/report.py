@@ -60,6 +60,7 @@ SECTIONS = (
         (plots.ABSTAINING,),
     ),
     Section("ingest", "ingest", "How fast does Lorekeeper index documents?", sections.ingest, level=3),
+    Section("small", "small", "Does indexing slow down with many documents?", sections.small, level=3),
     Section("queries", "retrieval", "How fast does Lorekeeper find passages?", sections.queries, level=3),
     Section(
         "growth",

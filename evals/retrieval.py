@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from core.build import Application, open_application
+from core.errors import InvalidRequest
 from core.responder import Responder
 from core.settings import Chroma, Database, Settings
 from core.types import DocumentChange, Retrieval, Scope
@@ -66,8 +67,14 @@ async def evaluate(
 ) -> list[dict[str, Any]]:
     """A row of figures for each kind of query, all on one index; the keys are those of `lorekeeper eval retrieval --json`.
 
-    `followups_ndcg@10` is over the questions that have a history, whatever is searched for.
+    `followups_ndcg@10` is over the questions that have a history, whatever is searched for. Raises `InvalidRequest` when
+    no question can be scored.
     """
+    if not scorable(dataset):
+        raise InvalidRequest(
+            f"{dataset.name} has no question that can be scored: none of its {len(dataset.questions)} questions names "
+            "documents that answer it (gold_doc_ids)."
+        )
     followups = frozenset(question.id for question in dataset.questions if question.history)
     rows = []
     with TemporaryDirectory(prefix="lorekeeper-eval-") as folder:
@@ -116,12 +123,17 @@ def corpus_ids(dataset: Dataset) -> dict[str, str]:
     return {document_id(NAMESPACE, _source(document)): document.id for document in dataset.documents}
 
 
+def scorable(dataset: Dataset) -> list[EvalQuestion]:
+    """The questions that have documents to be found."""
+    return [question for question in dataset.questions if question.gold and question.answerable is not False]
+
+
 async def search(application: Application, dataset: Dataset, report: Report) -> list[Found]:
     """Ask every question that has gold documents, one at a time."""
     responder = application.asker
     assert isinstance(responder, Responder)
     ids = corpus_ids(dataset)
-    asked = [question for question in dataset.questions if question.gold and question.answerable is not False]
+    asked = scorable(dataset)
     found = []
     for number, question in enumerate(asked, start=1):
         start = time.perf_counter()

@@ -35,6 +35,7 @@ from evals.tables import (
 from evals.versus import change_of, difference, indexing, measured_for_both, memory, quality, querying, rivals
 
 RECALL = 0.6
+OURS = "lorekeeper"
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +155,8 @@ def abstaining(rows: Rows) -> Part:
 def ingest(rows: Rows) -> Part:
     reading = []
     for row in _with(rows, "documents_per_second"):
+        if not is_ours(row.get("system", OURS)):
+            continue
         share = number(row, "embedding_share")
         spent = f", and {percent(share)} of the time is spent in the embedding model" if share is not None else ""
         size = f" ({count(number(row, 'documents'))} documents, {count(number(row, 'chunks'))} chunks)"
@@ -161,17 +164,49 @@ def ingest(rows: Rows) -> Part:
             f"Lorekeeper indexes {amount(number(row, 'documents_per_second'))} documents per second "
             f"on {text(row['dataset'])}{size if have(row, 'documents', 'chunks') else ''}{spent}."
         )
-    blocks = [
-        columns(
-            rows,
-            "documents chunks seconds documents_per_second chunks_per_second tokens_per_second embedding_share peak_rss_mb",
-        )
-    ]
+    names = ("dataset", "system") if len(systems(rows)) > 1 else ("dataset",)
+    shown = (
+        "files refused skipped documents pages chunks seconds documents_per_second pages_per_second chunks_per_second "
+        "tokens_per_second read_per_second embedding_share peak_rss_mb reader_peak_mb"
+    )
+    blocks = [columns(rows, shown, names)]
     staged = [row for row in rows if isinstance(row.get("stages"), dict) and row["stages"]]
     if stages := list(dict.fromkeys(stage for row in staged for stage in row["stages"])):
-        lines = [[text(row["dataset"]), *(amount(number(row["stages"], stage)) for stage in stages)] for row in staged]
-        blocks += ["Seconds by stage:", table(["data set", *map(text, stages)], lines)]
-    return Part(reading, blocks)
+        header = ["data set", "system"][: len(names)]
+        lines = [
+            [
+                *(text(system_name(row.get(name, "")) if name == "system" else row.get(name, "")) for name in names),
+                *(amount(number(row["stages"], stage)) for stage in stages),
+            ]
+            for row in staged
+        ]
+        blocks += ["Seconds by stage:", table([*header, *map(text, stages)], lines, left=len(names))]
+    return Part(reading, [*blocks, *_packages(rows)])
+
+
+def small(rows: Rows) -> Part:
+    """Tenths of many small documents."""
+    tenths = [row for row in rows if isinstance(row.get("stages_ms"), dict)]
+    measured = [row for row in tenths if row.get("part") != "all"]
+    reading = []
+    if len(measured) > 1:
+        first, last = measured[1], measured[-1]
+        work = [sum(number(row["stages_ms"], stage) or 0.0 for stage in row["stages_ms"]) for row in (first, last)]
+        reading.append(
+            f"Of {count(number(last, 'documents'))} small documents, one of the last tenth takes {amount(work[1])} ms of work in all stages, "
+            f"and one of the second {amount(work[0])} ms (the first one bears the start)."
+        )
+    stages = list(dict.fromkeys(stage for row in tenths for stage in row["stages_ms"]))
+    lines = [
+        [
+            text(row.get("part", "")),
+            *(amount(number(row["stages_ms"], stage)) for stage in stages),
+            *(count(number(row, key)) for key in ("peak_rss_mb", "reader_peak_mb")),
+        ]
+        for row in tenths
+    ]
+    header = ["tenth", *map(text, stages), "peak memory (MB)", "of the reader (MB)"]
+    return Part(reading, ["Milliseconds per document, by stage:", table(header, lines)] if lines else [])
 
 
 def queries(rows: Rows) -> Part:
@@ -263,7 +298,9 @@ def serving(rows: Rows) -> Part:
 
 def _packages(rows: Rows) -> list[str]:
     """What each system was made of."""
-    named_versions = {row["system"]: row["versions"] for row in rows if isinstance(row.get("versions"), dict)}
+    named_versions = {
+        row["system"]: row["versions"] for row in rows if isinstance(row.get("versions"), dict) and row["versions"]
+    }
     lines = [
         [text(system_name(system)), listed([f"{text(package)} {text(version)}" for package, version in found.items()])]
         for system, found in named_versions.items()

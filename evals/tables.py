@@ -19,6 +19,7 @@ NAMES = {
     "langchain-defaults": "LangChain's defaults",
     "langchain-ensemble": "LangChain's EnsembleRetriever",
     "llamaindex": "LlamaIndex's defaults",
+    "markitdown": "MarkItDown",
     "llamaindex-default": "LlamaIndex's defaults",
     "llamaindex-defaults": "LlamaIndex's defaults",
     "haystack": "Haystack's hybrid example",
@@ -124,7 +125,11 @@ def _line(cells: Sequence[str]) -> str:
 
 # Key → what it is called, and how its values are written.
 COLUMNS: dict[str, tuple[str, Shown]] = {
+    "files": ("files", count),
+    "refused": ("refused", count),
+    "skipped": ("skipped", count),
     "documents": ("documents", count),
+    "pages": ("pages", count),
     "chunks": ("chunks", count),
     "questions": ("questions", count),
     "distinct_questions": ("different questions", count),
@@ -136,10 +141,13 @@ COLUMNS: dict[str, tuple[str, Shown]] = {
     "followups_ndcg@10": ("nDCG@10 of these", score),
     "seconds": ("seconds", amount),
     "documents_per_second": ("documents/s", amount),
+    "pages_per_second": ("pages/s", amount),
+    "read_per_second": ("read/s", amount),
     "chunks_per_second": ("chunks/s", amount),
     "tokens_per_second": ("tokens/s", count),
     "embedding_share": ("embedding", percent),
     "peak_rss_mb": ("peak memory (MB)", count),
+    "reader_peak_mb": ("of the reader (MB)", count),
     "query_ms_p50": ("query, median (ms)", amount),
     "query_ms_p95": ("query, 95 % (ms)", amount),
     "index_seconds": ("indexing (s)", amount),

@@ -6,12 +6,14 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from core.errors import LorekeeperError
 from evals.peers import protocol, with_lorekeeper
-from evals.peers.protocol import Job, Result
+from evals.peers.protocol import FileJob, FileResult, Job, Result
 from evals.peers.setup import python_of
 
 ROOT = Path(__file__).parents[2]
@@ -32,6 +34,7 @@ QUIET = {
 }
 CPU_ONLY = {"CUDA_VISIBLE_DEVICES": ""}
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "LOREKEEPER_EMBEDDING__THREADS")
+T = TypeVar("T")
 
 
 class SystemFailed(LorekeeperError):
@@ -57,6 +60,15 @@ class Subject:
 
 async def perform(subject: Subject, job: Job, folder: Path, seconds: float = JOB_SECONDS) -> Result:
     """Run the job; `folder` is for its files. Raises `SystemFailed`, `InvalidRequest`."""
+    return await _perform(subject, job, Result.read, folder, seconds)
+
+
+async def perform_files(subject: Subject, job: FileJob, folder: Path, seconds: float = JOB_SECONDS) -> FileResult:
+    """The same for a job with files."""
+    return await _perform(subject, job, FileResult.read_from, folder, seconds)
+
+
+async def _perform(subject: Subject, job: Job | FileJob, read: Callable[[Path], T], folder: Path, seconds: float) -> T:
     job_file, result_file, output = folder / "job.json", folder / "result.json", folder / "output.txt"
     job.write(job_file)
     code = await _run(subject.command(job_file, result_file), environment(cores()), output, seconds)
@@ -65,7 +77,7 @@ async def perform(subject: Subject, job: Job, folder: Path, seconds: float = JOB
     if code != 0:
         raise SystemFailed(f"{job.system} failed with exit code {code}: {_last_line(output)}")
     try:
-        return Result.read(result_file)
+        return read(result_file)
     except (OSError, ValueError, TypeError, KeyError) as error:
         raise SystemFailed(f"{job.system} ended without a result that can be read: {_last_line(output)}") from error
 

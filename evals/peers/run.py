@@ -23,7 +23,7 @@ from evals.metrics import ndcg, percentile, recall
 from evals.peers import process
 from evals.peers.process import Subject
 from evals.peers.protocol import Job, Result
-from evals.retrieval import DEPTH, Report
+from evals.retrieval import DEPTH, Report, scorable
 
 HERE = Path(__file__).parent
 LANGCHAIN = Subject(HERE / "with_langchain.py", "langchain")
@@ -56,12 +56,11 @@ async def compare(
     """
     check(systems)
     dataset = read_dataset(dataset_folder)
-    asked = [question for question in dataset.questions if question.gold and question.answerable is not False]
-    asked = asked[:max_questions]
+    asked = scorable(dataset)[:max_questions]
     if not asked:
         raise InvalidRequest(f"{dataset.name} has no questions with documents that answer them.")
     results: dict[str, list[Result]] = {system: [] for system in systems}
-    model = _model()
+    model = local_model()
     with TemporaryDirectory(prefix="lorekeeper-peers-") as name:
         data = Path(name) / "data"
         _write(data, dataset, asked)
@@ -97,7 +96,8 @@ def order(systems: Sequence[str], run: int) -> list[str]:
     return turned[::-1] if run % 2 else turned
 
 
-def _model() -> str:
+def local_model() -> str:
+    """The folder of the embedding model that all systems use. Raises `InvalidRequest` when Lorekeeper's is elsewhere."""
     settings = load()
     if settings.embedding.url:
         raise InvalidRequest("The peers use the same local model: unset embedding.url to compare with them.")

@@ -66,6 +66,16 @@ ROWS: dict[str, Rows] = {
         {"dataset": "wiki", "documents": 9, "chunks": 1203, "documents_per_second": 28.44, "embedding_share": 0.84}
         | {"stages": {"split": 0.3, "embed": 5.1}}
     ],
+    "small": [
+        {
+            "part": part,
+            "dataset": "small 500",
+            "documents": 500,
+            "stages_ms": {"reading": spent, "embedding": 4.0},
+        }
+        | {"peak_rss_mb": 300.4, "reader_peak_mb": 30.0}
+        for part, spent in (("1/10", 9.0), ("2/10", 1.0), ("10/10", 1.2), ("all", 2.0))
+    ],
     "growth": [
         {"system": system, "chunks": chunks, "query_ms_p50": milliseconds, "rss_mb": memory}
         for system, chunks, milliseconds, memory in (

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
-from core.abstention import SIGNALS, Calibration
+from core.abstention import BUILT_IN, SIGNALS, Calibration
+from core.build import open_application
 from core.errors import InvalidRequest
+from core.settings import Settings
 from core.types import Signals
-from evals.calibration import REFUSED, Kind, Observation, fit, row
+from evals.calibration import REFUSED, Kind, Observation, fit, in_use, keep, row, rows
 
 
 def observations(kind: Kind, centre: float, count: int = 300, seed: int = 1) -> list[Observation]:
@@ -37,13 +40,13 @@ def test_the_fit_tells_apart_what_can_be_told_apart(observed: dict[str, list[Obs
 
 def test_the_threshold_refuses_the_agreed_share_of_answerable_questions(observed: dict[str, list[Observation]]) -> None:
     model = fit(observed)
-    refused = [row(name, rows, model)["answerable_refused"] for name, rows in observed.items()]
+    refused = [row(name, each, model)["answerable_refused"] for name, each in observed.items()]
     assert 0 < sum(refused) / len(refused) <= REFUSED
 
 
 def test_a_row_counts_each_kind_and_says_none_for_those_that_are_missing() -> None:
-    rows = [Observation(Kind.ANSWERABLE, Signals(0.9, 0.9, 0.9)), Observation(Kind.OFF_TOPIC, Signals())]
-    assert row("name", rows, Calibration(-1.0, (1.0, 1.0, 1.0))) == {
+    observed = [Observation(Kind.ANSWERABLE, Signals(0.9, 0.9, 0.9)), Observation(Kind.OFF_TOPIC, Signals())]
+    assert row("name", observed, Calibration(-1.0, (1.0, 1.0, 1.0))) == {
         "dataset": "name",
         "answerable": 1,
         "unanswerable": 0,
@@ -56,6 +59,35 @@ def test_a_row_counts_each_kind_and_says_none_for_those_that_are_missing() -> No
         "threshold": 0.5,
         "curve": [],
     }
+
+
+class TestInUse:
+    STORED = Calibration(-2.0, (1.0, 2.0, 3.0), "ours")
+
+    def test_an_index_that_is_not_there_uses_the_built_in_one_and_is_not_made(self, tmp_path: Path) -> None:
+        assert in_use(Settings(data_dir=tmp_path / "own")) is BUILT_IN
+        assert not (tmp_path / "own").exists()
+
+    def test_what_was_stored_with_the_index_is_in_use_while_another_has_it_open(self, tmp_path: Path) -> None:
+        settings = Settings(data_dir=tmp_path)
+        keep(settings, self.STORED)
+        server = open_application(settings, "a server")
+        try:
+            assert in_use(settings) == self.STORED
+        finally:
+            server.close()
+
+    def test_each_calibration_says_whether_it_is_in_use(self, observed: dict[str, list[Observation]]) -> None:
+        fitted = Calibration(-3.0, (6.0, 0.0, 0.0))
+
+        def said(used: Calibration | None) -> dict[str, bool | None]:
+            found = rows(observed, fitted, used)
+            assert [each["dataset"] for each in found[:2]] == ["one", "two"]
+            return {each["weights"]: each["in_use"] for each in found}
+
+        assert said(BUILT_IN) == {"built-in": True, "fitted": False}
+        assert said(self.STORED) == {"built-in": False, "stored": True, "fitted": False}
+        assert said(None) == {"built-in": None, "fitted": None}
 
 
 @pytest.mark.parametrize("kinds", [[], [Kind.ANSWERABLE], [Kind.OFF_TOPIC]])

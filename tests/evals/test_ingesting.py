@@ -1,22 +1,26 @@
-"""Where the time of indexing goes: the clock by itself, and one small corpus through the real pipeline."""
+"""How fast documents are indexed: texts of a data set, and files that go the whole way."""
 
 from __future__ import annotations
 
-import itertools
-import threading
-import time
+import zipfile
+from pathlib import Path
 
 import pytest
 
-from core.settings import load
+from core.errors import InvalidRequest
+from core.settings import Settings, load
+from core.settings_documents import Jobs
 from evals.datasets import CorpusDocument, Dataset
-from evals.ingesting import DENSE, EMBED, EVERY, RECORD, SPLIT, EmbedderProxy, PeakMemory, Stages, evaluate_ingest, row
-from tests.fakes.embedder import WordEmbedder
+from evals.ingesting import Indexed, evaluate_files, evaluate_ingest, files_in
+from ingest.parse.process import ParserProcess
+from tests.pdf import make_pdf
 
 KEYS = [
-    *("dataset", "documents", "chunks", "seconds", "documents_per_second", "chunks_per_second", "tokens_per_second"),
-    *("stages", "embedding_share", "peak_rss_mb"),
+    *("dataset", "system", "files", "documents", "pages", "refused", "skipped", "chunks", "seconds"),
+    *("documents_per_second", "pages_per_second", "chunks_per_second", "tokens_per_second", "read_per_second"),
+    *("stages", "embedding_share", "peak_rss_mb", "reader_peak_mb", "reasons", "versions"),
 ]
+STAGES = ["receiving", "reading", "splitting", "embedding", "vectors", "record", "other"]
 CORPUS = Dataset(
     "tiny",
     tuple(
@@ -31,82 +35,104 @@ def unheard(stage: str, done: int, total: int) -> None:
     pass
 
 
-def test_a_stage_takes_as_long_as_any_thread_is_in_it() -> None:
-    ticks = iter(range(100))
-    stages = Stages(lambda: float(next(ticks)))  # a second passes with each look at the clock
-    with stages.timed(EMBED), stages.timed(EMBED):  # 1 to 4, and 2 to 3, which is no second time
-        pass
-    with stages.timed(DENSE), stages.timed(RECORD):  # 5 to 8, and 6 to 7
-        pass
-    assert (stages.seconds[EMBED], stages.seconds[DENSE], stages.seconds[RECORD]) == (3.0, 3.0, 1.0)
-    assert stages.busy == 6.0  # what runs at the same time counts once
-    stages.reset()
-    assert stages.busy == sum(stages.seconds.values()) == 0.0
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "handbook"
+    (folder / "inner").mkdir(parents=True)
+    (folder / "leave.md").write_text("# Leave\n\nYou accrue 13 days of annual leave per year.\n")
+    (folder / "inner" / "travel.pdf").write_bytes(make_pdf(["Travel needs the approval of a manager.", "It is paid."]))
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.7\n" + b"x" * 100)
+    (folder / "blank.txt").write_text("  \n")
+    (folder / "setup.exe").write_bytes(b"MZ" + bytes(50))
+    (folder / ".hidden.txt").write_text("Nobody looks here.")
+    with zipfile.ZipFile(folder / "more.zip", "w") as archive:
+        archive.writestr("laptops.txt", "Laptops are replaced every four years.")
+    return folder
 
 
-def test_what_fails_is_timed_too() -> None:
-    stages = Stages(itertools.count().__next__)
-
-    def fail() -> None:
-        raise ValueError("no")
-
-    with pytest.raises(ValueError, match="no"):
-        stages.timing(SPLIT, fail)()
-    assert stages.seconds[SPLIT] == 1
-
-
-def test_what_is_in_no_stage_is_other_and_the_share_is_of_the_whole() -> None:
-    ticks = iter([0.0, 0.0, 6.0])
-    stages = Stages(lambda: next(ticks))
-    with stages.timed(EMBED):
-        pass
-    found = row(CORPUS, 12, 8.0, stages, 400, 100.0)
-    assert list(found) == KEYS
-    assert found["stages"] == {
-        "parse": 0.0,
-        "split": 0.0,
-        "embed": 6.0,
-        "dense index": 0.0,
-        "record and word index": 0.0,
-        "other": 2.0,
+def figures(**changed: object) -> Indexed:
+    fields: dict[str, object] = {
+        "dataset": "tiny",
+        "system": "lorekeeper",
+        "files": 7,
+        "documents": 6,
+        "pages": 12,
+        "skipped": 0,
+        "refused": {"It is damaged.": 1},
+        "chunks": 24,
+        "seconds": 8.0,
+        "tokens": 400,
+        "stages": {"reading": 2.0, "embedding": 6.0},
+        "peak_rss_mb": 100.0,
     }
-    assert (found["embedding_share"], found["documents_per_second"], found["chunks_per_second"]) == (0.75, 0.75, 1.5)
-    assert found["tokens_per_second"] == 50
+    return Indexed(**{**fields, **changed})  # type: ignore[arg-type]
 
 
-def test_tokens_are_estimated_from_a_sample_and_only_embedding_is_timed() -> None:
-    stages = Stages()
-    proxy = EmbedderProxy(WordEmbedder(), stages)
-    for part in (7, 2 * EVERY, 1, 4):
-        assert proxy.embed(["four words of text"] * part).shape[0] == part
-    assert proxy.texts == 12 + 2 * EVERY
-    assert proxy.tokens() == 4 * proxy.texts
-    spent = stages.seconds[EMBED]
-    assert spent > 0
-    assert proxy.count_tokens("two words") == 2
-    assert proxy.dimension == WordEmbedder.dimension
-    assert stages.seconds[EMBED] == spent
+def test_rates_are_of_the_whole_time_and_that_of_reading_of_its_own() -> None:
+    found = figures().row()
+    assert list(found) == KEYS
+    assert (found["documents_per_second"], found["pages_per_second"], found["chunks_per_second"]) == (0.75, 1.5, 3.0)
+    assert (found["tokens_per_second"], found["read_per_second"], found["embedding_share"]) == (50, 3.0, 0.75)
+    assert (found["refused"], found["reasons"]) == (1, {"It is damaged.": 1})
 
 
-def test_peak_memory_is_that_of_the_block() -> None:
-    with PeakMemory() as memory:
-        before = memory.megabytes
-        held = bytearray(60_000_000)
-        held[::4096] = b"x" * len(held[::4096])
-        while memory.megabytes < before + 50:
-            time.sleep(0.01)
-        del held
-    assert memory.megabytes > before + 50
-    assert not any(thread.name.endswith("(_watch)") for thread in threading.enumerate())
+def test_a_system_that_only_reads_indexes_no_documents_per_second() -> None:
+    found = figures(chunks=None, tokens=None, stages={"reading": 8.0}).row()
+    assert list(found) == KEYS
+    assert {name for name, value in found.items() if value is None} == {
+        *("chunks", "documents_per_second", "pages_per_second", "chunks_per_second", "tokens_per_second"),
+        *("embedding_share", "reader_peak_mb"),
+    }
+    assert found["read_per_second"] == 0.75
 
 
-async def test_indexing_is_taken_apart_by_the_real_pipeline() -> None:
+async def test_texts_are_indexed_and_the_time_is_taken_apart() -> None:
     found = await evaluate_ingest(CORPUS, load(), unheard)
     assert list(found) == KEYS
-    assert (found["dataset"], found["documents"]) == ("tiny", 6)
+    assert (found["dataset"], found["documents"], found["pages"]) == ("tiny", 6, None)
     assert found["chunks"] >= 6
-    assert found["stages"]["embed"] > 0
-    assert found["stages"]["dense index"] > 0
-    assert found["stages"]["record and word index"] > 0
+    assert list(found["stages"]) == STAGES
+    assert found["stages"]["embedding"] > 0
+    assert found["stages"]["record"] > 0
+    assert found["stages"]["receiving"] == 0
     assert 0 < found["embedding_share"] < 1
     assert found["tokens_per_second"] > 0
+    assert found["reader_peak_mb"] is None
+
+
+async def test_files_go_the_whole_way_and_what_is_not_read_is_counted(folder: Path) -> None:
+    reported: list[tuple[int, int]] = []
+    settings: Settings = load().model_copy(update={"jobs": Jobs(run=False)})
+    found = await evaluate_files(folder, settings, lambda stage, done, total: reported.append((done, total)))
+    assert list(found) == KEYS
+    assert (found["dataset"], found["files"], found["pages"]) == ("handbook", 6, 2)
+    # The one inside the archive is one of them; the archive itself is not.
+    assert (found["documents"], found["refused"], found["skipped"]) == (3, 1, 2)
+    [reason] = found["reasons"]
+    assert reason.endswith(".")
+    assert list(found["stages"]) == STAGES
+    assert found["stages"]["reading"] > 0
+    assert found["stages"]["receiving"] + found["stages"]["record"] > 0
+    assert found["reader_peak_mb"] > 5
+    assert reported[-1][0] == reported[-1][1]
+
+
+async def test_the_parts_are_as_before_afterwards(folder: Path) -> None:
+    before = ParserProcess.parse
+    with pytest.raises(InvalidRequest):
+        await evaluate_files(folder / "none", load(), unheard)
+    await evaluate_ingest(CORPUS, load(), unheard)
+    assert ParserProcess.parse is before
+
+
+def test_all_files_are_listed_but_hidden_ones(folder: Path) -> None:
+    assert [path.name for path in files_in(folder)] == [
+        *("blank.txt", "broken.pdf", "travel.pdf", "leave.md", "more.zip", "setup.exe"),
+    ]
+
+
+def test_a_folder_without_files_is_told(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="holds no file"):
+        files_in(tmp_path)
+    with pytest.raises(InvalidRequest, match="does not exist"):
+        files_in(tmp_path / "none")

@@ -94,6 +94,13 @@ def test_only_the_weights_in_use_are_drawn_and_the_threshold_is_marked(pictures:
     assert {"handbook", "threshold in use"} <= set(shown)
 
 
+def test_the_weights_in_use_are_those_that_say_so_else_the_built_in_ones() -> None:
+    built_in, stored = {"weights": "built-in", "in_use": False}, {"weights": "stored", "in_use": True}
+    assert plots.in_use([built_in, stored]) == [stored]
+    unknown = [{"weights": "built-in", "in_use": None}, {"weights": "fitted", "in_use": None}]
+    assert plots.in_use(unknown) == unknown[:1]
+
+
 @pytest.mark.parametrize(
     ("threshold", "point"), [(None, (0.45, 0.85, 0.6)), (0.9, (0.9, 0.6, 0.9)), (0.0, (0.2, 0.9, 0.2))]
 )

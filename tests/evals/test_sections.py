@@ -134,6 +134,35 @@ def test_indexing_is_told_with_its_stages(whole: str) -> None:
     assert compared(whole, "Seconds by stage:") == [["data set", "split", "embed"], ["wiki", "0.30", "5.10"]]
 
 
+def test_indexing_beside_others_is_a_table_and_only_ours_is_told() -> None:
+    own = {**ROWS["ingest"][0], "system": "lorekeeper", "files": 10, "refused": 1, "versions": {}}
+    other = {"dataset": "wiki", "system": "markitdown", "files": 10, "refused": 4, "documents_per_second": None}
+    text = page({"ingest": [own, {**other, "stages": {"split": 2.0}, "versions": {"markitdown": "0.1.8"}}]})
+    part = text[text.index("How fast does Lorekeeper index") :]
+    assert compared(part, "")[0][:4] == ["data set", "system", "files", "refused"]
+    assert [line[:4] for line in compared(part, "")[1:]] == [
+        ["wiki", "Lorekeeper", "10", "1"],
+        ["wiki", "MarkItDown", "10", "4"],
+    ]
+    assert compared(text, "Seconds by stage:")[2] == ["wiki", "MarkItDown", "2.00", "–"]
+    assert compared(text, "Versions of the systems compared:")[1:] == [["MarkItDown", "markitdown 0.1.8"]]
+    assert text.count("Lorekeeper indexes") == text.count("Lorekeeper indexes 28.4 documents per second on wiki") > 0
+
+
+def test_small_documents_are_told_by_their_tenths(whole: str) -> None:
+    assert (
+        "Of 500 small documents, one of the last tenth takes 5.20 ms of work in all stages, and one of the second 5.00 ms "
+        "(the first one bears the start)."
+    ) in whole
+    assert compared(whole, "Milliseconds per document, by stage:") == [
+        ["tenth", "reading", "embedding", "peak memory (MB)", "of the reader (MB)"],
+        ["1/10", "9.00", "4.00", "300", "30"],
+        ["2/10", "1.00", "4.00", "300", "30"],
+        ["10/10", "1.20", "4.00", "300", "30"],
+        ["all", "2.00", "4.00", "300", "30"],
+    ]
+
+
 def test_growth_answers_how_much_memory_a_large_index_needs(whole: str) -> None:
     assert (
         "With about 100,000 chunks in the index, Lorekeeper needs 1,312 MB of memory, and its median query takes 12.0 ms."
