@@ -280,12 +280,16 @@ class Jobs(Protocol):
         """Raises `NotFound`."""
         ...
 
+    async def about(self, document_id: str, states: frozenset[JobState]) -> Job | None:
+        """Of the jobs about this document, by its full id, in one of these states, the one that came last."""
+        ...
+
     async def cancel(self, job_id: str, within: frozenset[str] = frozenset()) -> Job:
         """Give it up; what answered before goes on answering. Raises `NotFound`, `InvalidRequest` when it has ended."""
         ...
 
     async def retry(self, job_id: str, within: frozenset[str] = frozenset()) -> Job:
-        """Try again what failed or was cancelled. Raises `NotFound`, `InvalidRequest` for another state or lost bytes."""
+        """Try again what failed or was cancelled. Raises `NotFound`, `InvalidRequest` for another state, or what came again since."""
         ...
 
 

@@ -5,19 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from core.errors import NotFound
 from core.store.documents import RESERVED_FOR
 from core.store.inspection import Inspection
-from core.types import Document, DocumentChange, Finding
-from ingest.documents import interrupted
+from core.types import ChangeKind, Document, DocumentChange, DocumentStatus, Finding
+from ingest.documents import INSIDE, document_id, interrupted
 from ingest.engine import Stores
+from ingest.garbage import collect_garbage
 
 REPAIR = "Run: lorekeeper documents check --repair"
 ADD_AGAIN = "They answer, but cannot be indexed anew. Add these documents again."
 MOST_NAMED = 100
+IN_WORK = {DocumentStatus.QUEUED, DocumentStatus.PROCESSING}
 
 
 class Checking:
-    """`anew` indexes documents anew. Nothing else may be indexing in this process meanwhile."""
+    """`anew` indexes documents anew. Files may come in, and jobs may be carried out, meanwhile.
+
+    So what seems to differ is looked at again, and what somebody may be about to publish is left alone.
+    """
 
     def __init__(
         self,
@@ -27,7 +33,7 @@ class Checking:
         *,
         is_alone: bool,
     ) -> None:
-        """`is_alone`: whether no other process can be at work."""
+        """`is_alone`: whether no other process can be at work; in this one nothing but jobs is meanwhile."""
         self._stores = stores
         self._inspection = inspection
         self._anew = anew
@@ -44,12 +50,16 @@ class Checking:
         ]
 
     def _left_in_work(self, *, repair: bool) -> Iterator[Finding]:
+        # Read before the jobs: the job of a document that comes in between is among them.
+        pending = self._stores.documents.pending()
         expected = self._stores.jobs.unfinished_documents()
         long_ago = datetime.now(UTC) - RESERVED_FOR
         left = [
-            document
-            for document in self._stores.documents.pending()
-            if document.id not in expected and (self._is_alone or document.updated_at < long_ago)
+            now
+            for document in pending
+            if expected.isdisjoint(_with_containers(document)) and (self._is_alone or document.updated_at < long_ago)
+            # Its job may have come to its end in between.
+            if (now := self._now(document)) is not None and now.status in IN_WORK
         ]
         if repair:
             for document in left:
@@ -65,29 +75,47 @@ class Checking:
     def _vectors(self, *, repair: bool) -> Iterator[Finding]:
         # Listed before the record is read: what is published in between is in the record, and counts for no orphan.
         indexed = [(namespace, ids) for namespace, ids in self._stores.vectors.chunk_ids()]
-        announced = set() if self._is_alone else self._inspection.announced()
+        announced = self._inspection.announced()
         known: set[str] = set()
         missing: list[Document] = []
         number = 0
-        for document_id, ids in self._inspection.chunk_ids():
+        for each, ids in self._inspection.chunk_ids():
             known.update(ids)
-            document = self._stores.documents.get(document_id)
-            lacking = len(ids) - len(self._stores.vectors.existing(document.namespace, document.readers, ids))
-            if lacking:
-                number += lacking
+            if lacking := self._lacking(each, ids):
+                document, count = lacking
+                number += count
                 missing.append(document)
         orphans = 0
         for namespace, ids in indexed:
             surplus = [chunk_id for chunk_id in ids if chunk_id not in known and chunk_id not in announced]
             orphans += len(surplus)
             if repair:
-                self._stores.vectors.delete(namespace, surplus)
+                self._inspection.queue_orphans(namespace, surplus)
         if orphans:
+            if repair:
+                collect_garbage(self._stores.documents, self._stores.vectors)
             yield Finding("orphaned vectors", orphans, (), repair)
         if missing:
-            is_repaired = repair and all(change.document for change in self._anew(missing))
+            is_repaired = repair and self._is_made_anew(missing)
             remedy = "" if is_repaired else ADD_AGAIN if repair else REPAIR
             yield Finding("missing vectors", number, _ids(missing), is_repaired, remedy)
+
+    def _lacking(self, wanted: str, ids: Sequence[str]) -> tuple[Document, int] | None:
+        """The document, if its chunks lack vectors, and how many do."""
+        try:
+            document = self._stores.documents.get(wanted)
+        except NotFound:  # it was removed meanwhile
+            return None
+        lacking = set(ids) - self._stores.vectors.existing(document.namespace, document.readers, ids)
+        # Those of a version that was replaced meanwhile, or is about to be, are somewhere else or gone.
+        if not lacking or self._now(document) != document:
+            return None
+        lacking &= self._inspection.settled(wanted)
+        return (document, len(lacking)) if lacking else None
+
+    def _is_made_anew(self, missing: Sequence[Document]) -> bool:
+        """Whether all are, or were removed meanwhile."""
+        return ChangeKind.FAILED not in [change.kind for change in self._anew(missing)]
 
     def _words(self, *, repair: bool) -> Iterator[Finding]:
         found = self._inspection.words()
@@ -100,18 +128,31 @@ class Checking:
 
     def _copies(self, *, repair: bool) -> Iterator[Finding]:
         documents, _ = self._stores.documents.page(None, limit=10**9, offset=0)
-        gone = [document for document in documents if document.chunks and not self._stores.files.has(document.sha256)]
+        gone = [document for document in documents if self._is_gone(document) and self._is_gone(self._now(document))]
         if gone:
             yield Finding("missing copy", len(gone), _ids(gone), is_repaired=False, remedy=ADD_AGAIN)
-        if not self._is_alone:
-            # One that somebody has just received cannot be told from one that was left behind.
-            return
-        unused = self._stores.files.unused(self._stores.history.used_files())
+        # One that was stored lately may be of a file whose job is not written yet, or that is about to be published.
+        unused = self._stores.files.unused(self._stores.history.used_files(), datetime.now(UTC) - RESERVED_FOR)
         if repair:
             for digest in unused:
-                self._stores.files.discard(digest)
+                self._stores.discard_file(digest)
         if unused:
             yield Finding("unused copies", len(unused), (), repair)
+
+    def _is_gone(self, document: Document | None) -> bool:
+        """Whether it answers without a copy."""
+        return document is not None and document.chunks > 0 and not self._stores.files.has(document.sha256)
+
+    def _now(self, document: Document) -> Document | None:
+        """The document as it is by now."""
+        return self._stores.documents.find(document.namespace, document.source)
+
+
+def _with_containers(document: Document) -> set[str]:
+    """Its id, and those of the files that it lies in."""
+    parts = document.source.split(INSIDE)
+    sources = (INSIDE.join(parts[:end]) for end in range(1, len(parts) + 1))
+    return {document_id(document.namespace, source) for source in sources}
 
 
 def _finding(kind: str, document_ids: Sequence[str], *, is_repaired: bool) -> Iterator[Finding]:

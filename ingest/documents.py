@@ -46,6 +46,11 @@ def is_current(document: Document, digest: str, readers: frozenset[str]) -> bool
     )
 
 
+def is_answering(document: Document) -> bool:
+    """Whether some version of it is published; an archive whose files are documents of their own may have no chunks."""
+    return document.chunks > 0 or document.status is DocumentStatus.READY
+
+
 def ready(document: Document, parsed: ParsedDocument, chunks: int) -> Document:
     """The record of a document that was read and split."""
     return replace(
@@ -62,7 +67,7 @@ def ready(document: Document, parsed: ParsedDocument, chunks: int) -> Document:
 
 def failed(document: Document, old: Document | None, message: str) -> Document:
     """What is on record after a version failed: the one before it, if that answers."""
-    if old is not None and old.chunks:
+    if old is not None and is_answering(old):
         return replace(old, status=DocumentStatus.READY, error=f"{message} The previous version still answers.")
     return replace(document, status=DocumentStatus.FAILED, error=message)
 

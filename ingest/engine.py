@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import threading
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -20,9 +21,10 @@ from core.ports import Embedder, VectorIndex
 from core.settings import Settings
 from core.store.documents import DocumentStore
 from core.store.history import HistoryStore
+from core.store.job_rows import URGENT
 from core.store.jobs import JobLost, JobStore
 from core.types import ChangeKind, Document, DocumentChange, DocumentStatus, JobStage, Origin
-from ingest.documents import INSIDE, begun, failed, interrupted, is_current, put_off, ready
+from ingest.documents import INSIDE, begun, document_id, failed, interrupted, is_answering, is_current, put_off, ready
 from ingest.files import FileStore
 from ingest.garbage import collect_garbage
 from ingest.indexing import Indexer, Run
@@ -48,11 +50,14 @@ class Stores:
     jobs: JobStore
     files: FileStore
     vectors: VectorIndex
+    copies: threading.Lock = field(default_factory=threading.Lock)
+    """Held while it is decided whether a copy is needed."""
 
     def discard_file(self, digest: str) -> None:
         """Delete a stored copy that nothing refers to any more."""
-        if digest and not self.history.uses_file(digest):
-            self.files.discard(digest)
+        with self.copies:
+            if digest and not self.history.uses_file(digest):
+                self.files.discard(digest)
 
 
 class Engine:
@@ -97,19 +102,17 @@ class Engine:
             run.end()
             self._parser.stop()
             self._interrupt()
+            self._given_up.clear()
 
     def give_up(self, claims: Set[tuple[str, int]]) -> None:
-        """Nothing of these jobs, by id and attempts, is to be published. From any thread."""
+        """Nothing of these jobs, by id and number of the claim, is to be published. From any thread."""
         self._given_up |= claims
 
     def withdraw(self, document_id: str, origin: Origin) -> Document:
         """Take a document out of the index, with the files inside it."""
-        document = self._stores.documents.withdraw(document_id, origin)
-        for inside in self._stores.documents.under(document.namespace, document.source + INSIDE):
-            self._stores.documents.withdraw(inside.id, origin)
-            self._stores.discard_file(inside.sha256)
-        self._stores.discard_file(document.sha256)
-        return document
+        removed = self._stores.documents.withdraw(document_id, origin, INSIDE)
+        self._gone(removed)
+        return removed[0]
 
     def collect_garbage(self, *, with_reserved: bool = False) -> None:
         collect_garbage(self._stores.documents, self._stores.vectors, with_reserved=with_reserved)
@@ -132,7 +135,7 @@ class Engine:
 
     def is_given_up(self, prepared: Prepared) -> bool:
         work = prepared.file.work
-        return work is not None and (work.claimed.job.id, work.claimed.attempts) in self._given_up
+        return work is not None and work.claimed.key in self._given_up
 
     def embedding(self, batch: Sequence[Prepared], done: int, total: int) -> None:
         self._telling.embedding(batch, done, total)
@@ -140,15 +143,21 @@ class Engine:
     def published(self, prepared: Prepared, document: Document) -> None:
         file = prepared.file
         self._begun.pop((file.namespace, file.source), None)
+        self._gone(prepared.gone)
         keep = self._settings.history.keep_versions
         if document.version > keep:
             for digest in self._stores.history.let_go(document.id, keep):
                 self._stores.discard_file(digest)
 
     def lost(self, prepared: Prepared) -> None:
-        file = prepared.file
-        self._begun.pop((file.namespace, file.source), None)
         self._stores.documents.abandon(prepared.document, [chunk.id for chunk in prepared.chunks])
+        self._stores.discard_file(prepared.document.sha256)
+        self._drop(prepared.file)
+
+    def _drop(self, file: Received) -> None:
+        """Nobody wants it any more: its record is as it was before."""
+        self._begun.pop((file.namespace, file.source), None)
+        self._stores.documents.settle(document_id(file.namespace, file.source))
 
     # ── one file ─────────────────────────────────────────────────────────────────────────────────
 
@@ -161,16 +170,25 @@ class Engine:
         if not anew and old is not None and is_current(old, digest, file.readers):
             yield from self._look_again(file, old, run, allowance)
             return
-        prepared, inside = self._prepare(file, digest, old, allowance, anew=anew)
+        try:
+            prepared, inside = self._prepare(file, digest, old, allowance, anew=anew)
+        except JobLost:
+            self._drop(file)
+            return
         for each in inside:
             self.check()
             yield from self._add(each, run, allowance, anew)
         if isinstance(prepared, DocumentChange):
             yield from self._ended(file, prepared)
             return
-        if old is not None and not anew:
-            yield from self._withdraw_inside(file, prepared.document, {each.source for each in inside})
+        if old is not None and old.media_type in CONTAINERS and not anew:
+            # They go in the transaction in which the new version comes.
+            prepared = replace(prepared, gone=self._gone_inside(prepared.document, {each.source for each in inside}))
+            yield from (DocumentChange(ChangeKind.REMOVED, each.title, each) for each in prepared.gone)
         yield from run.add(prepared)
+        if file.work is not None and file.work.claimed.job.priority == URGENT and not file.is_inside:
+            # The next file may take long to be read.
+            run.hurry()
 
     def _look_again(self, file: Received, old: Document, run: Run, allowance: Allowance) -> Iterator[DocumentChange]:
         """An unchanged file, after the files inside it, which may have failed or been removed since."""
@@ -182,16 +200,18 @@ class Engine:
             yield from run.finish()
         yield from self._ended(file, DocumentChange(ChangeKind.UNCHANGED, file.name, old))
 
-    def _withdraw_inside(self, file: Received, container: Document, present: Set[str]) -> Iterator[DocumentChange]:
-        """Remove what an earlier version of the container held."""
-        for document in self._stores.documents.under(container.namespace, container.source + INSIDE):
-            if document.source not in present and not is_inside(document, present):
-                removed = self._stores.documents.withdraw(document.id, file.origin)
-                self._stores.discard_file(removed.sha256)
-                change = DocumentChange(ChangeKind.REMOVED, document.title, document)
-                if file.work is not None:
-                    file.work.changes.append(change)
-                yield change
+    def _gone_inside(self, container: Document, present: Set[str]) -> tuple[Document, ...]:
+        """What an earlier version of the container held, and this one does not."""
+        inside = self._stores.documents.under(container.namespace, container.source + INSIDE)
+        return tuple(each for each in inside if each.source not in present and not is_inside(each, present))
+
+    def _gone(self, documents: Iterable[Document]) -> None:
+        """They were removed: their copies go, unless they are kept for a while."""
+        for document in documents:
+            if not self._settings.history.keep_removed_days:
+                for digest in self._stores.history.purge(document.id):
+                    self._stores.discard_file(digest)
+            self._stores.discard_file(document.sha256)
 
     def _ended(self, file: Received, change: DocumentChange) -> Iterator[DocumentChange]:
         """The file's end without a publication."""
@@ -212,10 +232,16 @@ class Engine:
         """The document ready to be embedded, or what became of it instead; and the files inside it."""
         inside: Sequence[Received] = ()
         document = begun(file, digest)
+        if anew and old is None:
+            return DocumentChange(ChangeKind.SKIPPED, file.name, message="It was removed meanwhile."), ()
         # What answers now stays on record until the new version takes its place.
-        self._begun[file.namespace, file.source] = file
+        self._begun[file.namespace, file.source] = replace(file, data=b"")
         self._telling.stage(file.work, JobStage.READING)
-        self._stores.documents.put(replace(old, status=DocumentStatus.PROCESSING) if old and old.chunks else document)
+        if old is not None and is_answering(old):
+            self._put(file, replace(old, status=DocumentStatus.PROCESSING))
+        elif old is None or file.work is None or file.work.claimed.job.priority == URGENT:
+            # Of files in folders it stays on record that they wait, which is true of most and costs nothing.
+            self._put(file, document)
         try:
             parsed = file.parsed or self._parser.parse(file.data, file.name)
             parsed = replace(parsed, title=file.title or parsed.title)
@@ -237,30 +263,36 @@ class Engine:
             raise
         except LorekeeperError as error:
             if file.may_be_empty and isinstance(error, NoText):
-                return self._skip(document, old, file.name, error), ()
-            return self._fail(document, old, file.name, error), ()
-        self._stores.files.put(file.data)
+                return self._skip(file, document, old, error), ()
+            return self._fail(file, document, old, error), ()
+        if file.work is None or file.is_inside:
+            self._stores.files.put(file.data)
         document = ready(document, parsed, len(chunks))
         kind = ChangeKind.REPLACED if old is not None and old.chunks else ChangeKind.ADDED
-        return Prepared(file.name, document, kind, sections, chunks, file), inside
+        # The bytes are stored; until it is published, nobody needs them here.
+        return Prepared(file.name, document, kind, sections, chunks, replace(file, data=b"")), inside
 
-    def _skip(self, document: Document, old: Document | None, name: str, error: LorekeeperError) -> DocumentChange:
+    def _put(self, file: Received, document: Document) -> None:
+        """Raises `JobLost` when the job that the file comes from was cancelled or taken over."""
+        self._stores.documents.put(document, file.work.claimed if file.work else None)
+
+    def _skip(self, file: Received, document: Document, old: Document | None, error: LorekeeperError) -> DocumentChange:
         """The record becomes as it was before; what came from an earlier version of the file is for pruning to remove."""
         self._begun.pop((document.namespace, document.source), None)
         if old is None or not old.chunks:
             self._stores.documents.forget(document.id)
         else:
-            self._stores.documents.put(old)
-        return DocumentChange(ChangeKind.SKIPPED, name, message=error.message)
+            self._put(file, old)
+        return DocumentChange(ChangeKind.SKIPPED, file.name, message=error.message)
 
-    def _fail(self, document: Document, old: Document | None, name: str, error: LorekeeperError) -> DocumentChange:
+    def _fail(self, file: Received, document: Document, old: Document | None, error: LorekeeperError) -> DocumentChange:
         self._begun.pop((document.namespace, document.source), None)
         # The person is told by the change: a command shows no news, only the log of a server keeps the cause.
         log.info("a document failed", document=document.id, cause=error.message)
         log.debug("why it failed", document=document.id, exc_info=error.__cause__)
         record = failed(document, old, error.message)
-        self._stores.documents.put(record)
-        return DocumentChange(ChangeKind.FAILED, name, record, record.error, error.code)
+        self._put(file, record)
+        return DocumentChange(ChangeKind.FAILED, file.name, record, record.error, error.code)
 
     def _interrupt(self) -> None:
         """Say of each document that was begun and not finished that it is not in work any more."""

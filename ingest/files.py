@@ -7,7 +7,9 @@ import errno
 import hashlib
 import os
 import re
+import uuid
 from collections.abc import Container
+from datetime import datetime
 from pathlib import Path
 
 from core.errors import StorageFailed
@@ -24,12 +26,13 @@ class FileStore:
         self._folder = folder
 
     def put(self, data: bytes) -> str:
-        """Returns the sha256, in hex. Raises `StorageFailed`, and leaves nothing half written."""
+        """Returns the sha256, in hex; a copy that was there counts as new. Raises `StorageFailed`, and leaves nothing half written."""
         digest = hashlib.sha256(data).hexdigest()
         path = self._path(digest)
-        if path.is_file() and path.stat().st_size == len(data):
+        if _renewed(path, len(data)):
             return digest
-        work = path.with_suffix(f".{os.getpid()}.tmp")
+        # Several may store the same bytes at once.
+        work = path.with_suffix(f".{uuid.uuid4().int}.tmp")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             with work.open("wb") as file:
@@ -55,13 +58,14 @@ class FileStore:
         """Whether they are there."""
         return self._path(digest).is_file()
 
-    def unused(self, used: Container[str]) -> list[str]:
-        """The digests of complete copies that are not in `used`."""
+    def unused(self, used: Container[str], before: datetime) -> list[str]:
+        """The digests of complete copies that are not in `used`, and that nobody has stored since `before`."""
         return [
             name
-            for _, _, names in os.walk(self._folder)
+            for folder, _, names in os.walk(self._folder)
             for name in names
             if _OURS.fullmatch(name) and len(name) == DIGEST and name not in used
+            if _is_older(Path(folder, name), before)
         ]
 
     def discard(self, digest: str) -> None:
@@ -77,3 +81,21 @@ class FileStore:
 
     def _path(self, digest: str) -> Path:
         return self._folder / digest[:2] / digest
+
+
+def _renewed(path: Path, size: int) -> bool:
+    """Whether the complete copy is there; its time is now."""
+    try:
+        if path.stat().st_size != size:
+            return False
+        os.utime(path)
+    except OSError:  # it is not there, or somebody has just deleted it
+        return False
+    return True
+
+
+def _is_older(path: Path, before: datetime) -> bool:
+    try:
+        return path.stat().st_mtime < before.timestamp()
+    except FileNotFoundError:
+        return False

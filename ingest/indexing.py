@@ -19,6 +19,7 @@ from core.ports import Embedder, VectorIndex, Vectors
 from core.store.documents import DocumentStore
 from core.store.publishing import Publication
 from core.types import Chunk, Document, DocumentChange
+from ingest.garbage import announce
 from ingest.received import Prepared
 from ingest.vectors import HeadingVectors, chunk_vectors, write_vectors
 
@@ -91,14 +92,9 @@ class Indexer:
         self._writing.shutdown(wait=True, cancel_futures=True)
 
     def _embed(self, documents: tuple[Prepared, ...], anew: bool) -> Embedded:
+        # All of them, and before anybody asks which are there: what is left of an earlier version may be garbage.
+        announce(self._store, {chunk.id: each.document.namespace for each in documents for chunk in each.chunks})
         new = tuple(each.chunks for each in documents) if anew else self._not_yet_indexed(documents)
-        self._store.reserve_vectors(
-            {
-                chunk.id: prepared.document.namespace
-                for prepared, chunks in zip(documents, new, strict=True)
-                for chunk in chunks
-            }
-        )
         titled = [
             (prepared.document.title, chunk)
             for prepared, chunks in zip(documents, new, strict=True)
@@ -194,10 +190,14 @@ class Run:
             self._send()
             yield from self._done(IN_FLIGHT)
 
-    def finish(self) -> Iterator[DocumentChange]:
-        """Index what was added; yields the rest. Raises what the indexer raised."""
+    def hurry(self) -> None:
+        """Index what was added without waiting for more."""
         if self._batch:
             self._send()
+
+    def finish(self) -> Iterator[DocumentChange]:
+        """Index what was added; yields the rest. Raises what the indexer raised."""
+        self.hurry()
         yield from self._done(0)
 
     def end(self) -> None:

@@ -30,6 +30,9 @@ class JobKeeper:
     async def get(self, job_id: str, within: frozenset[str] = frozenset()) -> Job:
         return await asyncio.to_thread(self._stores.jobs.get, job_id, within)
 
+    async def about(self, document_id: str, states: frozenset[JobState]) -> Job | None:
+        return await asyncio.to_thread(self._stores.jobs.about, document_id, states)
+
     async def cancel(self, job_id: str, within: frozenset[str] = frozenset()) -> Job:
         return await asyncio.to_thread(self._cancel, job_id, within)
 
@@ -50,6 +53,10 @@ class JobKeeper:
                 f"{job.name} is {job.state.value}; only what failed or was cancelled can be tried again."
             )
         if not self._stores.jobs.retry(job.id):
+            if self._stores.jobs.is_replaced(job.id):
+                raise InvalidRequest(
+                    f"{job.name} came again since, so that this is not tried again. Add the file that is to answer."
+                )
             raise InvalidRequest(f"{job.name} is being tried again already.")
         self._work()
         return self._stores.jobs.get(job.id)

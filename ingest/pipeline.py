@@ -262,8 +262,6 @@ class Pipeline:
 
     def _withdraw(self, document_id: str, origin: Origin) -> Document:
         document = self._worker.bulk.withdraw(document_id, origin)
-        if not self._settings.history.keep_removed_days:
-            self.versions.erase(document.id)
         self._worker.bulk.collect_garbage()
         return document
 
@@ -286,7 +284,11 @@ class Pipeline:
     def _anew(self, documents: Iterable[Document]) -> Iterator[DocumentChange]:
         return self._worker.bulk.run(map(self._stored, documents), anew=True)
 
-    def _stored(self, document: Document) -> Received | DocumentChange:
+    def _stored(self, listed: Document) -> Received | DocumentChange:
+        """As it is now that it is its turn."""
+        document = self._stores.documents.find(listed.namespace, listed.source)
+        if document is None:
+            return DocumentChange(ChangeKind.SKIPPED, listed.title, message="It was removed meanwhile.")
         data = self._stores.files.get(document.sha256)
         if data is None:
             message = "Its stored copy is gone. Add the document again."

@@ -54,6 +54,8 @@ class Prepared:
     sections: tuple[Section, ...]
     chunks: tuple[Chunk, ...]
     file: Received
+    gone: tuple[Document, ...] = ()
+    """What lay in an earlier version of it, and does so no more."""
 
     def change(self, document: Document) -> DocumentChange:
         """What is told of it when it is published."""
@@ -62,12 +64,14 @@ class Prepared:
     def ending(self, *, anew: bool) -> Ending:
         """What is done together with its publication."""
         file, work = self.file, self.file.work
+        gone = tuple(each.id for each in self.gone)
         if work is None:
-            return Ending(file.origin, file.of_version, is_anew=anew)
+            return Ending(file.origin, file.of_version, gone, is_anew=anew)
 
         def told(document: Document) -> list[DocumentChange]:
             # In the transaction, so that the file itself, which may be next in it, knows of the files inside it.
+            work.changes += [DocumentChange(ChangeKind.REMOVED, each.title, each) for each in self.gone]
             work.changes.append(self.change(document))
             return work.changes
 
-        return Ending(file.origin, file.of_version, work.claimed, told, is_end=not file.is_inside)
+        return Ending(file.origin, file.of_version, gone, work.claimed, told, is_end=not file.is_inside)

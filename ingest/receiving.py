@@ -5,8 +5,7 @@ from __future__ import annotations
 import hashlib
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 
 from core.store.job_rows import NewJob
 from core.types import ChangeKind, DocumentChange
@@ -15,8 +14,9 @@ from ingest.engine import Stores
 from ingest.inside import CONTAINERS
 from ingest.received import Received
 
-# Files whose jobs are written at once.
+# Files whose jobs are written at once, and bytes of them that are held meanwhile.
 BATCH = 50
+BATCH_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +25,31 @@ class Accepted:
 
     job_id: str
     file: Received
+    """Without its bytes, which are stored."""
 
 
 def accept(
     stores: Stores, files: Iterable[Received | DocumentChange], priority: int
 ) -> Iterator[Accepted | DocumentChange]:
     """Write a job for each file that is not in the index as it is. Blocking. Raises `StorageFailed`."""
-    rest = iter(files)
-    while batch := list(islice(rest, BATCH)):
+    for batch in _batches(files):
         yield from _accept(stores, batch, priority)
+        # Not held while the next ones are read.
+        batch.clear()
+
+
+def _batches(files: Iterable[Received | DocumentChange]) -> Iterator[list[Received | DocumentChange]]:
+    batch: list[Received | DocumentChange] = []
+    size = 0
+    for file in files:
+        batch.append(file)
+        size += 0 if isinstance(file, DocumentChange) else len(file.data)
+        del file
+        if len(batch) >= BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
 
 
 def _accept(
@@ -52,9 +68,14 @@ def _accept(
             continue
         stores.files.put(file.data)
         wanted.append((file, _job(file, digest, priority)))
-    ids = stores.documents.receive([queued(file, job.sha256) for file, job in wanted], [job for _, job in wanted])
+    with stores.copies:
+        ids = stores.documents.receive([queued(file, job.sha256) for file, job in wanted], [job for _, job in wanted])
+        for file, job in wanted:
+            # Until its job was there, a purge of the same bytes elsewhere could delete the copy.
+            if not stores.files.has(job.sha256):
+                stores.files.put(file.data)
     for (file, _), job_id in zip(wanted, ids, strict=True):
-        yield Accepted(job_id, file)
+        yield Accepted(job_id, replace(file, data=b""))
 
 
 def _job(file: Received, digest: str, priority: int) -> NewJob:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,5 +32,5 @@ class Signal:
         """It happened."""
         with self._lock:
             for event, loop in self._waiting.items():
-                if not loop.is_closed():
+                with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits there any more
                     loop.call_soon_threadsafe(event.set)

@@ -17,7 +17,6 @@ from ingest.signal import Signal
 SECONDS = 1.0
 # How much the latest batch counts in the speed of embedding.
 WEIGHT = 0.3
-REMEMBERED = 1000
 LARGE_BYTES = 2**20
 
 
@@ -28,6 +27,7 @@ class Telling:
         self._jobs = jobs
         self._changed = changed
         self._told: dict[str, float] = {}
+        """By id of the jobs in the batch that is embedded: when somebody was told of them last."""
         self._speed = 0.0
         """In chunks per second."""
         self._last: tuple[float, int] | None = None
@@ -36,12 +36,15 @@ class Telling:
     def stage(self, work: Work | None, stage: JobStage) -> None:
         """It begins; of small files in folders, which pass quickly, nobody is told."""
         if work is not None and (work.claimed.job.priority == URGENT or work.claimed.job.size_bytes > LARGE_BYTES):
-            self._note(work, Progress(stage), time.monotonic())
+            self._note(work, Progress(stage))
 
     def embedding(self, batch: Sequence[Prepared], done: int, total: int) -> None:
         """So many of a batch's chunks are embedded."""
         now = time.monotonic()
         self._measure(now, done)
+        if not done:
+            # Of the batch before it nothing more is told.
+            self._told.clear()
         before = 0
         for prepared in batch:
             chunks, work = len(prepared.chunks), prepared.file.work
@@ -55,7 +58,8 @@ class Telling:
             since = self._told.setdefault(job, now)
             if now - since >= SECONDS or (is_urgent and not done):
                 left = round((total - done) / self._speed) if self._speed else None
-                self._note(work, Progress(JobStage.EMBEDDING, prepared.document.pages, chunks, own, left), now)
+                self._told[job] = now
+                self._note(work, Progress(JobStage.EMBEDDING, prepared.document.pages, chunks, own, left))
 
     def _measure(self, now: float, done: int) -> None:
         if self._last is not None and done > self._last[1]:
@@ -63,10 +67,7 @@ class Telling:
             self._speed = speed if not self._speed else (1 - WEIGHT) * self._speed + WEIGHT * speed
         self._last = (now, done)
 
-    def _note(self, work: Work, progress: Progress, now: float) -> None:
-        if len(self._told) > REMEMBERED:
-            self._told.clear()
-        self._told[work.claimed.job.id] = now
+    def _note(self, work: Work, progress: Progress) -> None:
         with contextlib.suppress(StorageFailed):  # the work itself finds out whether the database is away
             self._jobs.note(work.claimed, progress)
             self._changed.notify()

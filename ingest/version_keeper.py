@@ -63,21 +63,16 @@ class VersionKeeper:
         data = self._stores.files.get(wanted.sha256)
         if data is None:
             raise InvalidRequest(f"The bytes of version {wanted.version} of {wanted.title} are gone.")
-        removal = self._stores.history.removal(wanted.document_id)
-        # Who may read it now, or could when it was removed: an old version opens it to nobody else.
-        readers, url = (
-            (removal.readers, removal.url)
-            if removal is not None
-            else _access(self._stores.documents.get(wanted.document_id))
-        )
+        # An old version is opened to nobody who may not read the document now, nor to whom it was closed then.
+        access = self._stores.history.access(wanted.document_id, wanted.version)
         return Received(
             file_name(wanted),
             wanted.source,
             wanted.namespace,
             data,
-            readers,
+            access.readers,
             title=wanted.title,
-            url=url,
+            url=access.url,
             origin=origin,
             of_version=wanted.version,
         )
@@ -86,6 +81,9 @@ class VersionKeeper:
         last = self._last(document_id, within)
         with contextlib.suppress(NotFound):  # it was removed before
             self._withdraw(last.document_id, NOBODY)
+        # A removal that was cut short may have left them.
+        for member in self._stores.documents.under(last.namespace, last.source + INSIDE):
+            self._withdraw(member.id, NOBODY)
         inside = self._stores.history.under(last.namespace, last.source + INSIDE)
         for each in (*sorted(inside), last.document_id):
             self.erase(each)
@@ -127,7 +125,3 @@ def chosen(entries: Sequence[HistoryEntry], version: int | None) -> HistoryEntry
     if not found.is_kept:
         raise InvalidRequest(f"Version {found.version} of {found.title} is not kept any more.")
     return found
-
-
-def _access(document: Document) -> tuple[frozenset[str], str | None]:
-    return document.readers, document.url

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import TypeVar
 
-from core.errors import EmbeddingFailed, InvalidRequest, LorekeeperError, StorageFailed
+from core.errors import EmbeddingFailed, InvalidRequest, LorekeeperError, NotFound, StorageFailed
 from core.ports import Progress, Watch
 from core.store.jobs import JobStore
 from core.types import ChangeKind, DocumentChange, Job, JobState
@@ -15,8 +15,9 @@ from ingest.receiving import Accepted
 from ingest.signal import Signal
 from ingest.worker import Worker
 
-# Other processes tell nobody here; and how often, at most, jobs are looked at that get along here.
-POLL_SECONDS, REST_SECONDS = 0.5, 0.05
+# Other processes tell nobody here; and how often, at most, jobs are looked at that get along here: the longer somebody
+# waits, the less often.
+POLL_SECONDS, REST_SECONDS, LONGEST_REST_SECONDS = 0.5, 0.05, 0.3
 # Jobs come to their end about in the order in which they were written.
 WINDOW = 500
 AGAIN = "It is tried again by itself."
@@ -34,36 +35,45 @@ class Waiting:
 
     async def one(self, job_id: str, watch: Watch | None = None) -> Sequence[DocumentChange]:
         """What became of the files inside it, and last of itself. Raises why it has to be tried again."""
-        told = None
+        job, told, rests = None, None, _rests()
         with self._changed.heard() as event:
             while True:
                 event.clear()
-                job = await asyncio.to_thread(self._jobs.get, job_id)
+                try:
+                    job = await asyncio.to_thread(self._jobs.get, job_id)
+                except NotFound:
+                    # It was purged with its document.
+                    return [cancelled(job.name if job is not None else "")]
                 if watch is not None and _progress(job) != told:
                     told = _progress(job)
                     watch(job)
                 if job.state.is_end or (job.state is JobState.WAITING and job.error is not None):
                     return changes_of(job)
-                await self._pause(event)
+                await self._pause(event, next(rests))
 
-    async def all(self, job_ids: Sequence[str]) -> AsyncGenerator[Job, None]:
-        """The jobs as they come to their end. Raises why one has to be tried again."""
-        left = dict.fromkeys(job_ids)
+    async def all(self, job_ids: Sequence[str]) -> AsyncGenerator[tuple[str, Job | None], None]:
+        """The jobs, by id, as they come to their end; None when one was purged with its document."""
+        left, rests = dict.fromkeys(job_ids), _rests()
         with self._changed.heard() as event:
             while left:
                 event.clear()
-                for job in await asyncio.to_thread(self._jobs.told, list(left)[:WINDOW]):
+                window = list(left)[:WINDOW]
+                ended, there = await asyncio.to_thread(self._jobs.told, window)
+                for job in ended:
                     del left[job.id]
-                    yield job
+                    yield job.id, job
+                for gone in (job_id for job_id in window if job_id not in there):
+                    left.pop(gone, None)
+                    yield gone, None
                 if left:
-                    await self._pause(event)
+                    await self._pause(event, next(rests))
 
-    async def _pause(self, event: asyncio.Event) -> None:
+    async def _pause(self, event: asyncio.Event, rest: float) -> None:
         if self._worker.is_closing:
             raise StorageFailed(STOPPED)
         if self._worker.trouble is not None:
             raise StorageFailed(f"{self._worker.trouble.message} {AGAIN}")
-        await asyncio.sleep(REST_SECONDS)
+        await asyncio.sleep(rest)
         try:
             await asyncio.wait_for(event.wait(), POLL_SECONDS)
         except TimeoutError:
@@ -84,19 +94,20 @@ class Adding:
     async def run(self, accepted: Iterator[Accepted | DocumentChange]) -> None:
         """Until all have come to their end. Raises why one has to be tried again."""
         sources: dict[str, str] = {}
+        names: dict[str, str] = {}
         async for each in _in_thread(accepted):
             if isinstance(each, DocumentChange):
                 self.note(each)
             else:
-                sources[each.job_id] = each.file.source
-        async for job in self._waiting.all(list(sources)):
-            changes = changes_of(job)
+                sources[each.job_id], names[each.job_id] = each.file.source, each.file.name
+        async for job_id, job in self._waiting.all(list(sources)):
+            changes = [cancelled(names[job_id])] if job is None else changes_of(job)
             # Those of the files inside it come on top.
             self._total += len(changes) - 1
             for change in changes:
                 self.note(change)
             if changes and changes[-1].kind is ChangeKind.SKIPPED:
-                self.empty.add(sources[job.id])
+                self.empty.add(sources[job_id])
 
     def note(self, change: DocumentChange) -> None:
         """It happened."""
@@ -114,11 +125,23 @@ async def _in_thread(items: Iterator[T]) -> AsyncGenerator[T, None]:
 def changes_of(job: Job) -> Sequence[DocumentChange]:
     """Of a job that came to its end. Raises why one that waits has to be tried again."""
     if job.state is JobState.CANCELLED:
-        return [DocumentChange(ChangeKind.FAILED, job.name, message=CANCELLED, code=InvalidRequest.code)]
+        return [cancelled(job.name)]
     if not job.state.is_end:
         kind: type[LorekeeperError] = EmbeddingFailed if job.code == EmbeddingFailed.code else StorageFailed
         raise kind(f"{job.error} {AGAIN}")
     return job.changes
+
+
+def cancelled(name: str) -> DocumentChange:
+    """Of a file that nobody wants any more."""
+    return DocumentChange(ChangeKind.FAILED, name, message=CANCELLED, code=InvalidRequest.code)
+
+
+def _rests() -> Iterator[float]:
+    rest = REST_SECONDS
+    while True:
+        yield rest
+        rest = min(rest * 1.5, LONGEST_REST_SECONDS)
 
 
 def _progress(job: Job) -> tuple[object, ...]:

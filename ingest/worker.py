@@ -11,9 +11,9 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from concurrent.futures import CancelledError, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -39,15 +39,19 @@ SLICE_SECONDS = 30.0
 # Before the second, third … attempt.
 DELAYS = (5.0, 20.0, 60.0, 300.0)
 MOST_ATTEMPTS = len(DELAYS) + 1
+# How long a lane rests when the model or the database is away: twice as long each time, up to this by lane.
+FIRST_REST_SECONDS = 1.0
+LONGEST_URGENT_REST_SECONDS, LONGEST_BULK_REST_SECONDS = 5.0, 60.0
 HOUSEKEEPING_SECONDS = 3600.0
 FAULT = "Something went wrong on our side; the log has the cause."
+PUBLISHED = frozenset({ChangeKind.ADDED, ChangeKind.REPLACED})
 GONE = "Its stored copy is gone. Add the document again."
 ENDED_WORKERS = "The program ended {times} times while it read this file. Its log may tell why."
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Lane:
     """An engine and its thread."""
 
@@ -55,7 +59,31 @@ class Lane:
     executor: ThreadPoolExecutor
     most: int
     """The least urgent priority that it takes."""
-    wake: threading.Event
+    longest_rest: float
+    """In seconds."""
+    wake: threading.Event = field(default_factory=threading.Event)
+    troubled: set[str] = field(default_factory=set)
+    """Ids of the jobs that met a trouble since the last one got through. Of several, none is to blame."""
+    rest: float = 0.0
+    """For how many seconds it took nothing after the last of these troubles."""
+    is_resting: bool = False
+
+    @property
+    def is_in_trouble(self) -> bool:
+        """Whether the model or the database seems to be away."""
+        return len(self.troubled) > 1
+
+    def meet(self, job_ids: Set[str]) -> None:
+        """A trouble that these had."""
+        self.troubled |= job_ids
+        self.is_resting = self.is_in_trouble
+        if self.is_resting:
+            self.rest = min(2 * self.rest or FIRST_REST_SECONDS, self.longest_rest)
+
+    def get_through(self) -> None:
+        """One was published, so that nothing is away."""
+        self.troubled.clear()
+        self.rest = 0.0
 
 
 class Worker:
@@ -66,8 +94,9 @@ class Worker:
         self._settings = settings
         self._changed = changed
         self._name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
-        self._lanes = tuple(
-            _open_lane(open_engine(), name, most) for name, most in (("urgent", URGENT), ("bulk", BULK))
+        self._lanes = (
+            _open_lane(open_engine(), "urgent", URGENT, LONGEST_URGENT_REST_SECONDS),
+            _open_lane(open_engine(), "bulk", BULK, LONGEST_BULK_REST_SECONDS),
         )
         self._bulk = self._lanes[-1]
         self._in_hand: set[tuple[str, int]] = set()
@@ -100,7 +129,8 @@ class Worker:
                 thread.start()
 
     def wake(self) -> None:
-        """There is work."""
+        """There is work, which may find away no more what was."""
+        self.trouble = None
         for lane in self._lanes:
             lane.wake.set()
 
@@ -142,77 +172,80 @@ class Worker:
             lane.wake.clear()
             try:
                 found = lane.executor.submit(self._slice, lane).result()
-            except (CancelledError, RuntimeError):
-                if self._closing.is_set():
-                    return
-                raise
             except StorageFailed as error:
                 # The next look may find the database again.
                 log.warning("jobs could not be looked at", cause=error.message)
                 self._report(error)
                 found = False
             except Exception:
-                log.exception("a worker failed")
+                # That of an executor which takes nothing any more included.
+                if not self._closing.is_set():
+                    log.exception("a worker failed")
                 found = False
-            if not found:
+            if lane.is_resting:
+                lane.is_resting = False
+                self._closing.wait(lane.rest)
+            elif not found:
                 lane.wake.wait(POLL_SECONDS)
 
     def _slice(self, lane: Lane) -> bool:
         """Some jobs, one after the other; whether there were any."""
-        first = self._claim(lane)
+        # One job is enough to find out whether the model is there again.
+        first = self._claim(lane, 1 if lane.is_in_trouble else AT_ONCE)
+        is_alone = lane.is_in_trouble or any(each.was_tried for each in first)
         if not first:
             return False
-        apart: deque[Claimed] = deque()
-        self._run(lane, first, apart)
-        while apart:
-            self._run(lane, [apart.popleft()])
-        return True
-
-    def _run(self, lane: Lane, first: Sequence[Claimed], apart: deque[Claimed] | None = None) -> None:
         in_hand: dict[str, Work] = {}
         try:
-            for _ in lane.engine.run(self._files(lane, first, in_hand, apart)):
+            for change in lane.engine.run(self._files(lane, first, in_hand, is_alone=is_alone)):
+                if change.kind in PUBLISHED:
+                    lane.get_through()
                 self._changed.notify()
         except (StorageFailed, EmbeddingFailed) as error:
-            self._put_back(in_hand.values(), error)
+            # It may be anybody's: only who meets it alone, while others get through, is to blame for it.
+            counts = len(lane.troubled | in_hand.keys()) == 1
+            lane.meet(self._put_back(in_hand.values(), error, counts=counts))
         except Exception:
             log.exception("a job failed")
-            self._put_back(in_hand.values(), StorageFailed(FAULT))
+            self._put_back(in_hand.values(), StorageFailed(FAULT), counts=len(in_hand) == 1)
         finally:
-            self._in_hand -= {_key(work.claimed) for work in in_hand.values()}
+            self._in_hand -= {work.claimed.key for work in in_hand.values()}
             self._changed.notify()
+        return True
 
     def _files(
-        self, lane: Lane, first: Sequence[Claimed], in_hand: dict[str, Work], apart: deque[Claimed] | None
+        self, lane: Lane, first: Sequence[Claimed], in_hand: dict[str, Work], *, is_alone: bool
     ) -> Iterator[Received]:
-        """The files of jobs, as long as there are more. One that was tried before goes `apart`: it may be to blame."""
+        """The files of jobs, as long as there are more; none besides the first if that `is_alone`."""
         waiting: deque[Claimed] = deque()
         begun = time.monotonic()
 
         def take(claimed: Sequence[Claimed]) -> None:
-            for each in claimed:
-                (apart if apart is not None and each.attempts > 1 else waiting).append(each)
+            waiting.extend(claimed)
             # All that are taken are given back when the run ends early.
-            in_hand.update({each.job.id: Work(each) for each in waiting})
+            in_hand.update({each.job.id: Work(each) for each in claimed})
 
         take(first)
         while waiting:
             work = in_hand[waiting.popleft().job.id]
             if (file := self._received(work)) is not None:
                 yield file
-            if not waiting and apart is not None and time.monotonic() - begun < SLICE_SECONDS:
-                take(self._claim(lane))
+            if not waiting and not is_alone and time.monotonic() - begun < SLICE_SECONDS:
+                take(self._claim(lane, AT_ONCE, untried=True))
 
-    def _claim(self, lane: Lane) -> list[Claimed]:
+    def _claim(self, lane: Lane, limit: int, *, untried: bool = False) -> list[Claimed]:
         if self._closing.is_set():
             return []
-        claimed = self._stores.jobs.claim(self._name, AT_ONCE, LEASE_SECONDS, lane.most)
+        claimed = self._stores.jobs.claim(self._name, limit, LEASE_SECONDS, lane.most, untried=untried)
         self.trouble = None
-        self._in_hand |= {_key(each) for each in claimed}
+        self._in_hand |= {each.key for each in claimed}
         return claimed
 
     def _received(self, work: Work) -> Received | None:
         job = work.claimed.job
+        if work.claimed.key not in self._in_hand:
+            # It was cancelled, or another worker took it over, before its turn.
+            return None
         if work.claimed.attempts > MOST_ATTEMPTS:
             self._fail(work, ENDED_WORKERS.format(times=MOST_ATTEMPTS))
             return None
@@ -243,22 +276,28 @@ class Worker:
             return
         self._stores.documents.settle(job.document_id)
 
-    def _put_back(self, works: Iterable[Work], error: StorageFailed | EmbeddingFailed) -> None:
-        """Those that have not come to their end are tried again later, unless that was often enough."""
+    def _put_back(self, works: Collection[Work], error: StorageFailed | EmbeddingFailed, *, counts: bool) -> set[str]:
+        """Those that have not come to their end are tried again later, unless that was often enough; returns their ids.
+
+        `counts`: whether it was an attempt.
+        """
+        back = set()
         for work in works:
             claimed = work.claimed
             try:
                 if self._closing.is_set():
                     self._stores.jobs.put_back(claimed)
-                elif claimed.attempts >= MOST_ATTEMPTS:
+                elif counts and claimed.attempts >= MOST_ATTEMPTS:
                     self._fail(work, error.message, error.code)
                 else:
-                    delay = DELAYS[claimed.attempts - 1]
-                    self._stores.jobs.put_back(claimed, delay, error.message, error.code)
+                    delay = DELAYS[min(claimed.attempts, len(DELAYS)) - 1]
+                    if self._stores.jobs.put_back(claimed, delay, error.message, error.code, counts=counts):
+                        back.add(claimed.job.id)
             except StorageFailed as failure:
                 # Nobody says any more that it is in work, so it falls to whoever comes next.
                 log.warning("a job could not be given back", job=claimed.job.id, cause=failure.message)
                 self._report(failure)
+        return back
 
     def _report(self, error: StorageFailed) -> None:
         self.trouble = error
@@ -271,9 +310,11 @@ class Worker:
         while not self._closing.wait(HOLD_SECONDS):
             try:
                 if held := set(self._in_hand):
-                    lost = held - self._stores.jobs.hold(self._name, LEASE_SECONDS)
+                    # Those that have come to their end are nobody's any more either.
+                    lost = held - self._stores.jobs.hold(self._name, held, LEASE_SECONDS)
                     for lane in self._lanes:
                         lane.engine.give_up(lost)
+                    self._in_hand -= lost
                 if self._stores.jobs.reap():
                     self.wake()
                 if time.monotonic() - cleaned > HOUSEKEEPING_SECONDS:
@@ -281,6 +322,9 @@ class Worker:
                     self._clean_up()
             except StorageFailed as error:
                 log.warning("jobs could not be held", cause=error.message)
+            except Exception:
+                # Whatever it is, jobs in work are held on.
+                log.exception("housekeeping failed")
 
     def _clean_up(self) -> None:
         """Forget old jobs, and erase documents that were removed long ago."""
@@ -294,9 +338,5 @@ class Worker:
             self._stores.discard_file(digest)
 
 
-def _open_lane(engine: Engine, name: str, most: int) -> Lane:
-    return Lane(engine, ThreadPoolExecutor(1, thread_name_prefix=f"ingest-{name}"), most, threading.Event())
-
-
-def _key(claimed: Claimed) -> tuple[str, int]:
-    return claimed.job.id, claimed.attempts
+def _open_lane(engine: Engine, name: str, most: int, longest_rest: float) -> Lane:
+    return Lane(engine, ThreadPoolExecutor(1, thread_name_prefix=f"ingest-{name}"), most, longest_rest)

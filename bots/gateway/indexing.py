@@ -101,9 +101,8 @@ async def find_document(request: Request, document_id: str) -> Document:
 
 
 async def find_job(request: Request, document: Document, states: frozenset[JobState] = UNFINISHED) -> Job | None:
-    """The last of those about the document that have their turn soon, as uploads have before the files of folders."""
-    jobs, _ = await application_of(request).jobs.page(states, MOST_WAITING, within=frozenset({document.namespace}))
-    return next((job for job in reversed(jobs) if job.document_id == document.id), None)
+    """The last of those about the document."""
+    return await application_of(request).jobs.about(document.id, states)
 
 
 def as_awaited(document: Document, job: Job | None) -> Document:

@@ -8,6 +8,7 @@ from core.types import Job, JobState
 from core.wire import job_from_json
 
 JOBS = "/v1/jobs"
+ALL = 10**9
 
 
 class JobsClient(OwnerClient):
@@ -30,6 +31,11 @@ class JobsClient(OwnerClient):
         if within and job.namespace not in within:
             raise _not_found(job_id)
         return job
+
+    async def about(self, document_id: str, states: frozenset[JobState]) -> Job | None:
+        jobs, _ = await self.page(states, ALL)
+        about = (job for job in jobs if job.document_id == document_id)
+        return max(about, key=lambda job: job.created_at, default=None)
 
     async def cancel(self, job_id: str, within: frozenset[str] = frozenset()) -> Job:
         return await self._change(job_id, "cancel", within)

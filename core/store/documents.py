@@ -12,19 +12,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection, Engine, Row
+from sqlalchemy.engine import Connection, Engine
 
 from core.errors import InvalidRequest, NotFound, StorageFailed
 from core.store.engine import reading, transaction
-from core.store.history import Ending, Superseded, note_removal
-from core.store.job_rows import NewJob
-from core.store.jobs import JobLost, cancel_all, enqueue, has_unfinished
+from core.store.history import Ending, Superseded
+from core.store.job_rows import Claimed, NewJob
+from core.store.jobs import JobLost, check_held, enqueue, has_unfinished
 from core.store.lexical import open_lexical
 from core.store.passages import of_document, of_scope
-from core.store.publishing import ALONE, Publication, batches, drop_chunks, forget, publish, put, queue, stored_chunks
-from core.store.schema import chunks, document_readers, documents, storable, vector_outbox
+from core.store.publishing import ALONE, Publication, batches, document_of, forget, publish, put, queue, withdraw
+from core.store.schema import chunks, document_history, document_readers, documents, storable, vector_outbox
 from core.store.sizes import count_chunks
-from core.types import NOBODY, Chunk, Document, DocumentStatus, Origin, Passage, Scope, Section
+from core.types import NOBODY, Chunk, Document, DocumentStatus, HistoryEvent, Origin, Passage, Scope, Section
 
 SHORTEST_PREFIX = 6
 UNFINISHED = (DocumentStatus.QUEUED.value, DocumentStatus.PROCESSING.value)
@@ -42,9 +42,14 @@ class DocumentStore:
 
     # ── changing ─────────────────────────────────────────────────────────────────────────────────
 
-    def put(self, document: Document) -> None:
-        """Record the document's state; its passages, and how many there are, stay as they are."""
+    def put(self, document: Document, holder: Claimed | None = None) -> None:
+        """Record the document's state; its passages, and how many there are, stay as they are.
+
+        `holder`: the job that it is about. Raises `JobLost` when that is not its worker's any more.
+        """
         with transaction(self._engine) as connection:
+            if holder is not None:
+                check_held(connection, holder)
             put(connection, document, keep=("chunks", "version"))
 
     def receive(self, wanted: Sequence[Document], new_jobs: Sequence[NewJob]) -> list[str]:
@@ -74,7 +79,7 @@ class DocumentStore:
             if has_unfinished(connection, document_id):
                 return
             pending = (documents.c.id == document_id, documents.c.status.in_(UNFINISHED))
-            connection.execute(sa.delete(documents).where(*pending, documents.c.chunks == 0))
+            connection.execute(sa.delete(documents).where(*pending, documents.c.chunks == 0, ~_answered))
             connection.execute(sa.update(documents).where(*pending).values(status=DocumentStatus.READY.value))
 
     def abandon(self, document: Document, chunk_ids: Sequence[str]) -> None:
@@ -115,20 +120,18 @@ class DocumentStore:
         with transaction(self._engine) as connection:
             return [publish(connection, self._words, each) for each in wanted]
 
-    def withdraw(self, document_id: str, origin: Origin = NOBODY) -> Document:
+    def withdraw(self, document_id: str, origin: Origin = NOBODY, inside: str | None = None) -> list[Document]:
         """Remove the document and its passages, all at once, and give up what is about to change it. Raises `NotFound`.
 
-        Its history stays, and what is kept for it.
+        With it goes what lies in it: documents whose source begins with its own and `inside`. Its history stays, and what is
+        kept for it. Returns the documents, the one that was asked for first.
         """
         with transaction(self._engine) as connection:
             document = _one(connection, document_id)
-            cancel_all(connection, [document.id])
-            note_removal(connection, document, origin)
-            old = stored_chunks(connection, document.id)
-            drop_chunks(connection, self._words, document.id, [key for key, _ in old.values()])
-            connection.execute(sa.delete(documents).where(documents.c.id == document.id))
-            queue(connection, dict.fromkeys(old, document.namespace), datetime.now(UTC))
-            return document
+            members = [] if inside is None else _under(connection, document.namespace, document.source + inside)
+            for each in (document, *members):
+                withdraw(connection, self._words, each.id, origin)
+            return [document, *members]
 
     def forget_garbage(self, chunk_ids: Sequence[str]) -> None:
         """These vectors are deleted."""
@@ -179,10 +182,8 @@ class DocumentStore:
 
     def under(self, namespace: str, prefix: str) -> list[Document]:
         """The documents of a namespace whose source begins with `prefix`."""
-        where = sa.and_(documents.c.namespace == namespace, documents.c.source.startswith(prefix, autoescape=True))
         with reading(self._engine) as connection:
-            # LIKE ignores case in SQLite.
-            return [each for each in _select(connection, where) if each.source.startswith(prefix)]
+            return _under(connection, namespace, prefix)
 
     def pending(self) -> list[Document]:
         """Documents that are queued or in work."""
@@ -240,6 +241,12 @@ class DocumentStore:
         return {status: counted.get(status.value, 0) for status in DocumentStatus}
 
 
+def _under(connection: Connection, namespace: str, prefix: str) -> list[Document]:
+    where = sa.and_(documents.c.namespace == namespace, documents.c.source.startswith(prefix, autoescape=True))
+    # LIKE ignores case in SQLite.
+    return [each for each in _select(connection, where) if each.source.startswith(prefix)]
+
+
 def _in_one_of(namespaces: Collection[str]) -> sa.ColumnElement[bool]:
     return documents.c.namespace.in_(sorted(namespaces)) if namespaces else sa.true()
 
@@ -268,7 +275,7 @@ def _select(
     first: sa.ColumnElement[Any] = BY_TITLE,
 ) -> list[Document]:
     query = sa.select(documents).where(where).order_by(first, documents.c.id).limit(limit).offset(offset)
-    found = [_document(row) for row in connection.execute(query)]
+    found = [document_of(row) for row in connection.execute(query)]
     readers: dict[str, set[str]] = {}
     for batch in batches([document.id for document in found]):
         of_batch = sa.select(document_readers).where(document_readers.c.document_id.in_(batch))
@@ -277,22 +284,9 @@ def _select(
     return [replace(each, readers=frozenset(readers[each.id])) if each.id in readers else each for each in found]
 
 
-def _document(row: Row[Any]) -> Document:
-    return Document(
-        id=row.id,
-        namespace=row.namespace,
-        title=row.title,
-        source=row.source,
-        status=DocumentStatus(row.status),
-        media_type=row.media_type,
-        sha256=row.sha256,
-        size_bytes=row.size_bytes,
-        updated_at=row.updated_at,
-        pages=row.pages,
-        chunks=row.chunks,
-        losses=row.losses,
-        error=row.error,
-        url=row.url,
-        keywords=row.keywords,
-        version=row.version,
-    )
+# An archive whose files are documents of their own has no chunks itself.
+_answered = sa.exists().where(
+    document_history.c.document_id == documents.c.id,
+    document_history.c.sha256 == documents.c.sha256,
+    document_history.c.event != HistoryEvent.REMOVED.value,
+)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
@@ -63,13 +65,32 @@ def transaction(engine: Engine, *, without_limit: bool = False) -> Iterator[Conn
     On SQLite it takes the right to write at once, because a reader that turns writer halfway can fail without waiting.
     `without_limit` lifts Postgres' time limit for statements.
     """
-    with storage_errors(engine.url), engine.connect() as plain:
+    with _turn(engine), storage_errors(engine.url), engine.connect() as plain:
         connection = plain.execution_options(**{BEGIN: "BEGIN IMMEDIATE"})
         with connection.begin():
             if without_limit and connection.dialect.name == "postgresql":
                 connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
                 connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
             yield connection
+
+
+@contextmanager
+def _turn(engine: Engine) -> Iterator[None]:
+    """One writer of this process after the other: who waits for SQLite itself sleeps in steps that grow to 0.1 s."""
+    if engine.dialect.name != "sqlite":
+        yield
+        return
+    lock = _turns.setdefault(engine, threading.Lock())
+    # Whoever waited in vain hears of it from SQLite.
+    is_mine = lock.acquire(timeout=LOCK_SECONDS)
+    try:
+        yield
+    finally:
+        if is_mine:
+            lock.release()
+
+
+_turns: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from core.errors import InvalidRequest, NotFound, StorageFailed
 from core.store.engine import reading, transaction
 from core.store.job_rows import Claimed
 from core.store.schema import document_history as history
-from core.store.schema import documents, jobs
-from core.types import NOBODY, Document, DocumentChange, HistoryEntry, HistoryEvent, JobState, Origin
+from core.store.schema import document_readers, documents, jobs
+from core.types import NOBODY, Document, DocumentChange, DocumentStatus, HistoryEntry, HistoryEvent, JobState, Origin
 
 SHORTEST_PREFIX = 6
 
@@ -31,6 +31,8 @@ class Ending:
     origin: Origin = NOBODY
     of_version: int | None = None
     """Which version is brought back."""
+    gone: tuple[str, ...] = ()
+    """Ids of documents that lay in it and do so no more."""
     job: Claimed | None = None
     """Must be the caller's still."""
     changes: Callable[[Document], Sequence[DocumentChange]] | None = None
@@ -42,12 +44,11 @@ class Ending:
 
 
 @dataclass(frozen=True, slots=True)
-class Removed:
-    """How a document was when it was removed, as far as bringing it back needs it."""
+class Access:
+    """Who may read a version that is brought back, and where people can open it."""
 
-    entry: HistoryEntry
     readers: frozenset[str]
-    url: str | None
+    url: str | None = None
 
 
 class HistoryStore:
@@ -85,14 +86,13 @@ class HistoryStore:
             query = sa.select(history).where(where).order_by(history.c.position.desc()).limit(limit).offset(offset)
             return [_entry(row) for row in connection.execute(query)], total
 
-    def removal(self, document_id: str) -> Removed | None:
-        """The last event, if the document is removed."""
-        query = sa.select(history).where(history.c.document_id == document_id)
+    def access(self, document_id: str, version: int) -> Access:
+        """Of a version, if it is brought back now. Raises `InvalidRequest` when nobody could read it."""
         with reading(self._engine) as connection:
-            row = connection.execute(query.order_by(history.c.position.desc()).limit(1)).first()
-        if row is None or row.event != HistoryEvent.REMOVED.value:
-            return None
-        return Removed(_entry(row), frozenset(row.readers), row.url)
+            found = access_of(connection, document_id, version)
+        if found is None:
+            raise InvalidRequest("Nobody who may read the document now could read that version.")
+        return found
 
     def let_go(self, document_id: str, keep: int) -> list[str]:
         """Keep the bytes of the last `keep` versions only; returns the sha256 of the others."""
@@ -114,8 +114,13 @@ class HistoryStore:
             return {row.document_id for row in rows if row.source.startswith(prefix)}
 
     def purge(self, document_id: str) -> list[str]:
-        """Erase the history of a removed document, and its jobs; returns the sha256 of what was kept."""
+        """Erase the history of a removed document, and its jobs; returns the sha256 of what was kept.
+
+        Nothing happens when it has come back, or is about to.
+        """
         with transaction(self._engine) as connection:
+            if connection.scalar(sa.select(_is_there(sa.literal(document_id)))):
+                return []
             of_document = history.c.document_id == document_id
             digests = set(connection.scalars(sa.select(history.c.sha256).where(of_document)))
             digests |= set(connection.scalars(sa.select(jobs.c.sha256).where(jobs.c.document_id == document_id)))
@@ -124,12 +129,13 @@ class HistoryStore:
         return sorted(digests)
 
     def removed_before(self, before: datetime) -> list[str]:
-        """Ids of documents whose last event is a removal before then."""
+        """Ids of documents whose last event is a removal before then, and that are not about to come back."""
         later = history.alias("later")
         query = sa.select(history.c.document_id).where(
             history.c.event == HistoryEvent.REMOVED.value,
             history.c.at < before,
             ~sa.exists().where(later.c.document_id == history.c.document_id, later.c.position > history.c.position),
+            ~_is_there(history.c.document_id),
         )
         with reading(self._engine) as connection:
             return list(connection.scalars(query))
@@ -162,6 +168,9 @@ _uses = (
 
 def numbered(connection: Connection, document: Document, ending: Ending) -> Document:
     """The document with the number of its version, which is noted if it is a new one. Raises `Superseded`."""
+    # Two that publish one document number it one after the other.
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.select(documents.c.id).where(documents.c.id == document.id).with_for_update())
     last = _last(connection, document.id)
     is_there = last is not None and last.event != HistoryEvent.REMOVED.value
     is_same = is_there and last.sha256 == document.sha256
@@ -176,6 +185,38 @@ def numbered(connection: Connection, document: Document, ending: Ending) -> Docu
         event = HistoryEvent.REPLACED if is_there else HistoryEvent.ADDED
     _note(connection, document, event, ending.origin, of_version=ending.of_version, is_kept=True)
     return document
+
+
+def access_of(connection: Connection, document_id: str, version: int) -> Access | None:
+    """The narrower of who may read the document now (or could when it was removed) and who could read the version.
+
+    None when that is nobody.
+    """
+    there = sa.or_(documents.c.chunks > 0, documents.c.status == DocumentStatus.READY.value)
+    row = connection.execute(sa.select(documents.c.url).where(documents.c.id == document_id, there)).first()
+    if row is not None:
+        query = sa.select(document_readers.c.reader).where(document_readers.c.document_id == document_id)
+        url, now = row.url, frozenset(connection.scalars(query))
+    else:
+        of_document = sa.select(history.c.url, history.c.readers).where(history.c.document_id == document_id)
+        last = connection.execute(of_document.order_by(history.c.position.desc()).limit(1)).one()
+        url, now = last.url, frozenset(last.readers)
+    versions = sa.select(history.c.readers).where(
+        history.c.document_id == document_id,
+        history.c.version == version,
+        history.c.event != HistoryEvent.REMOVED.value,
+    )
+    then = frozenset(connection.execute(versions).scalars().first() or ())
+    if not now or not then:
+        return Access(now or then, url)
+    return Access(now & then, url) if now & then else None
+
+
+def _is_there(document_id: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
+    """Whether the document is on record, or some job is about to bring it."""
+    unfinished = (JobState.WAITING.value, JobState.RUNNING.value)
+    coming = sa.exists().where(jobs.c.document_id == document_id, jobs.c.state.in_(unfinished))
+    return sa.or_(sa.exists().where(documents.c.id == document_id), coming)
 
 
 def note_removal(connection: Connection, document: Document, origin: Origin) -> None:
@@ -215,7 +256,7 @@ def _note(
             "media_type": document.media_type,
             "pages": document.pages,
             "chunks": document.chunks,
-            "readers": tuple(sorted(document.readers)) if event is HistoryEvent.REMOVED else (),
+            "readers": tuple(sorted(document.readers)),
             "url": document.url,
             "channel": origin.channel,
             "person": origin.person,

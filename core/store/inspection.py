@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -12,7 +12,9 @@ from sqlalchemy.engine import Engine
 from core.store.engine import reading, transaction
 from core.store.lexical import open_lexical, rebuild
 from core.store.migrations import lock
+from core.store.publishing import batches
 from core.store.schema import chunks, documents, vector_outbox
+from core.store.upsert import upsert
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +38,26 @@ class Inspection:
             ids = list(connection.scalars(sa.select(documents.c.id).order_by(documents.c.id)))
         for document_id in ids:
             with reading(self._engine) as connection:
-                yield (
-                    document_id,
-                    list(connection.scalars(sa.select(chunks.c.id).where(chunks.c.document_id == document_id))),
-                )
+                yield document_id, list(connection.scalars(_ids_of(document_id)))
+
+    def settled(self, document_id: str) -> set[str]:
+        """Ids of the document's chunks, but for those that somebody may be about to publish again."""
+        is_announced = sa.exists().where(vector_outbox.c.chunk_id == chunks.c.id, _is_announced())
+        with reading(self._engine) as connection:
+            return set(connection.scalars(_ids_of(document_id).where(~is_announced)))
 
     def announced(self) -> set[str]:
         """Ids of chunks whose vectors somebody may be about to publish."""
         with reading(self._engine) as connection:
-            due = vector_outbox.c.due_at > datetime.now(UTC)
-            return set(connection.scalars(sa.select(vector_outbox.c.chunk_id).where(due)))
+            return set(connection.scalars(sa.select(vector_outbox.c.chunk_id).where(_is_announced())))
+
+    def queue_orphans(self, namespace: str, chunk_ids: Sequence[str]) -> None:
+        """Their vectors are garbage, but for those that somebody has announced meanwhile."""
+        now = datetime.now(UTC)
+        rows = [{"chunk_id": chunk_id, "namespace": namespace, "due_at": now} for chunk_id in chunk_ids]
+        with transaction(self._engine) as connection:
+            for batch in batches(rows):
+                upsert(connection, vector_outbox, batch, keep=("due_at",))
 
     def words(self) -> WordsFound:
         """The word index against the chunks."""
@@ -69,6 +81,14 @@ class Inspection:
         """Put the numbers right."""
         with transaction(self._engine) as connection:
             connection.execute(sa.update(documents).where(documents.c.chunks != _counted).values(chunks=_counted))
+
+
+def _ids_of(document_id: str) -> sa.Select[tuple[str]]:
+    return sa.select(chunks.c.id).where(chunks.c.document_id == document_id)
+
+
+def _is_announced() -> sa.ColumnElement[bool]:
+    return vector_outbox.c.due_at > datetime.now(UTC)
 
 
 _counted = (

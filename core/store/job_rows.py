@@ -35,11 +35,21 @@ class NewJob:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A job in the hands of a worker; `attempts` tells this claim from every other one of the same job."""
+    """A job in the hands of a worker."""
 
     job: NewJob
     worker: str
     attempts: int
+    """How often it was begun, this time included."""
+    number: int
+    """Tells this claim from every other one of the same job."""
+    was_tried: bool = False
+    """Whether it was begun before and came to no end: it may be to blame for that."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Of this claim alone."""
+        return self.job.id, self.number
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from sqlalchemy.engine import Connection, Engine
 from core.errors import InvalidRequest, NotFound, StorageFailed
 from core.store.engine import reading, transaction
 from core.store.job_rows import BULK, Claimed, NewJob, Progress, job_of, new_job_of, row_of
+from core.store.job_turns import ahead_of, count_ahead, now_of
 from core.store.schema import jobs
 from core.types import DocumentChange, Job, JobStage, JobState
 from core.wire import change_to_json
@@ -46,10 +48,10 @@ class JobStore:
             return _end(connection, unfinished, JobState.CANCELLED) > 0
 
     def retry(self, job_id: str) -> bool:
-        """Whether it failed or was cancelled: it waits for its turn now."""
+        """Whether it failed or was cancelled, and nothing newer took its place: it waits for its turn now."""
         statement = (
             sa.update(jobs)
-            .where(jobs.c.id == job_id, jobs.c.state.in_(ENDED_BADLY))
+            .where(jobs.c.id == job_id, jobs.c.state.in_(ENDED_BADLY), ~_is_replaced())
             .values(
                 state=JobState.WAITING.value,
                 stage=JobStage.WAITING.value,
@@ -59,35 +61,41 @@ class JobStore:
                 code="",
                 changes=[],
                 finished_at=None,
-                due_at=datetime.now(UTC),
             )
         )
         with transaction(self._engine) as connection:
-            return connection.execute(statement).rowcount > 0
+            return connection.execute(statement.values(due_at=now_of(connection))).rowcount > 0
 
     # ── working ──────────────────────────────────────────────────────────────────────────────────
 
-    def claim(self, worker: str, limit: int, seconds: float, most: int = BULK) -> list[Claimed]:
+    def claim(
+        self, worker: str, limit: int, seconds: float, most: int = BULK, *, untried: bool = False
+    ) -> list[Claimed]:
         """Take up to `limit` jobs for so many seconds: the urgent first, none less urgent than `most`.
 
-        Those of one document are taken one after the other.
+        Those of one document are taken one after the other. One that was tried before is taken alone, or not at all if
+        they have to be `untried`: when it ends the program again, none that was taken with it pays for that.
         """
-        now = datetime.now(UTC)
         older = jobs.alias("older")
-        is_first = ~sa.exists().where(
+        is_kept_back = sa.exists().where(
             older.c.document_id == jobs.c.document_id,
-            older.c.state.in_(UNFINISHED),
-            older.c.position < jobs.c.position,
+            sa.or_(
+                older.c.state == JobState.RUNNING.value,
+                sa.and_(older.c.state == JobState.WAITING.value, older.c.position < jobs.c.position),
+            ),
         )
+        was_tried = sa.or_(jobs.c.attempts > 0, jobs.c.error.is_not(None))
         due = (
-            sa.select(jobs)
-            .where(jobs.c.state == JobState.WAITING.value, jobs.c.priority <= most, jobs.c.due_at <= now, is_first)
+            sa.select(jobs, was_tried.label("was_tried"))
+            .where(jobs.c.state == JobState.WAITING.value, jobs.c.priority <= most, ~is_kept_back)
+            .where(~was_tried if untried else sa.true())
             .order_by(jobs.c.priority, jobs.c.position)
             .limit(limit)
-            .with_for_update(skip_locked=True)
+            .with_for_update(skip_locked=True, of=jobs)
         )
         with transaction(self._engine) as connection:
-            rows = connection.execute(due).mappings().all()
+            now = now_of(connection)
+            rows = _taken_at_once(connection.execute(due.where(jobs.c.due_at <= now)).mappings().all())
             if rows:
                 taken = sa.update(jobs).where(jobs.c.position.in_([row["position"] for row in rows]))
                 connection.execute(
@@ -97,30 +105,38 @@ class JobStore:
                         worker=worker,
                         due_at=now + timedelta(seconds=seconds),
                         attempts=jobs.c.attempts + 1,
+                        claims=jobs.c.claims + 1,
                         started_at=sa.func.coalesce(jobs.c.started_at, now),
                         embedded=0,
                         seconds_left=None,
                     )
                 )
-        return [Claimed(new_job_of(row), worker, row["attempts"] + 1) for row in rows]
+        return [
+            Claimed(new_job_of(row), worker, row["attempts"] + 1, row["claims"] + 1, bool(row["was_tried"]))
+            for row in rows
+        ]
 
-    def hold(self, worker: str, seconds: float) -> set[tuple[str, int]]:
-        """Keep this worker's jobs for another while; returns those that are still its own, by id and attempts."""
-        mine = (jobs.c.worker == worker, jobs.c.state == JobState.RUNNING.value)
-        until = datetime.now(UTC) + timedelta(seconds=seconds)
+    def hold(self, worker: str, claims: Collection[tuple[str, int]], seconds: float) -> set[tuple[str, int]]:
+        """Keep these jobs for another while, by the keys of their claims; returns those that are still the worker's."""
+        held: set[tuple[str, int]] = set()
+        wanted = sorted(claims)
         with transaction(self._engine) as connection:
-            connection.execute(sa.update(jobs).where(*mine).values(due_at=until))
-            held = connection.execute(sa.select(jobs.c.id, jobs.c.attempts).where(*mine))
-            return {(row.id, row.attempts) for row in held}
+            until = now_of(connection) + timedelta(seconds=seconds)
+            for start in range(0, len(wanted), BATCH):
+                these = sa.tuple_(jobs.c.id, jobs.c.claims).in_(wanted[start : start + BATCH])
+                mine = (jobs.c.worker == worker, jobs.c.state == JobState.RUNNING.value, these)
+                kept = sa.update(jobs).where(*mine).values(due_at=until).returning(jobs.c.id, jobs.c.claims)
+                held |= {(row.id, row.claims) for row in connection.execute(kept)}
+        return held
 
     def reap(self, *, everything: bool = False) -> int:
         """Jobs whose workers have not been heard of for their time wait again; returns how many.
 
         `everything`: no worker is alive, whatever it said.
         """
-        is_dead = sa.true() if everything else jobs.c.due_at <= datetime.now(UTC)
-        dead = sa.update(jobs).where(jobs.c.state == JobState.RUNNING.value, is_dead)
         with transaction(self._engine) as connection:
+            is_dead = sa.true() if everything else jobs.c.due_at <= now_of(connection)
+            dead = sa.update(jobs).where(jobs.c.state == JobState.RUNNING.value, is_dead)
             free = dead.values(state=JobState.WAITING.value, stage=JobStage.WAITING.value, worker="")
             return connection.execute(free).rowcount
 
@@ -144,16 +160,21 @@ class JobStore:
         with transaction(self._engine) as connection:
             end_job(connection, claimed, changes, error, code)
 
-    def put_back(self, claimed: Claimed, delay: float = 0.0, error: str | None = None, code: str = "") -> None:
-        """Let go of it, to be taken by anyone after `delay` seconds; without an error the attempt does not count."""
-        values: dict[str, Any] = {"error": error, "code": code} if error else {"attempts": jobs.c.attempts - 1}
-        due_at = datetime.now(UTC) + timedelta(seconds=delay)
+    def put_back(
+        self, claimed: Claimed, delay: float = 0.0, error: str | None = None, code: str = "", *, counts: bool = True
+    ) -> bool:
+        """Let go of it, to be taken by anyone after `delay` seconds; whether it was the worker's.
+
+        The attempt does not count without an error, nor if it is not to `counts`.
+        """
+        values: dict[str, Any] = {"error": error, "code": code} if error else {}
+        if not error or not counts:
+            values["attempts"] = jobs.c.attempts - 1
+        free = {"state": JobState.WAITING.value, "stage": JobStage.WAITING.value, "worker": ""}
         with transaction(self._engine) as connection:
-            connection.execute(
-                sa.update(jobs)
-                .where(*_holding(claimed))
-                .values(state=JobState.WAITING.value, stage=JobStage.WAITING.value, worker="", due_at=due_at, **values)
-            )
+            due_at = now_of(connection) + timedelta(seconds=delay)
+            back = sa.update(jobs).where(*_holding(claimed)).values(due_at=due_at, **free, **values)
+            return connection.execute(back).rowcount > 0
 
     def forget(self, before: datetime) -> set[str]:
         """Delete jobs that came to their end before then; returns the sha256 of their bytes."""
@@ -174,7 +195,7 @@ class JobStore:
                 raise NotFound(f"There is no job {job_id}. `lorekeeper documents jobs` shows them all.")
             if len(rows) > 1 and rows[0]["id"] != job_id:
                 raise InvalidRequest(f"More than one job's id begins with {job_id}. Give more of it.")
-            return job_of(rows[0], _count_ahead(connection, rows[0]))
+            return job_of(rows[0], count_ahead(connection, rows[0]))
 
     def page(
         self, states: Collection[JobState], limit: int, offset: int, within: Collection[str] = ()
@@ -192,15 +213,31 @@ class JobStore:
             total = connection.execute(sa.select(sa.func.count()).select_from(jobs).where(where)).scalar_one()
             query = sa.select(jobs).where(where).order_by(*order).limit(limit).offset(offset)
             rows = connection.execute(query).mappings().all()
-            return [job_of(row, _count_ahead(connection, row)) for row in rows], total
+            ahead = ahead_of(connection, rows)
+            return [job_of(row, ahead.get(row["position"], 0)) for row in rows], total
 
-    def told(self, job_ids: Sequence[str]) -> list[Job]:
-        """Those of these jobs that came to their end, and those whose last attempt failed."""
+    def about(self, document_id: str, states: Collection[JobState]) -> Job | None:
+        """Of the jobs about the document in one of these states, the one that came last."""
+        wanted = (jobs.c.document_id == document_id, jobs.c.state.in_([state.value for state in states]))
+        query = sa.select(jobs).where(*wanted).order_by(jobs.c.position.desc()).limit(1)
+        with reading(self._engine) as connection:
+            row = connection.execute(query).mappings().one_or_none()
+            return None if row is None else job_of(row, count_ahead(connection, row))
+
+    def is_replaced(self, job_id: str) -> bool:
+        """Whether a later job of the same document was done, or is about to be."""
+        with reading(self._engine) as connection:
+            return bool(connection.scalar(sa.select(_is_replaced()).where(jobs.c.id == job_id)))
+
+    def told(self, job_ids: Sequence[str]) -> tuple[list[Job], set[str]]:
+        """Those of these jobs that came to their end, and those whose last attempt failed; and the ids of all the jobs
+        that are still on record: what is purged takes its jobs with it."""
+        there = sa.select(jobs.c.id).where(jobs.c.id.in_(job_ids))
         failed = sa.and_(jobs.c.state == JobState.WAITING.value, jobs.c.error.is_not(None))
         what = sa.or_(jobs.c.state.not_in(UNFINISHED), failed)
         query = sa.select(jobs).where(jobs.c.id.in_(job_ids), what).order_by(jobs.c.finished_at, jobs.c.position)
         with reading(self._engine) as connection:
-            return [job_of(row, 0) for row in connection.execute(query).mappings()]
+            return [job_of(row, 0) for row in connection.execute(query).mappings()], set(connection.scalars(there))
 
     def is_about(self, document_id: str) -> bool:
         """Whether some job is about to change the document."""
@@ -225,7 +262,7 @@ class JobStore:
 
 def enqueue(connection: Connection, wanted: Sequence[NewJob]) -> list[str]:
     """Write jobs down; returns their ids. The same bytes that wait already for the same document are no new job."""
-    now = datetime.now(UTC)
+    now = now_of(connection)
     last = _last_unfinished(connection, [job.document_id for job in wanted])
     ids, rows = [], []
     for job in wanted:
@@ -236,12 +273,21 @@ def enqueue(connection: Connection, wanted: Sequence[NewJob]) -> list[str]:
             continue
         # Somebody asks for it now: it waits no longer for its next attempt, nor behind a folder.
         again = sa.update(jobs).where(jobs.c.id == same, jobs.c.state == JobState.WAITING.value)
-        urgent = sa.case((jobs.c.priority > job.priority, job.priority), else_=jobs.c.priority)
-        connection.execute(again.values(due_at=now, attempts=0, error=None, code="", priority=urgent))
+        connection.execute(again.values(due_at=now, attempts=0, error=None, code=""))
         ids.append(same)
     if rows:
         connection.execute(sa.insert(jobs), rows)
+    _hurry(connection, [job for job in wanted if job.priority < BULK], now)
     return ids
+
+
+def _hurry(connection: Connection, wanted: Sequence[NewJob], now: datetime) -> None:
+    """What has its turn before these, because it is about the same documents, is as urgent as they are."""
+    for job in wanted:
+        slower = (jobs.c.document_id == job.document_id, jobs.c.priority > job.priority, jobs.c.state.in_(UNFINISHED))
+        # Who holds one goes on to hold it.
+        due_at = sa.case((jobs.c.state == JobState.WAITING.value, now), else_=jobs.c.due_at)
+        connection.execute(sa.update(jobs).where(*slower).values(priority=job.priority, due_at=due_at))
 
 
 def end_job(
@@ -291,11 +337,11 @@ def _end(connection: Connection, where: Sequence[sa.ColumnElement[bool]], state:
 
 
 def _holding(claimed: Claimed) -> tuple[sa.ColumnElement[bool], ...]:
-    # Every claim counts `attempts` up, so that both together name this claim and no other.
+    # Every claim counts `claims` up, so that both together name this claim and no other.
     return (
         jobs.c.id == claimed.job.id,
         jobs.c.worker == claimed.worker,
-        jobs.c.attempts == claimed.attempts,
+        jobs.c.claims == claimed.number,
         jobs.c.state == JobState.RUNNING.value,
     )
 
@@ -316,15 +362,19 @@ def _is_same(row: Any, job: NewJob) -> bool:
     return row is not None and (row.sha256, row.readers, row.of_version) == wanted
 
 
-def _count_ahead(connection: Connection, row: Any) -> int:
-    if row["state"] != JobState.WAITING.value:
-        return 0
-    before = sa.or_(
-        jobs.c.priority < row["priority"],
-        sa.and_(jobs.c.priority == row["priority"], jobs.c.position < row["position"]),
+def _is_replaced() -> sa.ColumnElement[bool]:
+    later = jobs.alias("later")
+    return sa.exists().where(
+        later.c.document_id == jobs.c.document_id,
+        later.c.position > jobs.c.position,
+        later.c.state.not_in(ENDED_BADLY),
     )
-    waiting = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.state == JobState.WAITING.value, before)
-    return connection.execute(waiting).scalar_one()
+
+
+def _taken_at_once(rows: Sequence[Any]) -> Sequence[Any]:
+    """The first if it was tried before; or else those before the first one that was."""
+    untried = list(takewhile(lambda row: not row["was_tried"], rows))
+    return untried or rows[:1]
 
 
 def _in_one_of(namespaces: Collection[str]) -> sa.ColumnElement[bool]:

@@ -9,14 +9,15 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Row
 
-from core.store.history import Ending, Superseded, numbered
-from core.store.jobs import JobLost, check_held, end_job
+from core.errors import InvalidRequest
+from core.store.history import Ending, Superseded, access_of, note_removal, numbered
+from core.store.jobs import JobLost, cancel_all, check_held, end_job
 from core.store.schema import chunks, document_readers, documents, sections, vector_outbox
 from core.store.upsert import upsert
 from core.store.words import WordIndex, words_of
-from core.types import Chunk, Document, Section
+from core.types import ChangeKind, Chunk, Document, DocumentChange, DocumentStatus, Origin, Section
 
 # Below SQLite's limit on the number of bound values in one statement.
 BATCH = 500
@@ -40,6 +41,7 @@ def publish(connection: Connection, words: WordIndex, wanted: Publication) -> Do
     try:
         if ending.job is not None:
             check_held(connection, ending.job)
+        _check_access(connection, document, ending)
         document = numbered(connection, document, ending)
     except (JobLost, Superseded) as error:
         return error
@@ -54,10 +56,40 @@ def publish(connection: Connection, words: WordIndex, wanted: Publication) -> Do
     _drop_sections(connection, document.id, {section.id for section in wanted.sections})
     queue(connection, dict.fromkeys(gone, document.namespace), datetime.now(UTC))
     forget(connection, list(ids))
+    for document_id in ending.gone:
+        withdraw(connection, words, document_id, ending.origin)
     said = ending.changes(document) if ending.changes is not None else ()
     if ending.job is not None and ending.is_end:
         end_job(connection, ending.job, said)
     return document
+
+
+def withdraw(connection: Connection, words: WordIndex, document_id: str, origin: Origin) -> None:
+    """Remove a document and its passages, and give up what is about to change it."""
+    found = connection.execute(sa.select(documents).where(documents.c.id == document_id).with_for_update()).first()
+    if found is None:
+        return
+    cancel_all(connection, [document_id])
+    query = sa.select(document_readers.c.reader).where(document_readers.c.document_id == document_id)
+    document = replace(document_of(found), readers=frozenset(connection.scalars(query)))
+    note_removal(connection, document, origin)
+    old = stored_chunks(connection, document_id)
+    drop_chunks(connection, words, document_id, [key for key, _ in old.values()])
+    connection.execute(sa.delete(documents).where(documents.c.id == document_id))
+    queue(connection, dict.fromkeys(old, document.namespace), datetime.now(UTC))
+
+
+def _check_access(connection: Connection, document: Document, ending: Ending) -> None:
+    """Ends the job and raises `Superseded` when an old version would be open to others than those who may read it now."""
+    if ending.of_version is None:
+        return
+    access = access_of(connection, document.id, ending.of_version)
+    if access is None or access.readers != document.readers:
+        message = "Who may read the document was changed meanwhile. Bring the version back again."
+        if ending.job is not None:
+            failed = DocumentChange(ChangeKind.FAILED, document.title, message=message, code=InvalidRequest.code)
+            end_job(connection, ending.job, [failed], message, InvalidRequest.code)
+        raise Superseded(message)
 
 
 def drop_chunks(connection: Connection, words: WordIndex, document_id: str, keys: Sequence[int]) -> None:
@@ -176,3 +208,24 @@ def _drop_sections(connection: Connection, document_id: str, wanted: Collection[
 
 def batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[start : start + BATCH] for start in range(0, len(items), BATCH))
+
+
+def document_of(row: Row[Any]) -> Document:
+    return Document(
+        id=row.id,
+        namespace=row.namespace,
+        title=row.title,
+        source=row.source,
+        status=DocumentStatus(row.status),
+        media_type=row.media_type,
+        sha256=row.sha256,
+        size_bytes=row.size_bytes,
+        updated_at=row.updated_at,
+        pages=row.pages,
+        chunks=row.chunks,
+        losses=row.losses,
+        error=row.error,
+        url=row.url,
+        keywords=row.keywords,
+        version=row.version,
+    )

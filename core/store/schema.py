@@ -107,7 +107,7 @@ document_history = sa.Table(
     sa.Column("media_type", CleanText, nullable=False),
     sa.Column("pages", sa.Integer),
     sa.Column("chunks", sa.Integer, nullable=False),
-    # As they were when it was removed, for the case that it comes back; empty for all else.
+    # Who could read it then, so that it never comes back to anybody else.
     sa.Column("readers", Strings, nullable=False),
     sa.Column("url", CleanText),
     sa.Column("channel", CleanText, nullable=False),
@@ -149,6 +149,8 @@ jobs = sa.Table(
     sa.Column("embedded", sa.Integer, nullable=False, server_default="0"),
     sa.Column("seconds_left", sa.Integer),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    # How often it was taken; never goes back, as attempts do.
+    sa.Column("claims", sa.Integer, nullable=False, server_default="0"),
     sa.Column("error", CleanText),
     sa.Column("code", CleanText, nullable=False, server_default=""),
     # What became of it and of the files inside it.

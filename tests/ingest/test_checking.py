@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import os
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import sqlalchemy as sa
 
+from core.store.inspection import Inspection
+from core.store.publishing import Publication
 from core.store.schema import documents
 from core.types import Chunk, Document, DocumentStatus, Finding
 from ingest.documents import document_id
+from ingest.files import FileStore
 from tests.ingest.library import Library, put
+from tests.ingest.parse.office import packed
 
 
 @pytest.fixture
@@ -118,6 +125,95 @@ def test_a_lost_copy_is_told_with_what_to_do(filled: Library) -> None:
 
 def test_copies_that_nothing_refers_to_go(filled: Library) -> None:
     stray = put(filled.settings.data_dir / "files" / "ab" / ("ab" * 32), b"nobody's")
+    os.utime(stray, (0, 0))
     assert mend(filled) == {"unused copies": 1}
     assert not stray.exists()
     assert len(filled.stored_files()) == 2
+
+
+def test_one_that_cannot_be_made_anew_does_not_hold_up_the_others(filled: Library) -> None:
+    first, second = filled.documents()
+    for each in (first, second):
+        filled.vectors.delete("default", [passage.chunk_id for passage in filled.store.passages_of(each.id)])
+    FileStore(filled.settings.data_dir / "files").discard(min(first, second, key=lambda each: each.id).sha256)
+    (finding, *_) = check(filled, repair=True)
+    assert (finding.kind, finding.count, finding.is_repaired) == ("missing vectors", 2, False)
+    assert "Add these documents again." in finding.remedy
+    assert filled.vectors.count() > 0, "the other one has its vectors again"
+
+
+class TestMeanwhile:
+    """Files come in, and are published, while all is looked at."""
+
+    def test_a_copy_that_was_just_stored_stays(self, filled: Library) -> None:
+        """As of a file whose job is not written yet."""
+        files = FileStore(filled.settings.data_dir / "files")
+        digest = files.put(b"Of an upload.")
+        assert check(filled, repair=True) == []
+        assert files.has(digest)
+        for copy in filled.stored_files():
+            os.utime(copy, (0, 0))
+        files.put(b"Of an upload.")
+        assert check(filled, repair=True) == [], "it was there from an earlier time, and came again"
+
+    def test_a_copy_that_came_into_use_stays(self, library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+        files = FileStore(library.settings.data_dir / "files")
+        digest = files.put(b"Of an upload.")
+        for copy in library.stored_files():
+            os.utime(copy, (0, 0))
+        monkeypatch.setattr(library.history, "uses_file", lambda sha256: True)
+        check(library, repair=True)
+        assert files.has(digest)
+
+    def test_what_is_about_to_be_published_stays(
+        self, library: Library, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        found: list[list[Finding]] = []
+        publish = library.store.publish_all
+
+        def look_first(wanted: Sequence[Publication]) -> Any:
+            found.append(library.pipeline._checking.run(repair=True))
+            return publish(wanted)
+
+        monkeypatch.setattr(library.store, "publish_all", look_first)
+        path = put(folder / "rules.zip", packed({"one.md": b"# One\n\nThe first rule.\n", "two.md": b"The second.\n"}))
+        asyncio.run(library.pipeline.add_file(path.name, path, "default"))
+        assert found
+        assert not any(found)
+        assert check(library) == []
+        assert len(library.words("rule")) == 1
+
+    def test_orphans_that_somebody_announced_meanwhile_stay(
+        self, filled: Library, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rows = np.ones((1, filled.embedder.dimension), np.float32)
+        filled.vectors.upsert("default", frozenset(), [Chunk("stray", "nobody", "s", 0, "text")], rows)
+        chunk_ids = Inspection.chunk_ids
+
+        def announced_now(inspection: Inspection) -> Iterator[tuple[str, list[str]]]:
+            yield from chunk_ids(inspection)
+            filled.store.reserve_vectors({"stray": "default"})
+
+        monkeypatch.setattr(Inspection, "chunk_ids", announced_now)
+        vectors = filled.vectors.count()
+        check(filled, repair=True)
+        assert filled.vectors.count() == vectors
+
+    def test_documents_that_are_removed_are_passed_over(self, filled: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+        chunk_ids = Inspection.chunk_ids
+
+        def removed_now(inspection: Inspection) -> Iterator[tuple[str, list[str]]]:
+            listed = list(chunk_ids(inspection))
+            asyncio.run(filled.pipeline.remove(listed[0][0]))
+            yield from listed
+
+        monkeypatch.setattr(Inspection, "chunk_ids", removed_now)
+        assert filled.pipeline._checking.run(repair=False) == []
+
+    def test_a_document_whose_job_ends_is_not_interrupted(
+        self, filled: Library, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        before = [replace(document, status=DocumentStatus.PROCESSING) for document in filled.documents()]
+        monkeypatch.setattr(filled.store, "pending", lambda: before)
+        assert check(filled, repair=True) == []
+        assert {document.status for document in filled.documents()} == {DocumentStatus.READY}

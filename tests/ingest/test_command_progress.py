@@ -248,6 +248,9 @@ class SomeJobs:
     async def get(self, job_id: str, within: frozenset[str] = frozenset()) -> Job:
         raise NotImplementedError
 
+    async def about(self, document_id: str, states: frozenset[JobState]) -> Job | None:
+        raise NotImplementedError
+
     cancel = retry = get
 
 

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from ingest.files import FileStore
 
@@ -28,6 +32,31 @@ def test_a_copy_that_was_cut_short_is_written_anew(tmp_path: Path) -> None:
     path.write_bytes(b"Te")
     files.put(b"Text.")
     assert files.get(digest) == b"Text."
+
+
+def test_several_may_store_the_same_bytes_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = FileStore(tmp_path / "files")
+    write = os.fsync
+
+    def another_comes(descriptor: int) -> None:
+        monkeypatch.setattr(os, "fsync", write)
+        files.put(b"Text.")
+        write(descriptor)
+
+    monkeypatch.setattr(os, "fsync", another_comes)
+    digest = files.put(b"Text.")
+    assert files.get(digest) == b"Text."
+    assert len([path for path in tmp_path.rglob("*") if path.is_file()]) == 1
+
+
+def test_unused_are_those_that_nobody_stored_lately(tmp_path: Path) -> None:
+    files = FileStore(tmp_path / "files")
+    used, old, again, new = (files.put(text) for text in (b"Used.", b"Old.", b"Again.", b"New."))
+    for digest in (used, old, again):
+        os.utime(tmp_path / "files" / digest[:2] / digest, (0, 0))
+    files.put(b"Again.")
+    assert files.unused({used}, datetime.now(UTC) - timedelta(hours=1)) == [old]
+    assert files.has(new)
 
 
 def test_a_sweep_leaves_what_is_in_use_and_what_is_not_its_own(tmp_path: Path) -> None:

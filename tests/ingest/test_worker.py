@@ -16,6 +16,7 @@ from core.ports import Vectors
 from core.settings_documents import Jobs
 from core.types import ChangeKind, DocumentChange, DocumentStatus, Job, JobStage, JobState, Origin
 from ingest.parse.process import ParserProcess
+from ingest.worker import Lane
 from tests.fakes.embedder import WordEmbedder
 from tests.ingest.library import Library, open_library, put, until
 
@@ -197,6 +198,103 @@ class TestGivingUp:
             assert [document.status for document in library.documents()] == [DocumentStatus.READY]
             assert asyncio.run(library.pipeline.check()) == []
 
+    def test_what_was_given_up_in_work_can_be_tried_again_at_once(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ingest.worker.HOLD_SECONDS", 0.1)
+        upload = put(tmp_path / "rules.md", RULE.format(1))
+        with gated(tmp_path / "data", "house") as (library, gate):
+
+            async def run() -> None:
+                sending = asyncio.create_task(send(library, upload))
+                await asyncio.to_thread(gate.is_reached.wait, 60)
+                (job,) = library.all_jobs()
+                await library.pipeline.jobs.cancel(job.id)
+                assert (await sending).kind is ChangeKind.FAILED
+                # Its worker has noticed.
+                await asyncio.sleep(0.5)
+                gate.is_open.set()
+                await library.pipeline.jobs.retry(job.id)
+
+            asyncio.run(run())
+            until(lambda: state(library) == {"rules.md": JobState.DONE})
+            assert library.texts("rule")
+            assert [job.attempts for job in library.all_jobs()] == [1]
+
+    def test_an_old_version_is_not_tried_again_over_a_newer_one(self, library: Library, tmp_path: Path) -> None:
+        upload = put(tmp_path / "rules.md", RULE.format("old"))
+        asyncio.run(received(library, upload))
+        (old,) = library.all_jobs()
+        asyncio.run(library.pipeline.jobs.cancel(old.id))
+        asyncio.run(send(library, put(upload, RULE.format("new"))))
+        with pytest.raises(InvalidRequest, match=r"rules\.md came again since"):
+            asyncio.run(library.pipeline.jobs.retry(old.id))
+
+
+class TestLanes:
+    def test_a_small_upload_does_not_wait_for_a_large_one_that_came_after_it(
+        self, tmp_path: Path, library: Library, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        small, large = (put(tmp_path / f"{name}.md", RULE.format(name)) for name in ("small", "large"))
+        parse, is_small_published = ParserProcess.parse, threading.Event()
+
+        def slowly(parser: ParserProcess, data: bytes, name: str) -> Any:
+            if name == "large.md":
+                assert is_small_published.wait(20)
+            return parse(parser, data, name)
+
+        monkeypatch.setattr(ParserProcess, "parse", slowly)
+        for upload in (small, large):
+            asyncio.run(received(library, upload))
+        library.pipeline.work()
+        until(lambda: state(library)["small.md"] is JobState.DONE, 10)
+        is_small_published.set()
+        until(lambda: state(library)["large.md"] is JobState.DONE)
+
+    def test_a_loop_that_closed_meanwhile_does_not_end_them(
+        self, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Who waited there is not there any more.
+        loop = asyncio.new_event_loop()
+        loop.close()
+        monkeypatch.setattr(loop, "is_closed", lambda: False)
+        changed = library.pipeline._waiting._changed
+        changed._waiting[asyncio.Event()] = loop
+        for number in range(2):
+            change = asyncio.run(send(library, put(tmp_path / f"{number}.md", RULE.format(number))))
+            assert change.kind is ChangeKind.ADDED
+
+    def test_an_error_of_their_own_does_not_end_them(
+        self, library: Library, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        claim, left = library.jobs.claim, [RuntimeError("unexpected")]
+
+        def fail_once(*given: Any, **chosen: Any) -> Any:
+            if left:
+                raise left.pop()
+            return claim(*given, **chosen)
+
+        monkeypatch.setattr(
+            library.jobs.__class__, "claim", lambda store, *given, **chosen: fail_once(*given, **chosen)
+        )
+        assert asyncio.run(send(library, put(tmp_path / "a.md", RULE.format(1)))).kind is ChangeKind.ADDED
+
+    def test_jobs_are_held_although_a_file_cannot_be_erased(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ingest.worker.HOLD_SECONDS", 0.05)
+        monkeypatch.setattr("ingest.worker.HOUSEKEEPING_SECONDS", -1.0)
+        tried = []
+
+        def fail(*given: object) -> None:
+            tried.append(given)
+            raise PermissionError(13, "denied")
+
+        monkeypatch.setattr("ingest.worker.Worker._clean_up", fail)
+        with open_library(tmp_path / "data") as library:
+            library.pipeline.work()
+            until(lambda: len(tried) > 1)
+
 
 class Broken(WordEmbedder):
     """Does not answer for texts with a word in them, so many times."""
@@ -246,6 +344,35 @@ class TestTrouble:
             until(lambda: state(library)["broken.md"] is JobState.DONE)
             assert library.texts("house burns")
 
+    def test_while_the_model_is_away_no_file_is_to_blame(
+        self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ingest.worker.DELAYS", (0.0,))
+        monkeypatch.setattr("ingest.worker.MOST_ATTEMPTS", 2)
+        monkeypatch.setattr("ingest.worker.FIRST_REST_SECONDS", 0.01)
+        monkeypatch.setattr("ingest.worker.LONGEST_BULK_REST_SECONDS", 0.02)
+        for number in range(4):
+            put(folder / f"{number}.md", RULE.format(number))
+        # More often than their attempts are, all together.
+        with open_library(tmp_path / "data", Broken("house", 10)) as library:
+            with pytest.raises(EmbeddingFailed):
+                library.add(folder)
+            until(lambda: not library.jobs.unfinished_documents())
+            assert set(state(library).values()) == {JobState.DONE}
+            assert library.embedder.left == 0  # type: ignore[attr-defined]
+
+    def test_the_longer_it_lasts_the_rarer_it_is_tried(self) -> None:
+        lane = Lane(None, None, 1, 60.0)  # type: ignore[arg-type]
+        lane.meet({"one"})
+        assert not lane.is_resting, "the file may be to blame"
+        rests = []
+        for _ in range(8):
+            lane.meet({"two"})
+            rests.append(lane.rest)
+        assert rests == [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0]
+        lane.get_through()
+        assert (lane.rest, lane.is_in_trouble) == (0.0, False)
+
     def test_a_file_that_nobody_can_read_is_not_tried_again_and_holds_up_nobody(
         self, library: Library, folder: Path
     ) -> None:
@@ -273,6 +400,56 @@ class TestTrouble:
             "The program ended 5 times while it read this file. Its log may tell why.",
         )
         until(lambda: library.documents() == [])
+
+    def test_a_file_that_ends_the_program_takes_no_other_with_it(self, tmp_path: Path, folder: Path) -> None:
+        for number in range(8):
+            put(folder / f"{number}.md", RULE.format(number))
+        with open_library(tmp_path / "data", jobs=Jobs(run=False)) as library:
+
+            async def fill() -> None:
+                adding = asyncio.create_task(library.pipeline.add_paths([folder], "default"))
+                while library.jobs.count(JobState.WAITING) < 8:
+                    await asyncio.sleep(0.02)
+                adding.cancel()
+
+            asyncio.run(fill())
+            for _ in range(5):
+                assert library.jobs.claim("one that died", 8, -1)[0].job.name == "0.md"
+                library.jobs.reap()
+        with open_library(tmp_path / "data") as library:
+            library.work()
+            assert state(library) == {"0.md": JobState.FAILED} | {
+                f"{number}.md": JobState.DONE for number in range(1, 8)
+            }
+
+    def test_what_was_cancelled_before_its_turn_is_not_read(
+        self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ingest.worker.HOLD_SECONDS", 0.05)
+        for number in range(3):
+            put(folder / f"{number}.md", RULE.format(number))
+        parse, read, is_reading, goes_on = ParserProcess.parse, [], threading.Event(), threading.Event()
+
+        def wait(parser: ParserProcess, data: bytes, name: str) -> Any:
+            read.append(name)
+            is_reading.set()
+            assert goes_on.wait(60)
+            return parse(parser, data, name)
+
+        monkeypatch.setattr(ParserProcess, "parse", wait)
+        with open_library(tmp_path / "data") as library:
+
+            async def run() -> dict[str, str | None]:
+                adding = asyncio.create_task(library.pipeline.add_paths([folder], "default"))
+                await asyncio.to_thread(is_reading.wait, 60)
+                (job,) = (job for job in library.all_jobs() if job.name == "1.md")
+                await library.pipeline.jobs.cancel(job.id)
+                await asyncio.sleep(0.5)
+                goes_on.set()
+                return {change.name: change.message for change in await adding}
+
+            assert asyncio.run(run()) == {"0.md": None, "1.md": "It was cancelled.", "2.md": None}
+        assert read == ["0.md", "2.md"]
 
     def test_lost_bytes_are_told(self, library: Library, tmp_path: Path) -> None:
         asyncio.run(received(library, put(tmp_path / "rules.md", RULE.format(1))))

@@ -94,7 +94,7 @@ async def test_who_waited_for_a_job_that_is_given_up_is_told(tmp_path: Path) -> 
             while not (jobs := (await server.client.get("/v1/jobs")).json()["jobs"]):
                 await asyncio.sleep(0.01)
         await server.client.post(f"/v1/jobs/{jobs[0]['id']}/cancel")
-        assert_problem(await uploading, 503, "cancelled")
+        assert_problem(await uploading, 422, "cancelled")
 
 
 async def test_jobs_of_other_namespaces_cannot_be_seen_or_touched(

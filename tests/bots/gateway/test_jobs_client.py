@@ -36,6 +36,9 @@ async def test_jobs_are_the_same_as_in_the_server(
     assert ([job.name for job in failed], total) == (["broken.pdf"], 1)
     assert await client.page(within=frozenset({"hr"})) == await jobs.page(within=frozenset({"hr"}))
     assert await client.get(failed[0].id[:8]) == await jobs.get(failed[0].id)
+    states = frozenset({JobState.FAILED})
+    assert await client.about(failed[0].document_id, states) == await jobs.about(failed[0].document_id, states)
+    assert await client.about("0" * 32, states) is None
 
 
 async def test_a_job_is_tried_again_or_says_why_it_cannot_be(server: Server, client: JobsClient) -> None:

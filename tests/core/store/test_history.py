@@ -9,7 +9,8 @@ from sqlalchemy.engine import Engine
 
 from core.errors import InvalidRequest, NotFound
 from core.store.documents import DocumentStore
-from core.store.history import Ending, HistoryStore, Superseded
+from core.store.history import Access, Ending, HistoryStore, Superseded
+from core.store.job_rows import NewJob
 from core.types import HistoryEvent, Origin
 from tests.core.store.samples import document, publish
 
@@ -55,11 +56,9 @@ def test_a_removed_document_is_remembered_and_counts_on(store: DocumentStore, hi
     removed, total = history.removed(10, 0)
     assert ([(entry.document_id, entry.origin) for entry in removed], total) == ([(secret.id, ADA)], 1)
     assert history.removed(10, 0, {"other"}) == ([], 0)
-    removal = history.removal(secret.id)
-    assert removal is not None
-    assert (removal.readers, removal.url) == (frozenset({"u1"}), "https://e.com/guide")
+    assert history.access(secret.id, 1) == Access(frozenset({"u1"}), "https://e.com/guide")
     assert bring(store, "b") == 2
-    assert (history.removed(10, 0), history.removal(secret.id)) == (([], 0), None)
+    assert history.removed(10, 0) == ([], 0)
     assert [entry.event.value for entry in history.of(secret.id)] == ["added", "removed", "added"]
 
 
@@ -116,6 +115,26 @@ def test_what_was_removed_long_ago_is_known(store: DocumentStore, history: Histo
     store.withdraw(document("guide").id)
     assert history.removed_before(datetime.now(UTC) - timedelta(days=1)) == []
     assert history.removed_before(datetime.now(UTC) + timedelta(days=1)) == [document("guide").id]
+
+
+def test_what_is_about_to_come_back_is_not_erased(store: DocumentStore, history: HistoryStore) -> None:
+    bring(store, "a")
+    store.withdraw(document("guide").id)
+    job = NewJob("job-1", document("guide").id, "default", "file:///docs/guide.md", "guide.md", "b" * 64, 1)
+    store.receive([], [job])
+    assert history.removed_before(datetime.now(UTC) + timedelta(days=1)) == []
+    assert history.purge(document("guide").id) == []
+    assert len(history.of(document("guide").id)) == 2
+
+
+def test_a_version_is_for_those_who_may_read_both(store: DocumentStore, history: HistoryStore) -> None:
+    for letter, readers in (("a", {"u1", "u2"}), ("b", set()), ("c", {"u2", "u3"})):
+        store.publish(document("guide", sha256=letter * 64, readers=frozenset(readers)), [], [])
+    assert history.access(document("guide").id, 1).readers == frozenset({"u2"})
+    assert history.access(document("guide").id, 2).readers == frozenset({"u2", "u3"})
+    store.put(document("guide", readers=frozenset({"u4"})))
+    with pytest.raises(InvalidRequest, match="Nobody"):
+        history.access(document("guide").id, 1)
 
 
 def test_ids_may_be_short_but_not_ambiguous_or_of_another_namespace(

@@ -93,14 +93,14 @@ def test_the_same_bytes_that_wait_are_no_new_job(store: DocumentStore, jobs: Job
 def test_a_job_falls_to_another_when_its_worker_is_not_heard_of(store: DocumentStore, jobs: JobStore) -> None:
     receive(store, new("guide"))
     (lost,) = jobs.claim("dead", 1, 0.05)
-    assert jobs.hold("dead", 0.2) == {("job-guide", 1)}
+    assert jobs.hold("dead", {lost.key, ("job-other", 1)}, 0.2) == {lost.key}
     assert (jobs.reap(), jobs.claim("alive", 1, 60)) == (0, [])
     time.sleep(0.25)
     assert jobs.reap() == 1
     (mine,) = jobs.claim("alive", 1, 60)
     assert (mine.job.id, mine.attempts) == ("job-guide", 2)
-    assert jobs.hold("dead", 60) == set()
-    for attempt in (lost, replace(mine, attempts=1), replace(mine, worker="dead")):
+    assert jobs.hold("dead", {lost.key, mine.key}, 60) == set()
+    for attempt in (lost, replace(mine, number=1), replace(mine, worker="dead")):
         with pytest.raises(JobLost):
             jobs.finish(attempt, [], None, "")
     jobs.put_back(lost)
@@ -140,6 +140,100 @@ def test_a_cancelled_job_ends_at_once_and_its_holder_loses_it(store: DocumentSto
     assert names(jobs.claim("w", 1, 60)) == ["job-guide"]
 
 
+def test_what_is_tried_again_is_another_claim_than_the_one_that_was_given_up(
+    store: DocumentStore, jobs: JobStore
+) -> None:
+    receive(store, new("guide"))
+    (lost,) = jobs.claim("w", 1, 60)
+    jobs.cancel("job-guide")
+    jobs.retry("job-guide")
+    (mine,) = jobs.claim("w", 1, 60)
+    assert (lost.attempts, mine.attempts) == (1, 1)
+    assert jobs.hold("w", {lost.key, mine.key}, 60) == {mine.key}
+    with pytest.raises(JobLost):
+        jobs.finish(lost, [], None, "")
+
+
+def test_what_nobody_has_in_hand_is_not_held(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, new("one"), new("two"))
+    kept, _ = jobs.claim("w", 2, 0.2)
+    assert jobs.hold("w", {kept.key}, 60) == {kept.key}
+    time.sleep(0.25)
+    assert jobs.reap() == 1
+    assert names(jobs.claim("w", 5, 60)) == ["job-two"]
+
+
+def test_what_was_tried_before_is_taken_alone(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, *(new(name) for name in ("one", "two", "three", "four")))
+    jobs.claim("dead", 2, -1)
+    jobs.reap()
+    (first,) = jobs.claim("w", 5, 60)
+    assert (first.job.id, first.was_tried) == ("job-one", True)
+    assert names(jobs.claim("w", 5, 60, untried=True)) == ["job-three", "job-four"]
+    assert names(jobs.claim("w", 5, 60)) == ["job-two"]
+
+
+def test_an_attempt_that_was_not_its_own_fault_does_not_count(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, new("guide"))
+    (claimed,) = jobs.claim("w", 1, 60)
+    assert jobs.put_back(claimed, 0, "The model is away.", "embedding_failed", counts=False)
+    assert not jobs.put_back(claimed, 0, "The model is away.", "embedding_failed", counts=False)
+    assert (jobs.get("job-guide").attempts, jobs.get("job-guide").error) == (0, "The model is away.")
+    (again,) = jobs.claim("w", 1, 60)
+    assert (again.attempts, again.was_tried) == (1, True)
+
+
+def test_an_old_job_does_not_come_back_over_a_newer_one(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, new("guide"))
+    jobs.cancel("job-guide")
+    receive(store, new("guide", id="job-later", sha256="b" * 64))
+    assert not jobs.retry("job-guide"), "the later one waits"
+    (later,) = jobs.claim("w", 5, 60)
+    assert not jobs.retry("job-guide"), "the later one is in work"
+    jobs.finish(later, [], None, "")
+    assert not jobs.retry("job-guide"), "the later one was done"
+    assert jobs.is_replaced("job-guide")
+    receive(store, new("guide", id="job-last", sha256="c" * 64))
+    jobs.cancel("job-last")
+    assert jobs.retry("job-last")
+    assert not jobs.is_replaced("job-last")
+
+
+def test_what_is_in_work_keeps_others_of_its_document_back(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, new("guide"))
+    jobs.cancel("job-guide")
+    receive(store, new("guide", id="job-later", sha256="b" * 64))
+    jobs.cancel("job-later")
+    assert jobs.retry("job-later")
+    assert names(jobs.claim("w", 5, 60)) == ["job-later"]
+    jobs.cancel("job-later")
+    assert jobs.retry("job-guide")
+    assert jobs.retry("job-later")
+    assert names(jobs.claim("w", 5, 60)) == ["job-guide"]
+    assert jobs.claim("w", 5, 60) == []
+
+
+def test_what_comes_before_an_urgent_one_is_as_urgent(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, new("other"), new("guide"), new("held"))
+    (held,) = (each for each in jobs.claim("w", 3, 60) if each.job.id == "job-held")
+    for claimed in ("job-guide", "job-other"):
+        jobs.cancel(claimed)
+        jobs.retry(claimed)
+    receive(store, *(new(name, id=f"job-{name}-now", sha256="b" * 64, priority=URGENT) for name in ("guide", "held")))
+    assert names(jobs.claim("w", 5, 60, URGENT)) == ["job-guide"]
+    assert jobs.hold("w", {held.key}, 60) == {held.key}, "it is in work as before"
+    jobs.put_back(held)
+    assert names(jobs.claim("w", 5, 60, URGENT)) == ["job-held"]
+
+
+def test_what_was_purged_is_told(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, new("one"), new("two"))
+    for claimed in jobs.claim("w", 1, 60):
+        jobs.finish(claimed, [], None, "")
+    ended, there = jobs.told(["job-one", "job-two", "job-purged"])
+    assert ([job.id for job in ended], there) == (["job-one"], {"job-one", "job-two"})
+
+
 def test_removing_a_document_gives_up_what_is_about_to_change_it(store: DocumentStore, jobs: JobStore) -> None:
     guide = document("guide")
     store.publish(guide, [], [])
@@ -156,7 +250,7 @@ def test_what_failed_for_now_waits_its_time_and_says_why(store: DocumentStore, j
     (claimed,) = jobs.claim("w", 1, 60)
     jobs.put_back(claimed, 60, "The model is away.", "embedding_failed")
     assert jobs.claim("w", 1, 60) == []
-    (told,) = jobs.told(["job-guide"])
+    (told,), _ = jobs.told(["job-guide"])
     assert (told.state, told.error, told.code, told.attempts) == (
         JobState.WAITING,
         "The model is away.",
@@ -195,7 +289,25 @@ def test_pages_show_what_runs_then_what_waits_then_what_ended_last(store: Docume
     failed, total = jobs.page([JobState.FAILED], 1, 1)
     assert ([(job.id, job.error, job.code) for job in failed], total) == ([("job-one", "Broken.", "unreadable")], 2)
     assert jobs.page((), 10, 0, {"other"}) == ([], 0)
-    assert jobs.count(JobState.WAITING) == 2
+    assert [(job.id, job.ahead) for job in shown if job.ahead] == [("job-five", 1)]
+    receive(store, new("six", priority=URGENT, namespace="hr"))
+    assert [job.ahead for job in jobs.page([JobState.WAITING], 2, 1)[0]] == [1, 2], (
+        "those not on the page count as well"
+    )
+    assert jobs.count(JobState.WAITING) == 3
+
+
+def test_of_a_document_the_job_that_came_last_is_found(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, new("other"), new("guide"), new("guide", id="job-later", sha256="b" * 64))
+    guide, unfinished = document("guide").id, [JobState.WAITING, JobState.RUNNING]
+    found = jobs.about(guide, unfinished)
+    assert found is not None
+    assert (found.id, found.ahead) == ("job-later", 2)
+    assert jobs.about(guide, [JobState.RUNNING]) is None
+    jobs.claim("w", 5, 60)
+    running = jobs.about(guide, [JobState.RUNNING])
+    assert running is not None
+    assert running.id == "job-guide"
 
 
 def test_ids_may_be_short_but_not_ambiguous_or_of_another_namespace(store: DocumentStore, jobs: JobStore) -> None:

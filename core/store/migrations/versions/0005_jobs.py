@@ -64,6 +64,7 @@ def upgrade() -> None:
         sa.Column("embedded", sa.Integer, nullable=False, server_default="0"),
         sa.Column("seconds_left", sa.Integer),
         sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("claims", sa.Integer, nullable=False, server_default="0"),
         sa.Column("error", sa.Text),
         sa.Column("code", sa.Text, nullable=False, server_default=""),
         sa.Column("changes", sa.JSON, nullable=False),
@@ -84,15 +85,19 @@ def upgrade() -> None:
 
 def _remember_documents() -> None:
     """What answers now becomes the first version that is known of each document; who brought it is not."""
-    columns = (
-        "document_id, namespace, source, title, event, version, sha256, size_bytes, media_type, "
-        "pages, chunks, readers, url, channel, person, at, is_kept"
-    )
-    op.execute(
-        f"""
-        INSERT INTO document_history ({columns})
-        SELECT id, namespace, source, title, 'added', 1, sha256, size_bytes, media_type,
-               pages, chunks, '[]', url, '', '', updated_at, true
-        FROM documents WHERE chunks > 0 OR status = 'ready' ORDER BY updated_at, id
-        """  # noqa: S608 - of the names above
-    )
+    columns = "id, namespace, source, title, sha256, size_bytes, media_type, pages, chunks, url, updated_at"
+    answering = sa.text(f"SELECT {columns} FROM documents WHERE chunks > 0 OR status = 'ready' ORDER BY updated_at, id")  # noqa: S608 - of the names above
+    connection = op.get_bind()
+    readers: dict[str, list[str]] = {}
+    for document_id, reader in connection.execute(sa.text("SELECT document_id, reader FROM document_readers")):
+        readers.setdefault(document_id, []).append(reader)
+    remember = sa.text(
+        """
+        INSERT INTO document_history (document_id, namespace, source, title, event, version, sha256, size_bytes, media_type,
+                                      pages, chunks, readers, url, channel, person, at, is_kept)
+        VALUES (:id, :namespace, :source, :title, 'added', 1, :sha256, :size_bytes, :media_type,
+                :pages, :chunks, :readers, :url, '', '', :updated_at, true)
+        """
+    ).bindparams(sa.bindparam("readers", type_=sa.JSON))
+    for row in connection.execute(answering).mappings().all():
+        connection.execute(remember, {**row, "readers": sorted(readers.get(row["id"], ()))})

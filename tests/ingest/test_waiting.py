@@ -1,0 +1,82 @@
+"""Who waits for a job hears of its end, also when the job itself is gone, and does not ask too often."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.ports import Vectors
+from core.settings_documents import History
+from core.types import ChangeKind, DocumentChange
+from ingest.waiting import _rests
+from tests.fakes.embedder import WordEmbedder
+from tests.ingest.library import Library, open_library, put, until
+
+ERASED_AT_ONCE = History(keep_removed_days=0)
+
+
+class Held(WordEmbedder):
+    """Embeds nothing until it is let."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_reached, self.is_open = threading.Event(), threading.Event()
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        self.is_reached.set()
+        assert self.is_open.wait(60)
+        return super().embed(texts)
+
+
+async def removed_while(library: Library, waiting: asyncio.Task[Any], embedder: Held) -> Any:
+    """What is told after the first document, which is in work, was removed with its jobs."""
+    await asyncio.to_thread(embedder.is_reached.wait, 60)
+    await library.pipeline.remove(library.documents()[0].id)
+    embedder.is_open.set()
+    return await asyncio.wait_for(waiting, 60)
+
+
+def test_a_folder_of_which_a_document_is_erased_comes_to_its_end(tmp_path: Path, folder: Path) -> None:
+    for number in range(3):
+        put(folder / f"{number}.md", f"# Rule {number}\n\nRule {number} of the house.\n")
+    embedder = Held()
+    with open_library(tmp_path / "data", embedder, history=ERASED_AT_ONCE) as library:
+
+        async def run() -> list[DocumentChange]:
+            adding = asyncio.create_task(library.pipeline.add_paths([folder], "default"))
+            changes: list[DocumentChange] = await removed_while(library, adding, embedder)
+            return changes
+
+        changes = asyncio.run(run())
+        told = {change.name: (change.kind, change.message) for change in changes}
+        assert (ChangeKind.FAILED, "It was cancelled.") in told.values()
+        assert len(told) == 3
+        assert sorted(kind for kind, _ in told.values()) == [ChangeKind.ADDED, ChangeKind.ADDED, ChangeKind.FAILED]
+        until(lambda: not library.jobs.unfinished_documents())
+
+
+def test_an_upload_that_is_erased_was_cancelled(tmp_path: Path) -> None:
+    upload = put(tmp_path / "rules.md", "# Rules\n\nThe rule of the house.\n")
+    embedder = Held()
+    with open_library(tmp_path / "data", embedder, history=ERASED_AT_ONCE) as library:
+
+        async def run() -> DocumentChange:
+            sending = asyncio.create_task(library.pipeline.add_file("rules.md", upload, "default"))
+            change: DocumentChange = await removed_while(library, sending, embedder)
+            return change
+
+        change = asyncio.run(run())
+        assert (change.name, change.kind, change.message) == ("rules.md", ChangeKind.FAILED, "It was cancelled.")
+
+
+def test_the_longer_somebody_waits_the_rarer_the_job_is_looked_at() -> None:
+    rests = list(islice(_rests(), 10))
+    assert rests == sorted(rests)
+    assert rests[0] == pytest.approx(0.05)
+    assert rests[-1] == pytest.approx(0.3)
