@@ -30,7 +30,7 @@ class VersionKeeper:
         self._withdraw = withdraw
 
     async def history(self, document_id: str, within: frozenset[str] = frozenset()) -> list[HistoryEntry]:
-        return await asyncio.to_thread(self._stores.history.of, document_id, within)
+        return await asyncio.to_thread(self._entries, document_id, within)
 
     async def removed(
         self, limit: int = 100, offset: int = 0, *, within: frozenset[str] = frozenset()
@@ -57,8 +57,17 @@ class VersionKeeper:
         for digest in self._stores.history.purge(document_id):
             self._stores.discard_file(digest)
 
+    def _entries(self, document_id: str, within: frozenset[str]) -> list[HistoryEntry]:
+        try:
+            return self._stores.history.of(document_id, within)
+        except NotFound:
+            # It may be there all the same, and has never answered.
+            document = self._stores.documents.get(document_id, within)
+        why = f": {document.error}" if document.error else f", it is {document.status.value}."
+        raise InvalidRequest(f"No version of {document.title} was finished so far{why}")
+
     def _file(self, document_id: str, version: int | None, within: frozenset[str], origin: Origin) -> Received:
-        entries = self._stores.history.of(document_id, within)
+        entries = self._entries(document_id, within)
         wanted = chosen(entries, version)
         data = self._stores.files.get(wanted.sha256)
         if data is None:

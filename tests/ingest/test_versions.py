@@ -57,6 +57,13 @@ class TestHistory:
         assert library.documents()[0].version == 2
         assert [passage.version for passage in library.ask("rules")] == [2]
 
+    def test_a_document_that_never_answered_says_so(self, library: Library, folder: Path) -> None:
+        bad = put(folder / "bad.pdf", b"%PDF-1.7 and nothing more")
+        run(library.pipeline.add_file("bad.pdf", bad, "default"))
+        for call in (library.pipeline.versions.history, library.pipeline.versions.restore):
+            with pytest.raises(InvalidRequest, match=r"No version of bad\.pdf was finished so far: "):
+                run(call(only(library)))
+
     def test_of_another_namespace_nothing_is_told(self, library: Library, folder: Path) -> None:
         send(library, folder, "First.")
         for call in (library.pipeline.versions.history, library.pipeline.versions.purge):
