@@ -84,8 +84,10 @@ async def test_the_history_of_a_removed_document_is_for_admins(place: Place) -> 
 
 
 async def test_a_document_that_never_answered_has_no_versions(place: Place) -> None:
-    await place.send("report.docx", b"PK\x03\x04" + bytes(60))
-    assert "has answered so far" in (await place.say("history report.docx")).text
+    sent = await place.send("report.docx", b"PK\x03\x04" + bytes(60))
+    assert sent.message is not None
+    told = said(await place.say("history report.docx"))
+    assert f"No version of report.docx was finished so far: {sent.message}" in told
 
 
 async def test_a_version_that_is_not_kept_cannot_be_chosen(place: Place) -> None:
