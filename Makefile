@@ -9,6 +9,9 @@ STAMP  := $(VENV)/.installed
 # vLLM pins its own versions of nearly everything. This build serves on the CPU, on Linux.
 VLLM   := .venv-vllm
 PYTEST := $(BIN)/python -m pytest
+# A file of tests stays in one process: what it opens for all of its tests is opened once.
+JOBS   ?= 2
+SPREAD := --numprocesses $(JOBS) --dist loadfile
 
 .PHONY: run setup setup-vllm peers test lint format test-fast test-slow test-browser test-vllm constraints settings-example clean
 
@@ -28,10 +31,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(STAMP)
 
 test: setup lint
-	$(PYTEST)
+	$(PYTEST) $(SPREAD) -m "not vllm"
+	$(PYTEST) -m vllm
 
 test-fast: setup
-	$(PYTEST) -m "not slow and not browser and not vllm"
+	$(PYTEST) $(SPREAD) -m "not slow and not browser and not vllm"
 
 test-slow: setup
 	$(PYTEST) -m slow

@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 
 from core.build import open_application
-from core.log import configure, configure_for_command
+from core.log import configure, configure_for_command, request
 from core.namespace import check_namespace
 from core.settings import load
 from core.types import DEFAULT_NAMESPACE, Outcome, Question, Scope
@@ -38,7 +38,8 @@ def ask(
     configure_for_command(settings.log)
     application = open_application(settings, "lorekeeper ask", wait_seconds=WAIT_SECONDS)
     try:
-        answer = asyncio.run(application.asker.ask(asked))
+        with request():
+            answer = asyncio.run(application.asker.ask(asked))
     finally:
         application.close()
     if as_json:
@@ -65,11 +66,17 @@ def chat(
 
 
 def run(
-    only: Annotated[list[str] | None, typer.Option(help="Run only this part (repeatable).")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Run only this part (repeatable): gateway, slack, discord or worker.")
+    ] = None,
+    standby: Annotated[
+        bool, typer.Option("--standby", help="With --only: a part without its token is off, which is no error.")
+    ] = False,
 ) -> None:
     """Serve until stopped with Ctrl-C."""
+    from bots.ending import end_in_time
     from bots.running import serve
 
     settings = load()
     configure(settings.log)
-    raise typer.Exit(asyncio.run(serve(settings, only or [])))
+    raise typer.Exit(asyncio.run(serve(settings, only or [], end_in_time, is_standby=standby)))

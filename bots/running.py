@@ -1,4 +1,4 @@
-"""`lorekeeper run`: the channels that are switched on, in one process, until they are stopped."""
+"""`lorekeeper run`: the parts that are switched on, in one process, until they are stopped."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ import asyncio
 import random
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from bots.registry import CHANNELS, EXTRAS, GATEWAY, configured
+from bots.registry import CHANNELS, EXTRAS, GATEWAY, PARTS, WORKER, configured
+from core import tracing
 from core.build import Application, open_application
 from core.errors import InvalidRequest, LorekeeperError, MissingExtra
 from core.health import Check, State
@@ -19,25 +21,72 @@ from core.plugins import load
 from core.ports import Channel
 from core.settings import Settings
 
+if TYPE_CHECKING:
+    from bots.probe import Probe
+
 # A platform that is away, or a token that was revoked, is tried again after 1, 2, 4 … seconds.
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 1.0, 60.0
 log = structlog.get_logger(__name__)
 
 
-async def serve(settings: Settings, only: Sequence[str]) -> int:
-    """Run the chosen channels; returns the exit status. Raises what opening the application raises."""
+async def serve(
+    settings: Settings,
+    only: Sequence[str],
+    stopping: Callable[[], object] = lambda: None,
+    *,
+    is_standby: bool = False,
+) -> int:
+    """Run the chosen parts; returns the exit status. Raises what opening the application raises.
+
+    `stopping` is called when it begins to end. On standby, a chosen part without its token is off instead of an error,
+    also when it is the only one: in a stack, each part has its container, whether it is used or not.
+    """
     for name in only:
-        if name not in CHANNELS:
-            raise InvalidRequest(f"There is no part named {name}. The parts are: {', '.join(CHANNELS)}.")
+        if name not in PARTS:
+            raise InvalidRequest(f"There is no part named {name}. The parts are: {', '.join(PARTS)}.")
+    if WORKER in only:
+        _check_worker(settings)
     wanted = only or configured(settings)
+    if is_standby:
+        wanted = [name for name in wanted if name == WORKER or name in configured(settings)]
+    tracing.start(settings.tracing)
     application = await asyncio.to_thread(open_application, settings, "lorekeeper run", through_owner=False)
     try:
-        return await _run_until_stopped(application, [name for name in CHANNELS if name in wanted], bool(only))
+        async with _probed(application) as probe:
+            names = [name for name in CHANNELS if name in wanted]
+            if not wanted:
+                log.info("off: there is no token", parts=list(only))
+            channels = _open_channels(application, names, are_chosen=bool(only))
+            return await _run_until_stopped(application, channels, [probe.stopping, application.stop, stopping])
     finally:
         await asyncio.to_thread(application.close)
+        await asyncio.to_thread(tracing.stop)
 
 
-async def _run_until_stopped(application: Application, names: Sequence[str], are_chosen: bool) -> int:
+def _check_worker(settings: Settings) -> None:
+    """Raises `InvalidRequest` when a process that only works on files would be of no use."""
+    if not settings.jobs.run:
+        raise InvalidRequest("A worker works on files, but jobs.run is false. Set it to true for this process.")
+    if settings.is_embedded:
+        raise InvalidRequest(
+            "A worker of its own works beside a gateway, which the embedded database and index do not allow. "
+            "Set database.url to Postgres and chroma.url to a Chroma server; without them, `lorekeeper run` does the work."
+        )
+
+
+@asynccontextmanager
+async def _probed(application: Application) -> AsyncIterator[Probe | NoProbe]:
+    if not application.settings.server.probe_port:
+        yield NoProbe()
+        return
+    from bots.probe import Probe
+
+    probe = Probe(application)
+    async with probe.open():
+        yield probe
+
+
+def _open_channels(application: Application, names: Sequence[str], *, are_chosen: bool) -> dict[str, Channel]:
     channels = {
         name: channel
         for name in names
@@ -48,6 +97,12 @@ async def _run_until_stopped(application: Application, names: Sequence[str], are
         channels[GATEWAY] = load(CHANNELS[GATEWAY])(application, doors)
     elif doors:
         raise InvalidRequest(f"{', '.join(doors)} must be served by the gateway: run it too, with --only gateway.")
+    return channels
+
+
+async def _run_until_stopped(
+    application: Application, channels: Mapping[str, Channel], stopping: Sequence[Callable[[], object]]
+) -> int:
     tasks = [
         asyncio.create_task(channel.serve() if name == GATEWAY else _kept_alive(application, name, channel), name=name)
         for name, channel in channels.items()
@@ -55,9 +110,13 @@ async def _run_until_stopped(application: Application, names: Sequence[str], are
     application.work()
     if application.keep_in_sync is not None:
         tasks.append(asyncio.create_task(application.keep_in_sync(), name="sources"))
+    if GATEWAY not in channels:
+        log.info("ready", parts=[*channels, *([WORKER] if application.settings.jobs.run else [])])
     stop = asyncio.create_task(_stop_signal())
     await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
     log.info("stopping: what was begun is finished first; Ctrl-C again stops at once")
+    for begin_to_end in stopping:
+        begin_to_end()
     _on_signal(lambda: [task.cancel() for task in tasks])
     for task in [stop, *tasks]:
         task.cancel()
@@ -67,6 +126,13 @@ async def _run_until_stopped(application: Application, names: Sequence[str], are
         raise failure
     sys.stderr.flush()
     return 0
+
+
+class NoProbe:
+    """Nobody asked for one."""
+
+    def stopping(self) -> None:
+        """Nobody is told."""
 
 
 def _open(application: Application, name: str, is_chosen: bool) -> Channel | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from contextvars import copy_context
 
 from rich.console import Console
 from rich.text import Text
 
 from core.console import plain
+from core.log import request
 from core.ports import Asker
 from core.types import Answer, Citation, Finished, Outcome, Question, Receipt, Scope, Status
 
@@ -42,7 +44,8 @@ def converse(asker: Asker, namespace: str) -> None:
     with asyncio.Runner() as runner:
         while text := _read_line():
             question = Question(uuid.uuid4().hex, text, Scope(namespace), thread=thread)
-            answer = runner.run(_answer(asker, question, out))
+            with request():
+                answer = runner.run(_answer(asker, question, out), context=copy_context())
             if answer is not None:
                 print_answer(answer, console=out)
                 out.print()

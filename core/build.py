@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from core.datafolder import Claim, Owner, claim, prepare
+from core.datafolder import Claim, Owner, claim, free_bytes, prepare
 from core.health import Check, State
-from core.metrics import Metrics
+from core.metrics import Metrics, Readings
 from core.plugins import load
-from core.ports import Asker, Documents, Embedder, Jobs, Retriever, Sources, VectorIndex, Versions
+from core.ports import Asker, Documents, Embedder, Jobs, Reranker, Retriever, Sources, VectorIndex, Versions
 from core.settings import Settings
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
+    from core.generation.auto import Chooser
     from core.identity import IndexIdentity
+    from core.retrieval.stored import StoredVectors
     from core.store.calibrations import Calibrations
     from core.store.conversations import Conversations
     from core.store.documents import DocumentStore
@@ -76,6 +78,10 @@ class Application:
     """Synchronises the sources when their time has come, until cancelled; None when another process does."""
     work: Callable[[], None] = lambda: None
     """Has received files indexed from now on, if the settings say that this process does so."""
+    stop: Callable[[], None] = lambda: None
+    """Takes no more files: those in work are given back, or finished where that is quicker."""
+    vectors: StoredVectors | None = None
+    """For backups; None when another process owns the index."""
     _parts: ExitStack = field(default_factory=ExitStack, repr=False)
 
     def close(self) -> None:
@@ -130,10 +136,8 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
     from core.responder import Responder
     from core.retrieval.chroma import open_chroma
     from core.retrieval.embed.batching import QueryBatcher
-    from core.retrieval.embed.remembering import RememberingEmbedder
     from core.retrieval.evidence import PassageEvidence
     from core.retrieval.hybrid import HybridRetriever
-    from core.retrieval.rerank import CrossEncoderReranker
     from core.store.calibrations import Calibrations
     from core.store.conversations import Conversations
     from core.store.documents import DocumentStore
@@ -162,21 +166,21 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
         calibrations = Calibrations(IndexMeta(engine), embedder.identity)
         vectors = open_chroma(settings, embedder.identity)
         parts.callback(vectors.close)
-        reranker = CrossEncoderReranker(settings.retrieval.reranker) if settings.retrieval.reranker else None
-        remembering = RememberingEmbedder(embedder)
+        metrics = Metrics()
+        remembering = _remembering(embedder, metrics)
         retriever = HybridRetriever(
-            QueryBatcher(remembering), vectors, open_lexical(engine), store, settings.retrieval, reranker
+            QueryBatcher(remembering),
+            vectors,
+            open_lexical(engine),
+            store,
+            settings.retrieval,
+            _open_reranker(settings),
         )
-        chooser, rewriter = open_generation(settings.generation, remembering)
+        chooser, rewriter = open_generation(settings.generation, remembering, metrics.model_replied)
         keep_days = settings.conversations.keep_days
         conversations, inbox = Conversations(engine, keep_days), Inbox(engine, keep_days)
         reports: dict[str, Check] = {}
-        metrics = Metrics(
-            store.count_by_status,
-            chooser.healthy if _has_model(settings) else None,
-            inbox.count_waiting,
-            lambda: {name: said.state is State.OK for name, said in reports.items()},
-        )
+        metrics.readings = _readings(settings, engine, store, inbox, vectors, chooser, reports)
         responder = Responder(
             retriever=retriever,
             evidence=PassageEvidence(remembering),
@@ -189,7 +193,7 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
             namespaces=settings.namespaces,
             observe=metrics.answered,
         )
-        pipeline = _open_pipeline(engine, store, vectors, embedder, identity, settings)
+        pipeline = _open_pipeline(engine, store, vectors, embedder, identity, settings, metrics)
         sources = load(SOURCES)(SourceStore(engine), pipeline, settings)
         _begin(parts, pipeline, sources, for_reindex=for_reindex)
         record = Record(
@@ -216,8 +220,10 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
             record,
             metrics,
             reports,
-            sources.keep_in_sync,
+            sources.keep_in_sync if settings.jobs.run else None,
             pipeline.work,
+            partial(_stop, sources, pipeline),
+            vectors,
             parts.pop_all(),
         )
 
@@ -229,13 +235,57 @@ def _open_pipeline(
     embedder: Embedder,
     identity: IndexIdentity,
     settings: Settings,
+    metrics: Metrics,
 ) -> Any:
+    from core.retrieval.embed.measured import MeasuredEmbedder
     from core.store.history import HistoryStore
     from core.store.inspection import Inspection
     from core.store.jobs import JobStore
 
     stores = (store, HistoryStore(engine), JobStore(engine), Inspection(engine))
-    return load(PIPELINE)(*stores, vectors, embedder, identity, settings)
+    measured = MeasuredEmbedder(embedder, partial(metrics.embedded, "documents"))
+    return load(PIPELINE)(*stores, vectors, measured, identity, settings, metrics)
+
+
+def _remembering(embedder: Embedder, metrics: Metrics) -> Embedder:
+    """For questions."""
+    from core.retrieval.embed.measured import MeasuredEmbedder
+    from core.retrieval.embed.remembering import RememberingEmbedder
+
+    return RememberingEmbedder(MeasuredEmbedder(embedder, partial(metrics.embedded, "questions")))
+
+
+def _open_reranker(settings: Settings) -> Reranker | None:
+    if not settings.retrieval.reranker:
+        return None
+    from core.retrieval.rerank import CrossEncoderReranker
+
+    return CrossEncoderReranker(settings.retrieval.reranker)
+
+
+def _readings(
+    settings: Settings,
+    engine: Engine,
+    store: DocumentStore,
+    inbox: Inbox,
+    vectors: VectorIndex,
+    chooser: Chooser,
+    reports: Mapping[str, Check],
+) -> Readings:
+    """What metrics are made of that nobody counts."""
+    from core.store.job_counts import count_jobs
+    from core.store.meta import IndexMeta
+
+    return Readings(
+        documents=store.count_by_status,
+        jobs=partial(count_jobs, engine),
+        messages=inbox.count_waiting,
+        index=lambda: {"passages": store.count_chunks(None), "vectors": vectors.count()},
+        free_bytes=partial(free_bytes, settings.data_dir),
+        backup_seconds=IndexMeta(engine).seconds_since_backup,
+        ask_model=chooser.healthy if _has_model(settings) else None,
+        channels=lambda: {name: said.state is State.OK for name, said in reports.items()},
+    )
 
 
 def _begin(parts: ExitStack, pipeline: Any, sources: Any, *, for_reindex: bool) -> None:
@@ -246,6 +296,11 @@ def _begin(parts: ExitStack, pipeline: Any, sources: Any, *, for_reindex: bool) 
     if not for_reindex:
         pipeline.recover()
         sources.recover()
+
+
+def _stop(sources: Any, pipeline: Any) -> None:
+    sources.stop()
+    pipeline.stop()
 
 
 def _has_model(settings: Settings) -> bool:

@@ -23,9 +23,14 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sources": ("ingest.source_commands:app", "Keep folders, buckets and web files in sync."),
     "keys": ("bots.gateway.keys_commands:app", "Create, list and revoke keys for the HTTP API."),
     "init": ("bots.init:app", "Connect Slack: prints the app's manifest and what to do."),
+    "backup": ("core.backup.commands:app", "Back up everything while it runs, to a folder or a bucket."),
+    "restore": ("core.backup.commands:restore", "Restore a backup, also into another kind of database."),
+    "status": ("bots.status.command:status", "Show live what runs, what is asked and what is indexed."),
     "doctor": ("core.doctor:doctor", "Check settings, data folder, index, model and tokens, and say what to do."),
+    "upgrade": ("core.store.upgrade_command:upgrade_command", "Bring the database to this version."),
     "settings": ("core.settings_example:app", "Show the settings that exist, with their defaults."),
     "models": ("core.retrieval.embed.commands:app", "Prepare the embedding model."),
+    "tune": ("tuning.commands:app", "Make and review datasets to tune a model with."),
     "eval": ("evals.commands:app", "Measure on a data set."),
 }
 

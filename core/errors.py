@@ -10,6 +10,7 @@ LorekeeperError
 ├── MissingExtra           an optional package is not installed; names the command
 ├── DataFolderInUse        another process owns the embedded data folder
 ├── IndexMismatch          the index was built with another model or split; names the command
+├── BackupDamaged          a backup is incomplete, was changed, or is none
 ├── StorageFailed          database, index or disk refused (locked, full, unreachable)
 ├── EmbeddingFailed        the embedding model or endpoint failed
 └── GenerationFailed       the language model failed
@@ -72,6 +73,10 @@ class DataFolderInUse(LorekeeperError):
 
 class IndexMismatch(LorekeeperError):
     code = "index_mismatch"
+
+
+class BackupDamaged(LorekeeperError):
+    code = "backup_damaged"
 
 
 class StorageFailed(LorekeeperError):

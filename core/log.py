@@ -1,15 +1,27 @@
-"""Structured logs on standard error. Message text is never logged: events carry ids, counts and causes."""
+"""Structured logs on standard error. Message text is never logged: events carry ids, counts and causes.
+
+Each question, and each HTTP request, has one id. All that is logged about it has the id, whoever logs it; people are
+shown it as a reference when something fails; and the language model's server is told it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import re
 import secrets
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import structlog
 
 from core.settings import Log
+
+REQUEST = "request"
+HEADER = "X-Request-Id"
+"""Where callers say it, where replies name it, and where the language model's server hears it."""
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 
 
 def configure(settings: Log) -> None:
@@ -56,6 +68,27 @@ class _StandardError:
     debug = info = warning = error = critical = msg
 
 
+@contextmanager
+def request(given: str = "") -> Iterator[str]:
+    """Every line that is logged in the block has this id as `request`; returns it.
+
+    What came from outside is taken over if it has the shape of an id; otherwise there is a new one.
+    """
+    chosen = given if _ID.fullmatch(given) else secrets.token_hex(6)
+    with structlog.contextvars.bound_contextvars(**{REQUEST: chosen}):
+        yield chosen
+
+
+def request_id() -> str:
+    """Of the request in work; empty outside of one."""
+    return str(structlog.contextvars.get_contextvars().get(REQUEST, ""))
+
+
+def id_of(key: str) -> str:
+    """The id of the request that a message is: the same in every process that works on it."""
+    return hashlib.sha256(key.encode()).hexdigest()[:12]
+
+
 def reference() -> str:
-    """A short id that a person can quote and an operator can find in the log."""
-    return secrets.token_hex(4)
+    """A short id that a person can quote and an operator can find in the log: that of the request, if there is one."""
+    return request_id() or secrets.token_hex(6)

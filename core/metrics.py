@@ -1,4 +1,4 @@
-"""What a Prometheus server reads: answers, stages, documents, model, requests, streams and chat platforms.
+"""What a Prometheus server reads: answers, files, model, requests, chat platforms, and how large all of it is.
 
 Every label takes its values from a list that is known beforehand, and what is not on it is counted as `other`: a
 Prometheus server keeps a series for each value that it ever saw. No label holds anything that a person wrote.
@@ -14,69 +14,71 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
+from core import errors
 from core.errors import LorekeeperError
-from core.types import Answer, DocumentStatus
+from core.meters import Meters, open_meters
+from core.types import Answer, ChangeKind, DocumentStatus, JobStage, JobState
 
 if TYPE_CHECKING:
-    # Only a process that serves needs the library.
-    from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+    from prometheus_client import Gauge
 
 GENERATORS = frozenset({"chat", "extractive"})
 STAGES = frozenset({"rewrite", "retrieve", "judge", "generate"})
 METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+CODES = frozenset(kind.code for kind in vars(errors).values() if isinstance(kind, type) and hasattr(kind, "code"))
 NONE, OTHER, WHOLE = "none", "other", "whole"
-# In seconds: from a search in a small index to the longest time that a question may take.
-STAGE_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
-REQUEST_BUCKETS = (0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120)
+PUT_BACK = "put_back"
 # Prometheus itself gives up after 10 seconds, unless it is told otherwise.
 READ_SECONDS = 3.0
-WAITING = (DocumentStatus.QUEUED, DocumentStatus.PROCESSING)
-Counts = Mapping[DocumentStatus, int]
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class _Meters:
-    registry: CollectorRegistry
-    answers: Counter
-    stages: Histogram
-    requests: Counter
-    request_seconds: Histogram
-    streams: Gauge
-    documents: Gauge
-    queue: Gauge
-    model: Gauge | None
-    channels: Gauge
-    messages: Counter
-    message_seconds: Histogram
-    waiting: Gauge
+class JobCounts:
+    """What is on its way into the index."""
+
+    by_state: Mapping[tuple[JobState, JobStage], int]
+    """Of those in work by stage; the others are in the stage in which they wait or ended."""
+    oldest_seconds: float = 0.0
+    """For how long the oldest that did not come to its end has been here; 0 without any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What is read when somebody asks for it. All but `ask_model` and `channels` block."""
+
+    documents: Callable[[], Mapping[DocumentStatus, int]] | None = None
+    jobs: Callable[[], JobCounts] | None = None
+    messages: Callable[[], Mapping[str, int]] | None = None
+    """By channel, messages that are not answered."""
+    index: Callable[[], Mapping[str, int]] | None = None
+    """Passages on record, and vectors."""
+    free_bytes: Callable[[], int] | None = None
+    backup_seconds: Callable[[], float | None] | None = None
+    """How long ago the last backup was made; None when there is none."""
+    ask_model: Callable[[], Awaitable[bool]] | None = None
+    """None: there is no model, and no metric of it."""
+    channels: Callable[[], Mapping[str, bool]] = dict
+    """Which are connected."""
 
 
 class Metrics:
     """The metrics of one application. Until `start()`, nothing is counted and the library is not imported.
 
-    `count_documents` and `count_waiting` block; without `ask_model` there is no model, and no metric of it.
+    `readings` may be set until then.
     """
 
-    def __init__(
-        self,
-        count_documents: Callable[[], Counts] | None = None,
-        ask_model: Callable[[], Awaitable[bool]] | None = None,
-        count_waiting: Callable[[], Mapping[str, int]] | None = None,
-        channels: Callable[[], Mapping[str, bool]] = dict,
-    ) -> None:
-        """`count_waiting`: messages by channel that are not answered; `channels`: which are connected."""
-        self._count_documents = count_documents
-        self._ask_model = ask_model
-        self._count_waiting = count_waiting
-        self._channels = channels
+    def __init__(self, readings: Readings | None = None) -> None:
+        self.readings = readings or Readings()
         self._reading: dict[str, asyncio.Task[Any]] = {}
-        self._meters: _Meters | None = None
+        self._meters: Meters | None = None
 
     def start(self) -> None:
         """Count from now on. A second call changes nothing."""
-        self._meters = self._meters or _open_meters(has_model=self._ask_model is not None)
+        self._meters = self._meters or open_meters(has_model=self.readings.ask_model is not None)
+
+    # ── what is counted when it happens, from any thread ─────────────────────────────────────────
 
     def answered(self, answer: Answer, seconds: float) -> None:
         """A question ended after so many seconds."""
@@ -86,6 +88,14 @@ class Metrics:
         self._meters.stages.labels(WHOLE).observe(seconds)
         for stage, milliseconds in (answer.why.milliseconds if answer.why else {}).items():
             self._meters.stages.labels(stage if stage in STAGES else OTHER).observe(milliseconds / 1000)
+
+    def model_replied(self, end: str, seconds: float | None) -> None:
+        """A request to the language model came to an `end`; `seconds` to its first word, if there was one."""
+        if self._meters is None:
+            return
+        self._meters.model_requests.labels(end).inc()
+        if seconds is not None:
+            self._meters.model_seconds.observe(seconds)
 
     def requested(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered, to the last byte. `route` is the template of the address, never the address itself."""
@@ -101,58 +111,92 @@ class Metrics:
         self._meters.messages.labels(channel, end).inc()
         self._meters.message_seconds.labels(channel).observe(seconds)
 
+    def file_ended(self, kind: ChangeKind, code: str = "", passages: int = 0) -> None:
+        """A file came to its end; `passages`: how many of it were indexed."""
+        if self._meters is None:
+            return
+        self._meters.files.labels(kind.value, _code(code)).inc()
+        self._meters.passages.inc(passages)
+
+    def file_put_back(self, code: str) -> None:
+        """Work on a file failed, and is tried again."""
+        if self._meters is not None:
+            self._meters.files.labels(PUT_BACK, _code(code)).inc()
+
+    def worked(self, stage: JobStage, seconds: float) -> None:
+        """One stage of the work on a file, or on a batch of them, took so long."""
+        if self._meters is not None:
+            self._meters.work_seconds.labels(stage.value).observe(seconds)
+
+    def embedded(self, use: str, texts: int, seconds: float) -> None:
+        """So many texts became vectors, for questions or for documents."""
+        if self._meters is None:
+            return
+        self._meters.embedded.labels(use).inc(texts)
+        self._meters.embedding_seconds.labels(use).observe(seconds)
+
     @property
     def streams_open(self) -> Gauge:
-        """To be set, or counted up and down, by whoever holds the streams; only after `start()`."""
+        """To be set, or given a function to read, by whoever holds the streams; only after `start()`."""
         return self._started().streams
+
+    # ── what is read when somebody asks ──────────────────────────────────────────────────────────
 
     async def scrape(self, accept: str = "") -> tuple[bytes, str]:
         """The metrics and their media type, in the format that the client's `Accept` header asks for."""
         from prometheus_client.exposition import choose_encoder
 
-        meters = self._started()
-        for channel, is_up in self._channels().items():
+        meters, readings = self._started(), self.readings
+        for channel, is_up in readings.channels().items():
             meters.channels.labels(channel).set(is_up)
-        await asyncio.gather(self._read_documents(meters), self._read_model(meters), self._read_waiting(meters))
+        (documents, jobs, messages, model), (index, free, backup) = await asyncio.gather(
+            asyncio.gather(
+                self._in_thread("documents", readings.documents),
+                self._in_thread("jobs", readings.jobs),
+                self._in_thread("messages", readings.messages),
+                self._in_time("model", readings.ask_model),
+            ),
+            asyncio.gather(
+                self._in_thread("index", readings.index),
+                self._in_thread("disk", readings.free_bytes),
+                self._in_thread("backup", readings.backup_seconds),
+            ),
+        )
+        if readings.documents is not None:
+            for status in DocumentStatus:
+                meters.documents.labels(status.value).set(math.nan if documents is None else documents[status])
+        if readings.jobs is not None:
+            _set_jobs(meters, jobs)
+        # What has none left is not among them.
+        meters.waiting.clear()
+        for channel, number in (messages or {}).items():
+            meters.waiting.labels(channel).set(number)
+        for kind, size in (index or {}).items():
+            meters.indexed.labels(kind).set(size)
+        meters.free_bytes.set(math.nan if free is None else free)
+        meters.backup_seconds.set(math.nan if backup is None else backup)
+        if meters.model is not None:
+            meters.model.set(1 if model else 0)
         encode, media_type = choose_encoder(accept)
         return encode(meters.registry), media_type
 
-    async def _read_documents(self, meters: _Meters) -> None:
-        if self._count_documents is None:
-            return
-        count = self._count_documents
-        counts = await self._in_time("documents", lambda: asyncio.to_thread(count))
-        for status in DocumentStatus:
-            meters.documents.labels(status.value).set(math.nan if counts is None else counts[status])
-        meters.queue.set(math.nan if counts is None else sum(counts[status] for status in WAITING))
+    async def _in_thread(self, name: str, read: Callable[[], T] | None) -> T | None:
+        return None if read is None else await self._in_time(name, lambda: asyncio.to_thread(read))
 
-    async def _read_waiting(self, meters: _Meters) -> None:
-        if self._count_waiting is None:
-            return
-        count = self._count_waiting
-        counts = await self._in_time("messages", lambda: asyncio.to_thread(count))
-        # What has none left is not among them.
-        meters.waiting.clear()
-        for channel, number in (counts or {}).items():
-            meters.waiting.labels(channel).set(number)
-
-    async def _read_model(self, meters: _Meters) -> None:
-        if self._ask_model is not None and meters.model is not None:
-            is_up = await self._in_time("model", self._ask_model)
-            meters.model.set(1 if is_up else 0)
-
-    async def _in_time(self, name: str, read: Callable[[], Awaitable[T]]) -> T | None:
+    async def _in_time(self, name: str, read: Callable[[], Awaitable[T]] | None) -> T | None:
         """What was read; None when it failed or takes too long. The next scrape then waits for the same reading."""
+        if read is None:
+            return None
         if name not in self._reading or self._reading[name].done():
             self._reading[name] = asyncio.ensure_future(_awaited(read))
         try:
             result: T = await asyncio.wait_for(asyncio.shield(self._reading[name]), READ_SECONDS)
-        except (TimeoutError, LorekeeperError) as error:
+        except (TimeoutError, LorekeeperError, OSError) as error:
             log.warning("a metric could not be read", metric=name, cause=str(error) or "no answer in time")
             return None
         return result
 
-    def _started(self) -> _Meters:
+    def _started(self) -> Meters:
         if self._meters is None:
             raise RuntimeError("the metrics are not started")
         return self._meters
@@ -160,6 +204,22 @@ class Metrics:
 
 async def _awaited(read: Callable[[], Awaitable[T]]) -> T:
     return await read()
+
+
+def _set_jobs(meters: Meters, counts: JobCounts | None) -> None:
+    """Of those in work by stage, also of stages in which none is; those that came to a good end are not counted."""
+    by_state = counts.by_state if counts is not None else {}
+
+    def number(state: JobState, *stages: JobStage) -> float:
+        wanted = stages or tuple(JobStage)
+        return math.nan if counts is None else sum(by_state.get((state, stage), 0) for stage in wanted)
+
+    for stage in (JobStage.WAITING, JobStage.READING, JobStage.EMBEDDING, JobStage.PUBLISHING):
+        meters.jobs.labels(JobState.RUNNING.value, stage.value).set(number(JobState.RUNNING, stage))
+    for state in (JobState.WAITING, JobState.FAILED):
+        meters.jobs.labels(state.value, NONE).set(number(state))
+    meters.queue.set(number(JobState.RUNNING) + number(JobState.WAITING))
+    meters.oldest_job.set(math.nan if counts is None else counts.oldest_seconds)
 
 
 def _generator(name: str) -> str:
@@ -170,70 +230,7 @@ def _generator(name: str) -> str:
     return kind if kind in GENERATORS else OTHER
 
 
-def _open_meters(*, has_model: bool) -> _Meters:
-    from prometheus_client import (
-        CollectorRegistry,
-        Counter,
-        Gauge,
-        GCCollector,
-        Histogram,
-        PlatformCollector,
-        ProcessCollector,
-    )
-
-    # One for each application; the library's own is shared by all that are in the process.
-    registry = CollectorRegistry()
-    for collector in (ProcessCollector, PlatformCollector, GCCollector):
-        collector(registry=registry)
-
-    def gauge(name: str, words: str, *labels: str) -> Gauge:
-        return Gauge(name, words, labels, registry=registry)
-
-    def histogram(name: str, words: str, label: str, buckets: tuple[float, ...]) -> Histogram:
-        return Histogram(name, words, [label], registry=registry, buckets=buckets)
-
-    return _Meters(
-        registry=registry,
-        answers=Counter(
-            "lorekeeper_answers",
-            "Questions that ended, by how they ended and by who wrote the answer.",
-            ["outcome", "generator"],
-            registry=registry,
-        ),
-        stages=histogram(
-            "lorekeeper_answer_stage_seconds",
-            "Time that answering took, by stage; the stage `whole` is from the question to the answer.",
-            "stage",
-            STAGE_BUCKETS,
-        ),
-        requests=Counter(
-            "lorekeeper_http_requests",
-            "HTTP requests that were answered, by the template of their address.",
-            ["method", "route", "status"],
-            registry=registry,
-        ),
-        request_seconds=histogram(
-            "lorekeeper_http_request_seconds",
-            "Time from an HTTP request to the last byte of its answer.",
-            "route",
-            REQUEST_BUCKETS,
-        ),
-        streams=gauge("lorekeeper_streams_open", "Streams that are open now."),
-        documents=gauge("lorekeeper_documents", "Documents on record, by state.", "status"),
-        queue=gauge("lorekeeper_queue", "Documents that wait to be searchable: queued or in work."),
-        model=gauge("lorekeeper_model_up", "Whether the language model answers.") if has_model else None,
-        channels=gauge("lorekeeper_channel_up", "Whether a chat platform is connected.", "channel"),
-        messages=Counter(
-            "lorekeeper_messages",
-            "Messages of chat platforms on which work ended, by how it ended.",
-            ["channel", "end"],
-            registry=registry,
-        ),
-        message_seconds=histogram(
-            "lorekeeper_message_seconds",
-            "Time from a message of a chat platform to the end of the work on it.",
-            "channel",
-            REQUEST_BUCKETS,
-        ),
-        waiting=gauge("lorekeeper_messages_waiting", "Messages of chat platforms that are not answered.", "channel"),
-    )
+def _code(code: str) -> str:
+    if not code:
+        return NONE
+    return code if code in CODES else OTHER

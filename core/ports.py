@@ -272,7 +272,8 @@ class Jobs(Protocol):
     ) -> tuple[list[Job], int]:
         """A page of those in one of these states (empty: all), and how many there are.
 
-        In the order of their turn while they wait or run, before those that ended, the latest of them first.
+        In the order of their turn while they wait or run, before those that ended, the latest of them first. Where
+        states are named, one that failed is left out when its file came again since.
         """
         ...
 

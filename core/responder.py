@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -16,11 +16,12 @@ from core.citations import cite, ground
 from core.errors import LorekeeperError
 from core.generation.auto import Chooser
 from core.guard import clean_question, refuse_question
-from core.log import reference
+from core.log import reference, request_id
 from core.ports import Evidence, Retriever, Rewriter
 from core.settings import Namespace
 from core.store.conversations import Conversations, thread_key
 from core.store.documents import DocumentStore
+from core.tracing import span
 from core.types import (
     Answer,
     Citation,
@@ -66,6 +67,15 @@ class Responder:
         raise AssertionError("a stream ends with Finished")
 
     async def stream(self, question: Question) -> AsyncGenerator[Event, None]:
+        with span("question", {"lorekeeper.request": request_id()}) as traced:
+            async with aclosing(self._stream(question)) as events:
+                async for event in events:
+                    if isinstance(event, Finished):
+                        answer = event.answer
+                        traced.note({"outcome": answer.outcome.value, "citations": len(answer.citations)})
+                    yield event
+
+    async def _stream(self, question: Question) -> AsyncGenerator[Event, None]:
         begun = time.perf_counter()
         try:
             async with aclosing(self._respond(question)) as events:
@@ -88,13 +98,13 @@ class Responder:
 
         clock = _Clock()
         yield Status(wording.SEARCHING)
-        history = await self._history(question)
-        standalone = await self.rewriter.standalone(text, history)
-        clock.lap("rewrite")
-        found = await self.retriever.retrieve(standalone, question.scope)
-        clock.lap("retrieve")
-        signals = await asyncio.to_thread(self.evidence.signals, found)
-        clock.lap("judge")
+        with clock.lap("rewrite"):
+            history = await self._history(question)
+            standalone = await self.rewriter.standalone(text, history)
+        with clock.lap("retrieve"):
+            found = await self.retriever.retrieve(standalone, question.scope)
+        with clock.lap("judge"):
+            signals = await asyncio.to_thread(self.evidence.signals, found)
 
         answer = _answer(question, Outcome.NO_EVIDENCE, "", standalone=standalone)
         answer = replace(answer, why=self._receipt(found, signals, clock))
@@ -108,12 +118,12 @@ class Responder:
         yield Status(wording.WRITING)
         request = GenerationRequest(text, standalone, found.passages, history, self._namespace(question).instructions)
         written = ""
-        async with aclosing(self.chooser.stream(request, self._namespace(question).model)) as pieces:
-            async for piece in pieces:
-                written = piece.text if piece.restart else written + piece.text
-                answer = replace(answer, generator=piece.generator, notice=piece.notice)
-                yield Token(piece.text, restart=piece.restart)
-        clock.lap("generate")
+        with clock.lap("generate"):
+            async with aclosing(self.chooser.stream(request, self._namespace(question).model)) as pieces:
+                async for piece in pieces:
+                    written = piece.text if piece.restart else written + piece.text
+                    answer = replace(answer, generator=piece.generator, notice=piece.notice)
+                    yield Token(piece.text, restart=piece.restart)
 
         answer = replace(answer, why=self._receipt(found, signals, clock))
         grounded = ground(written, found.passages)
@@ -172,13 +182,15 @@ class _Clock:
     """Milliseconds by stage."""
 
     def __init__(self) -> None:
-        self._last = time.perf_counter()
         self.laps: dict[str, float] = {}
 
-    def lap(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.laps[stage] = round((now - self._last) * 1000, 1)
-        self._last = now
+    @contextmanager
+    def lap(self, stage: str) -> Iterator[None]:
+        """The block is this stage."""
+        begun = time.perf_counter()
+        with span(stage):
+            yield
+        self.laps[stage] = round((time.perf_counter() - begun) * 1000, 1)
 
 
 def _answer(question: Question, outcome: Outcome, text: str, standalone: str = "") -> Answer:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -18,15 +17,21 @@ from pydantic import (
     BeforeValidator,
     Field,
     SecretStr,
-    StringConstraints,
     ValidationError,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from core.errors import InvalidSettings
-from core.namespace import NAMESPACE_PATTERN
-from core.settings_documents import Embedding, History, Jobs, Parse, Section, Sources, Split, Token
+from core.settings_channels import Discord, NamespaceName, Slack
+from core.settings_documents import Embedding, History, Jobs, Parse, Section, Sources, Split
+from core.settings_secrets import SUFFIX, from_files
 
 ENV_PREFIX = "LOREKEEPER_"
 # Read by the command itself before there are settings, so they are no settings.
@@ -51,12 +56,6 @@ def _folder(value: Any) -> Path:
 Folder = Annotated[Path, BeforeValidator(_folder)]
 
 
-def _public_key(value: Any) -> Any:
-    if isinstance(value, str) and re.fullmatch(r"([0-9a-fA-F]{64})?", value.strip()):
-        return value.strip()
-    raise ValueError('should be 64 hexadecimal characters; it is on the page "General Information" of the application')
-
-
 class Server(Section):
     """The HTTP gateway and the web chat."""
 
@@ -79,6 +78,10 @@ class Server(Section):
     requests_per_minute_per_key: float = Field(1200, gt=0, description="A question counts as ten requests.")
     requests_per_minute_per_address: float = Field(
         300, gt=0, description="The same for one address, with whatever key; this machine without keys has no limit."
+    )
+    probe_host: str = Field("127.0.0.1", description="Address of the probe; keep it out of reach of strangers.")
+    probe_port: int = Field(
+        0, ge=0, le=65535, description="Serves /healthz, /readyz and /metrics of this process without a key. 0: off."
     )
 
 
@@ -141,9 +144,6 @@ class Generation(Section):
         return self
 
 
-NamespaceName = Annotated[str, StringConstraints(pattern=NAMESPACE_PATTERN)]
-
-
 class Namespace(Section):
     """One body of documents with its own rules."""
 
@@ -158,71 +158,24 @@ class Conversations(Section):
     keep_days: int = Field(30, ge=0, description="Days after which a question and its answer are deleted.")
 
 
-class Slack(Section):
-    """Slack. Off without tokens."""
-
-    bot_token: Token = Field(SecretStr(""), description="Begins with xoxb-.")
-    app_token: Token = Field(
-        SecretStr(""),
-        description="Begins with xapp-. With it, Slack is reached by Socket Mode: no public address needed.",
-    )
-    signing_secret: Token = Field(
-        SecretStr(""), description="Without an app token: Slack calls the gateway at /slack/events."
-    )
-    client_id: str = Field(
-        "", description="With it, several workspaces can install the bot at /slack/install; there is no bot token then."
-    )
-    client_secret: Token = SecretStr("")
-    workspaces: list[str] = Field(
-        default_factory=list, description="Ids of the workspaces (T...) that may install it. Empty: none."
-    )
-    api_url: str = Field("https://slack.com/api/", pattern=r"^https?://\S+$", description="Slack's Web API.")
-    missed_minutes: float = Field(
-        60, ge=0, description="What was sent while the bot was down is answered if it is not older."
-    )
-    channels: dict[str, NamespaceName] = Field(
-        default_factory=dict, description="Which namespace a channel asks, by the channel's id."
-    )
-    admins: list[str] = Field(
-        default_factory=list,
-        description="Ids of people (U...) and user groups (S...) who manage documents. Empty: the workspace's admins.",
-    )
-
-
-class Discord(Section):
-    """Discord. Off without a token."""
-
-    token: Token = SecretStr("")
-    public_key: Annotated[str, BeforeValidator(_public_key)] = Field(
-        "",
-        description="Of the application. With it, the gateway takes interactions at /discord/interactions.",
-    )
-    api_url: str = Field("https://discord.com/api/v10", pattern=r"^https?://\S+$", description="Discord's REST API.")
-    gateway_url: str = Field("wss://gateway.discord.gg/", pattern=r"^wss?://\S+$", description="Discord's gateway.")
-    servers: list[str] = Field(
-        default_factory=list, description="Ids of the servers that it serves. Empty: all that it was added to."
-    )
-    missed_minutes: float = Field(
-        60, ge=0, description="What was sent while the bot was down is answered if it is not older."
-    )
-    channels: dict[str, NamespaceName] = Field(
-        default_factory=dict,
-        description="Which namespace a channel or forum asks, by its id. In a forum that is named here, new posts are answered.",
-    )
-    admins: list[str] = Field(
-        default_factory=list,
-        description="Ids of people and roles who manage documents, beside those with the permission Manage Server.",
-    )
-    answered_tag: str = Field(
-        "Answered", description="The forum tag that posts get when they are answered, if there is one."
-    )
-
-
 class Log(Section):
     """What is written to standard error."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = "console"
+
+
+class Tracing(Section):
+    """Traces by OpenTelemetry: where time goes, question by question. They hold ids, counts and times, and no text."""
+
+    url: str = Field(
+        "",
+        pattern=r"^(https?://\S+)?$",
+        description="A collector that takes OTLP over HTTP: http://127.0.0.1:4318. Empty: no traces.",
+    )
+    sample: float = Field(
+        1.0, ge=0, le=1, description="Which share of the traces is sent; a caller's choice comes first."
+    )
 
 
 def _user_folder(variable: str, fallback: str) -> Path:
@@ -260,6 +213,7 @@ class Settings(BaseSettings):
     slack: Slack = Slack()
     discord: Discord = Discord()
     log: Log = Log()
+    tracing: Tracing = Tracing()
     namespaces: dict[NamespaceName, Namespace] = Field(default_factory=dict)
 
     @classmethod
@@ -271,6 +225,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        if isinstance(env_settings, EnvSettingsSource):
+            files = {f"{variable}{SUFFIX}".lower() for variable in _secret_variables()}
+            given = env_settings.env_vars.items()
+            env_settings.env_vars = {name: value for name, value in given if name not in files}
         return (env_settings, init_settings)
 
     @property
@@ -300,7 +258,13 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read file and environment. Raises `InvalidSettings` with one line for each mistake."""
     path = config_file(environ)
     values = _read_toml(path) if path else {}
-    _refuse_unknown_variables(environ)
+    secrets = _secret_variables()
+    _refuse_unknown_variables(environ, secrets)
+    for variable, value in from_files(environ, secrets):
+        section, key = secrets[variable]
+        of_section = values.setdefault(section, {})
+        if isinstance(of_section, dict):
+            of_section[key] = value
     for variable, (section, key) in PLATFORM_NAMES.items():
         if environ.get(variable) and f"{ENV_PREFIX}{section}__{key}".upper() not in environ:
             of_section = values.setdefault(section, {})
@@ -321,16 +285,28 @@ def _read_toml(path: Path) -> dict[str, Any]:
         raise InvalidSettings(f"{path} cannot be read: {error}") from error
 
 
-def _refuse_unknown_variables(environ: Mapping[str, str]) -> None:
+def _refuse_unknown_variables(environ: Mapping[str, str], secrets: Mapping[str, object]) -> None:
     known = dict(_known_keys())
     for variable in environ:
         if not variable.startswith(ENV_PREFIX) or variable in ENV_BESIDE_SETTINGS or not environ[variable]:
+            continue
+        if variable.endswith(SUFFIX) and variable.removesuffix(SUFFIX) in secrets:
             continue
         key = variable.removeprefix(ENV_PREFIX).lower().replace("__", ".")
         if key not in known and not key.startswith("namespaces"):
             raise InvalidSettings(
                 f"The environment variable {variable} is no setting.{_suggest(key, known, as_variable=True)}"
             )
+
+
+def _secret_variables() -> dict[str, tuple[str, str]]:
+    """The variables of secrets, which may be given as files, with section and key of each."""
+    ours = {
+        f"{ENV_PREFIX}{key.upper().replace('.', '__')}": (key.partition(".")[0], key.partition(".")[2])
+        for key, field in _known_keys()
+        if "." in key and field.annotation is SecretStr
+    }
+    return {**ours, **PLATFORM_NAMES}
 
 
 def _known_keys() -> Iterable[tuple[str, Any]]:

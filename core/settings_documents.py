@@ -92,9 +92,11 @@ class History(Section):
 
 
 class Jobs(Section):
-    """Work on received files."""
+    """Work on files."""
 
     run: bool = Field(
-        True, description="Whether this process works on files. One that does not needs another that does."
+        True,
+        description="Whether this process works on received files, and on sources when their time has come. "
+        "One that does not needs another that does.",
     )
     keep_days: int = Field(30, ge=1, description="How long it is remembered how jobs ended, in days.")

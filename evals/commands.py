@@ -86,13 +86,20 @@ def serving(folders: FoldersArgument, as_json: JsonOption = False, save: SaveOpt
 def ingest(
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(help="Folders with documents, or with corpus.jsonl and questions.jsonl.", show_default=False),
+        typer.Argument(
+            help="Folders with documents, or with corpus.jsonl and questions.jsonl; none with --small.",
+            show_default=False,
+        ),
     ] = None,
     beside: Annotated[
         str, typer.Option(help="Put the same files through these as well, with commas: langchain, markitdown.")
     ] = "",
     small: Annotated[
-        int, typer.Option(min=0, help="Instead of folders, so many made documents of a few sentences, in tenths.")
+        int,
+        typer.Option(
+            min=0,
+            help="Instead of folders, so many made documents of a few sentences; each tenth of them is timed by itself.",
+        ),
     ] = 0,
     as_json: JsonOption = False,
     save: SaveOption = None,

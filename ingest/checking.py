@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from core.errors import NotFound
 from core.store.documents import RESERVED_FOR
@@ -15,7 +16,10 @@ from ingest.garbage import collect_garbage
 
 REPAIR = "Run: lorekeeper documents check --repair"
 ADD_AGAIN = "They answer, but cannot be indexed anew. Add these documents again."
+NO_COPIES = "These are no copies of documents. Move or delete them:"
+NOT_WHAT_IT_SAYS = "These do not hold what their names say, or cannot be moved. Delete them:"
 MOST_NAMED = 100
+MOST_PATHS = 5
 IN_WORK = {DocumentStatus.QUEUED, DocumentStatus.PROCESSING}
 
 
@@ -46,6 +50,7 @@ class Checking:
             *self._counts(repair=repair),
             *self._vectors(repair=repair),
             *self._words(repair=repair),
+            *self._strays(repair=repair),
             *self._copies(repair=repair),
         ]
 
@@ -126,6 +131,18 @@ class Checking:
         if found.orphaned:
             yield Finding("orphaned words", found.orphaned, (), repair)
 
+    def _strays(self, *, repair: bool) -> Iterator[Finding]:
+        strays = self._stores.files.strays(datetime.now(UTC) - RESERVED_FOR)
+        if strays.misplaced:
+            left = [path for path in strays.misplaced if not (repair and self._stores.files.put_right(path))]
+            remedy = f"{NOT_WHAT_IT_SAYS} {_named(left)}" if left and repair else ""
+            yield Finding("misplaced copies", len(strays.misplaced), (), not left, remedy)
+        if strays.unfinished:
+            are_gone = repair and self._stores.files.delete(strays.unfinished)
+            yield Finding("unfinished copies", len(strays.unfinished), (), are_gone)
+        if strays.foreign:
+            yield Finding("stray files", len(strays.foreign), (), False, f"{NO_COPIES} {_named(strays.foreign)}")
+
     def _copies(self, *, repair: bool) -> Iterator[Finding]:
         documents, _ = self._stores.documents.page(None, limit=10**9, offset=0)
         gone = [document for document in documents if self._is_gone(document) and self._is_gone(self._now(document))]
@@ -158,6 +175,12 @@ def _with_containers(document: Document) -> set[str]:
 def _finding(kind: str, document_ids: Sequence[str], *, is_repaired: bool) -> Iterator[Finding]:
     if document_ids:
         yield Finding(kind, len(document_ids), tuple(document_ids[:MOST_NAMED]), is_repaired)
+
+
+def _named(paths: Sequence[Path]) -> str:
+    """The first of them."""
+    more = len(paths) - MOST_PATHS
+    return ", ".join(map(str, paths[:MOST_PATHS])) + (f" and {more:,} more" if more > 0 else "")
 
 
 def _ids(documents: Sequence[Document]) -> tuple[str, ...]:

@@ -20,9 +20,10 @@ from rich.table import Table
 
 from core.build import Application, open_application
 from core.console import plain
+from core.errors import InvalidRequest, NotFound
 from core.log import configure_for_command
 from core.settings import load
-from core.types import ChangeKind, Document, DocumentChange, Origin
+from core.types import ChangeKind, Document, DocumentChange, HistoryEvent, Origin
 from ingest.documents import INSIDE, file_name
 
 WAIT_SECONDS = 30.0
@@ -71,6 +72,21 @@ def goes_on(application: Application) -> str:
     else:
         by = "any `lorekeeper run` with this database, or by the next command that indexes"
     return f"Stopped. What was received is finished by {by}; `lorekeeper documents jobs` shows how far it is."
+
+
+async def gone(application: Application, document_id: str, error: NotFound) -> NotFound:
+    """The error that there is no such document; of one that was removed, with how it comes back, or goes for good."""
+    try:
+        last = (await application.versions.history(document_id))[0]
+    except (InvalidRequest, NotFound):
+        return error
+    if last.event is not HistoryEvent.REMOVED:
+        return error
+    short = last.document_id[:SHORT_ID]
+    return NotFound(
+        f"{plain(last.title)} was removed on {local_time(last.at)}. `lorekeeper documents restore {short}` brings it "
+        f"back, and `lorekeeper documents purge {short}` erases it for good."
+    )
 
 
 def caller() -> Origin:

@@ -16,11 +16,14 @@ from rich.text import Text
 
 from core.console import plain
 from core.errors import LorekeeperError
+from core.idle import nobody_works
 from core.ports import Jobs
 from core.types import ChangeKind, DocumentChange, Job, JobStage, JobState
 from ingest.documents import INSIDE
 
 POLL_SECONDS = 1.0
+# How long nothing has to be done before people are told so.
+IDLE_SECONDS = 10.0
 # Of the files in work.
 MOST_SHOWN = 5
 MOST_RUNNING = 100
@@ -30,6 +33,10 @@ WINDOW_SECONDS = 30.0
 FIRST_GUESS_SECONDS = 3.0
 # What a file costs beside its bytes.
 BYTES_PER_FILE = 4_000
+NOBODY_WORKS = (
+    "Nobody works on the files that wait. They are safe, and go on as soon as a `lorekeeper run` runs whose setting "
+    "jobs.run is true."
+)
 T = TypeVar("T")
 Clock = Callable[[], float]
 
@@ -87,7 +94,12 @@ class Display:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._bar.lines = ()
-        self._bar.stop()
+        if kind is None or self._done:
+            self._bar.stop()
+            return
+        # Above an error that came before anything was done, a bar says nothing.
+        self._bar.live.transient = True
+        self._bar.live.stop()
 
     def expect(self, sizes: Sequence[int]) -> None:
         """So many files were given; sizes in bytes."""
@@ -167,10 +179,21 @@ async def while_watching(
 
 
 async def _watch(jobs: Jobs, display: Display, is_ours: Callable[[Job], bool]) -> None:
+    idle_since: float | None = None
+    is_told = False
     while True:
         # Whether the work itself goes wrong is told by itself.
         with contextlib.suppress(LorekeeperError):
-            display.in_work(await _in_work(jobs, is_ours))
+            found = await _in_work(jobs, is_ours)
+            display.in_work(found)
+            if not found or found[0].state is not JobState.WAITING or not await nobody_works(jobs):
+                idle_since = None
+            elif idle_since is None:
+                # This command itself may be about to begin.
+                idle_since = time.monotonic()
+            elif not is_told and time.monotonic() - idle_since >= IDLE_SECONDS:
+                is_told = True
+                display.tell(NOBODY_WORKS, "yellow")
         await asyncio.sleep(POLL_SECONDS)
 
 
@@ -185,14 +208,19 @@ async def _in_work(jobs: Jobs, is_ours: Callable[[Job], bool]) -> list[Job]:
 def stage_of(job: Job) -> str:
     """Where an unfinished job is, for a person."""
     # Not every worker tells at once what it does about it.
-    said = "in work" if (job.state, job.stage) == (JobState.RUNNING, JobStage.WAITING) else job.stage.value
+    return "in work" if (job.state, job.stage) == (JobState.RUNNING, JobStage.WAITING) else job.stage.value
+
+
+def details_of(job: Job) -> str:
+    """How far it is there, and how long it takes; empty where that is not known."""
+    said = []
     if job.stage is JobStage.EMBEDDING and job.chunks:
-        said += f" {job.embedded:,} of {job.chunks:,} passages"
+        said.append(f"{job.embedded:,} of {job.chunks:,} passages")
     if job.ahead:
-        said += f", {job.ahead:,} before it"
+        said.append(f"{job.ahead:,} before it")
     if job.seconds_left:
-        said += f", about {duration(job.seconds_left)} left"
-    return said
+        said.append(f"about {duration(job.seconds_left)} left")
+    return ", ".join(said)
 
 
 def duration(seconds: float) -> str:
@@ -205,7 +233,8 @@ def duration(seconds: float) -> str:
 
 
 def _line(job: Job) -> Text:
-    return Text(f"  {plain(job.name)}: {stage_of(job)}", style="dim", no_wrap=True, overflow="ellipsis")
+    said = ", ".join(filter(None, [stage_of(job), details_of(job)]))
+    return Text(f"  {plain(job.name)}: {said}", style="dim", no_wrap=True, overflow="ellipsis")
 
 
 def _bytes_of(change: DocumentChange) -> int:

@@ -18,7 +18,16 @@ from core.build import Application
 from core.console import plain
 from core.errors import InvalidRequest, NotFound
 from core.namespace import check_namespace
-from core.types import DEFAULT_NAMESPACE, Document, DocumentChange, DocumentStatus, Job, Passage, SyncedSource
+from core.types import (
+    DEFAULT_NAMESPACE,
+    Document,
+    DocumentChange,
+    DocumentStatus,
+    Job,
+    JobState,
+    Passage,
+    SyncedSource,
+)
 from core.wire import document_to_json, passage_to_json
 from ingest import job_commands, version_commands
 from ingest.command_line import (
@@ -30,6 +39,7 @@ from ingest.command_line import (
     caller,
     file_of,
     goes_on,
+    gone,
     is_served,
     summarise,
     table_of,
@@ -41,6 +51,7 @@ from ingest.sources.kinds import FOLDER, path_of
 
 REINDEXING_STOPPED = "Stopped. What was finished stays; run the same command again for the rest."
 REINDEXING_GOES_ON = "The running `lorekeeper run` goes on with it."
+UNFINISHED = frozenset({JobState.WAITING, JobState.RUNNING})
 AGAIN = "Run the same command again for files that were not received yet."
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Add, list, remove, restore and check documents.")
 
@@ -61,6 +72,7 @@ def add(
 
     async def work(application: Application) -> list[DocumentChange]:
         check_apart(absolute, namespace, await application.sources.all())
+        await _tell_of_others(application, display)
         display.expect(await asyncio.to_thread(_sizes, absolute))
         adding = application.documents.add_paths(
             absolute, namespace, display.report, prune=not keep_missing, origin=caller()
@@ -124,7 +136,10 @@ def show(
     """One document: state, what was lost in reading it, and its passages."""
 
     async def both(application: Application) -> tuple[Document, list[Passage]]:
-        document = await application.documents.get(document_id)
+        try:
+            document = await application.documents.get(document_id)
+        except NotFound as error:
+            raise await gone(application, document_id, error) from error
         return document, await application.documents.passages(document.id)
 
     document, passages = call("lorekeeper documents show", both)
@@ -147,7 +162,10 @@ def remove(document_ids: Annotated[list[str], typer.Argument(help="Ids, or their
 
     async def work(application: Application) -> None:
         for document_id in document_ids:
-            document = await application.documents.remove(document_id, origin=caller())
+            try:
+                document = await application.documents.remove(document_id, origin=caller())
+            except NotFound as error:
+                raise await gone(application, document_id, error) from error
             sys.stdout.write(f"Removed {plain(document.title)}\n")
             sys.stdout.write(await _way_back(application, document))
 
@@ -185,14 +203,36 @@ def check_apart(paths: Sequence[Path], namespace: str, sources: Sequence[SyncedS
 
 
 async def _way_back(application: Application, document: Document) -> str:
-    """How to undo its removal. A document that never answered leaves nothing to come back to."""
+    """How to undo its removal. A document that could not be read leaves nothing to come back to."""
     try:
         await application.versions.history(document.id)
     except NotFound:
-        return ""
+        return await _job_back(application, document)
     days = application.settings.history.keep_removed_days
     kept = "1 day" if days == 1 else f"{days} days"
     return f"Within {kept}, this brings it back: lorekeeper documents restore {document.id[:SHORT_ID]}\n"
+
+
+async def _job_back(application: Application, document: Document) -> str:
+    """Of one that was removed while it waited or was in work, which gave up its job."""
+    if document.status not in {DocumentStatus.QUEUED, DocumentStatus.PROCESSING}:
+        return ""
+    job = await application.jobs.about(document.id, frozenset({JobState.CANCELLED}))
+    if job is None:
+        return ""
+    return f"It had not been indexed yet. This brings it back: lorekeeper documents retry {job.id[:SHORT_ID]}\n"
+
+
+async def _tell_of_others(application: Application, display: Display) -> None:
+    """That files wait which somebody else gave, and that are worked on in the same time."""
+    _, number = await application.jobs.page(UNFINISHED, 1)
+    if number:
+        files = (
+            "1 file that was received before is" if number == 1 else f"{number:,} files that were received before are"
+        )
+        display.tell(
+            f"Note: {files} not indexed yet, and {'has its' if number == 1 else 'have their'} turn as well.", "yellow"
+        )
 
 
 def _absolute(path: Path) -> Path:

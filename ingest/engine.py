@@ -10,17 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import threading
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import structlog
 
-from core.errors import LorekeeperError, StorageFailed
+from core.errors import EmbeddingFailed, LorekeeperError, StorageFailed
 from core.ports import Embedder, VectorIndex
 from core.settings import Settings
-from core.store.documents import DocumentStore
-from core.store.history import HistoryStore
+from core.store.documents import RESERVED_FOR, DocumentStore
+from core.store.history import HistoryStore, Superseded
 from core.store.job_rows import URGENT
 from core.store.jobs import JobLost, JobStore
 from core.types import ChangeKind, Document, DocumentChange, DocumentStatus, JobStage, Origin
@@ -29,6 +29,7 @@ from ingest.files import FileStore
 from ingest.garbage import collect_garbage
 from ingest.indexing import Indexer, Run
 from ingest.inside import CONTAINERS, Allowance, is_inside, read_again, unpacked
+from ingest.measuring import Measures
 from ingest.parse import no_text
 from ingest.parse.errors import NoText
 from ingest.parse.process import ParserProcess
@@ -38,6 +39,7 @@ from ingest.split import split
 from ingest.telling import Telling
 
 STOPPED = "Stopped before all documents were indexed. What was received is finished after the next start."
+HARMLESS = "Is anybody there?"
 log = structlog.get_logger(__name__)
 
 
@@ -50,21 +52,26 @@ class Stores:
     jobs: JobStore
     files: FileStore
     vectors: VectorIndex
-    copies: threading.Lock = field(default_factory=threading.Lock)
-    """Held while it is decided whether a copy is needed."""
 
     def discard_file(self, digest: str) -> None:
         """Delete a stored copy that nothing refers to any more."""
-        with self.copies:
-            if digest and not self.history.uses_file(digest):
-                self.files.discard(digest)
+        if digest:
+            self.history.discard_file(digest, self.files.discard)
+
+    def sweep_copies(self) -> None:
+        """Delete what nothing refers to; one that was stored lately may be of a file whose job is not written yet."""
+        for digest in self.files.unused(self.history.used_files(), datetime.now(UTC) - RESERVED_FOR):
+            self.discard_file(digest)
 
 
 class Engine:
     """For one thread, but for `stop`, `give_up` and `close`. Also watches over its indexer (`ingest.indexing.Watcher`)."""
 
-    def __init__(self, stores: Stores, embedder: Embedder, settings: Settings, changed: Signal) -> None:
+    def __init__(
+        self, stores: Stores, embedder: Embedder, settings: Settings, changed: Signal, measures: Measures
+    ) -> None:
         """`changed` is told whenever a job got further."""
+        self._measures = measures
         self._stores = stores
         self._embedder = embedder
         self._settings = settings
@@ -74,17 +81,20 @@ class Engine:
         self._given_up: set[tuple[str, int]] = set()
         self._closing = False
         self._telling = Telling(stores.jobs, changed)
-        self._indexer = Indexer(stores.documents, stores.vectors, embedder, self)
+        self._indexer = Indexer(stores.documents, stores.vectors, embedder, self, measures)
 
     @property
     def extensions(self) -> frozenset[str]:
         """The endings of names that its parser takes in a folder."""
         return frozenset(self._parser.extensions)
 
-    @property
-    def parser_pid(self) -> int | None:
-        """Of the process that reads files now."""
-        return self._parser.pid
+    def is_model_there(self) -> bool:
+        """Whether texts are embedded that nobody could refuse."""
+        try:
+            self._embedder.embed([HARMLESS])
+        except EmbeddingFailed:
+            return False
+        return True
 
     def run(self, files: Iterable[Received | DocumentChange], *, anew: bool = False) -> Iterator[DocumentChange]:
         """Bring files into the index that are read one after the other, when it is their turn."""
@@ -140,8 +150,12 @@ class Engine:
     def embedding(self, batch: Sequence[Prepared], done: int, total: int) -> None:
         self._telling.embedding(batch, done, total)
 
+    def has_copy(self, digest: str) -> bool:
+        return self._stores.files.has(digest)
+
     def published(self, prepared: Prepared, document: Document) -> None:
         file = prepared.file
+        self._measures.published(prepared, document)
         self._begun.pop((file.namespace, file.source), None)
         self._gone(prepared.gone)
         keep = self._settings.history.keep_versions
@@ -171,8 +185,9 @@ class Engine:
             yield from self._look_again(file, old, run, allowance)
             return
         try:
-            prepared, inside = self._prepare(file, digest, old, allowance, anew=anew)
-        except JobLost:
+            with self._measures.reading(file):
+                prepared, inside = self._prepare(file, digest, old, allowance, anew=anew)
+        except (JobLost, Superseded):
             self._drop(file)
             return
         for each in inside:
@@ -215,6 +230,7 @@ class Engine:
 
     def _ended(self, file: Received, change: DocumentChange) -> Iterator[DocumentChange]:
         """The file's end without a publication."""
+        self._measures.ended(change)
         if file.work is not None and file.is_inside:
             file.work.changes.append(change)
         elif file.work is not None:
@@ -241,7 +257,7 @@ class Engine:
             self._put(file, replace(old, status=DocumentStatus.PROCESSING))
         elif old is None or file.work is None or file.work.claimed.job.priority == URGENT:
             # Of files in folders it stays on record that they wait, which is true of most and costs nothing.
-            self._put(file, document)
+            self._put(file, document, is_new=old is None)
         try:
             parsed = file.parsed or self._parser.parse(file.data, file.name)
             parsed = replace(parsed, title=file.title or parsed.title)
@@ -272,9 +288,14 @@ class Engine:
         # The bytes are stored; until it is published, nobody needs them here.
         return Prepared(file.name, document, kind, sections, chunks, replace(file, data=b"")), inside
 
-    def _put(self, file: Received, document: Document) -> None:
-        """Raises `JobLost` when the job that the file comes from was cancelled or taken over."""
-        self._stores.documents.put(document, file.work.claimed if file.work else None)
+    def _put(self, file: Received, document: Document, *, is_new: bool = False) -> None:
+        """Raises `JobLost` when the job that the file comes from was cancelled or taken over, and where there is no job,
+        `Superseded` when the document was removed, unless it `is_new`."""
+        if file.work is not None:
+            self._stores.documents.put(document, file.work.claimed)
+        else:
+            known = file.containers if is_new else (*file.containers, document.id)
+            self._stores.documents.put(document, known=known)
 
     def _skip(self, file: Received, document: Document, old: Document | None, error: LorekeeperError) -> DocumentChange:
         """The record becomes as it was before; what came from an earlier version of the file is for pruning to remove."""
@@ -301,4 +322,5 @@ class Engine:
             with contextlib.suppress(StorageFailed):  # whatever ended the run tells more than this
                 document = self._stores.documents.find(*place)
                 if document is not None:
-                    self._stores.documents.put(interrupted(document) if file.work is None else put_off(document))
+                    record = interrupted(document) if file.work is None else put_off(document)
+                    self._stores.documents.put(record, known=[document.id])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import hashlib
 import os
 import re
 import uuid
-from collections.abc import Container
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -16,7 +16,19 @@ from core.errors import StorageFailed
 
 _OURS = re.compile(r"[0-9a-f]{64}(?:\.\d+\.tmp)?")
 """A copy, or one that is being written."""
-DIGEST = 64
+_COMPLETE = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Strays:
+    """What lies in the folder and is no copy in its place."""
+
+    misplaced: tuple[Path, ...] = ()
+    """Complete copies in another folder than theirs, where nobody looks for them."""
+    unfinished: tuple[Path, ...] = ()
+    """Copies that somebody began to write, and never finished."""
+    foreign: tuple[Path, ...] = ()
+    """What was never stored here."""
 
 
 class FileStore:
@@ -61,23 +73,61 @@ class FileStore:
     def unused(self, used: Container[str], before: datetime) -> list[str]:
         """The digests of complete copies that are not in `used`, and that nobody has stored since `before`."""
         return [
-            name
-            for folder, _, names in os.walk(self._folder)
-            for name in names
-            if _OURS.fullmatch(name) and len(name) == DIGEST and name not in used
-            if _is_older(Path(folder, name), before)
+            path.name
+            for path in self._all()
+            if self._is_in_place(path) and path.name not in used and _is_older(path, before)
         ]
+
+    def strays(self, before: datetime) -> Strays:
+        """What does not belong where it is; of copies that somebody writes, those that nobody went on with since `before`."""
+        misplaced, unfinished, foreign = [], [], []
+        for path in sorted(self._all()):
+            if self._is_in_place(path):
+                continue
+            if not _OURS.fullmatch(path.name):
+                foreign.append(path)
+            elif _COMPLETE.fullmatch(path.name):
+                misplaced.append(path)
+            elif _is_older(path, before):
+                unfinished.append(path)
+        return Strays(tuple(misplaced), tuple(unfinished), tuple(foreign))
+
+    def put_right(self, path: Path) -> bool:
+        """Bring a misplaced copy to its place, if it is what its name says; whether it is there now. Raises `StorageFailed`."""
+        try:
+            data = path.read_bytes()
+            if hashlib.sha256(data).hexdigest() != path.name:
+                return False
+            self.put(data)
+            path.unlink()
+        except FileNotFoundError:  # somebody else brought it there
+            return self.has(path.name)
+        except OSError:
+            return False
+        return True
 
     def discard(self, digest: str) -> None:
         self._path(digest).unlink(missing_ok=True)
 
     def sweep(self, used: Container[str]) -> None:
         """Delete the copies whose digest is not in `used`, and unfinished ones; right only while nobody stores any."""
-        for folder, _, names in os.walk(self._folder):
-            for name in names:
-                if _OURS.fullmatch(name) and name not in used:
-                    with contextlib.suppress(OSError):  # it is in nobody's way, and goes another time
-                        Path(folder, name).unlink()
+        self.delete(path for path in self._all() if _OURS.fullmatch(path.name) and path.name not in used)
+
+    def delete(self, paths: Iterable[Path]) -> bool:
+        """Whether all are gone now."""
+        are_gone = True
+        for path in paths:
+            try:
+                path.unlink(missing_ok=True)
+            except OSError:  # it is in nobody's way, and goes another time
+                are_gone = False
+        return are_gone
+
+    def _all(self) -> Iterator[Path]:
+        return (Path(folder, name) for folder, _, names in os.walk(self._folder) for name in names)
+
+    def _is_in_place(self, path: Path) -> bool:
+        return bool(_COMPLETE.fullmatch(path.name)) and path == self._path(path.name)
 
     def _path(self, digest: str) -> Path:
         return self._folder / digest[:2] / digest

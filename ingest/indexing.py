@@ -18,8 +18,8 @@ import structlog
 from core.ports import Embedder, VectorIndex, Vectors
 from core.store.documents import DocumentStore
 from core.store.publishing import Publication
-from core.types import Chunk, Document, DocumentChange
-from ingest.garbage import announce
+from core.types import Chunk, Document, DocumentChange, JobStage
+from ingest.measuring import Measures
 from ingest.received import Prepared
 from ingest.vectors import HeadingVectors, chunk_vectors, write_vectors
 
@@ -45,6 +45,10 @@ class Watcher(Protocol):
 
     def embedding(self, batch: Sequence[Prepared], done: int, total: int) -> None:
         """So many of the chunks of these documents are embedded."""
+        ...
+
+    def has_copy(self, digest: str) -> bool:
+        """Whether the bytes are stored still."""
         ...
 
     def published(self, prepared: Prepared, document: Document) -> None:
@@ -73,7 +77,10 @@ class _GivenUp(Exception):
 class Indexer:
     """Embeds and publishes batches."""
 
-    def __init__(self, store: DocumentStore, vectors: VectorIndex, embedder: Embedder, watcher: Watcher) -> None:
+    def __init__(
+        self, store: DocumentStore, vectors: VectorIndex, embedder: Embedder, watcher: Watcher, measures: Measures
+    ) -> None:
+        self._measures = measures
         self._store = store
         self._vectors = vectors
         self._embedder = embedder
@@ -92,8 +99,12 @@ class Indexer:
         self._writing.shutdown(wait=True, cancel_futures=True)
 
     def _embed(self, documents: tuple[Prepared, ...], anew: bool) -> Embedded:
+        with self._measures.batch(JobStage.EMBEDDING, len(documents)):
+            return self._embedded(documents, anew)
+
+    def _embedded(self, documents: tuple[Prepared, ...], anew: bool) -> Embedded:
         # All of them, and before anybody asks which are there: what is left of an earlier version may be garbage.
-        announce(self._store, {chunk.id: each.document.namespace for each in documents for chunk in each.chunks})
+        self._store.reserve_vectors({chunk.id: each.document.namespace for each in documents for chunk in each.chunks})
         new = tuple(each.chunks for each in documents) if anew else self._not_yet_indexed(documents)
         titled = [
             (prepared.document.title, chunk)
@@ -124,11 +135,16 @@ class Indexer:
         return np.concatenate(rows) if rows else np.zeros((0, self._embedder.dimension), np.float32)
 
     def _publish(self, batch: Embedded, *, anew: bool) -> list[DocumentChange]:
+        with self._measures.batch(JobStage.PUBLISHING, len(batch.documents)):
+            return self._published(batch, anew=anew)
+
+    def _published(self, batch: Embedded, *, anew: bool) -> list[DocumentChange]:
         write_vectors(self._vectors, batch.documents, batch.new, batch.rows, batch.headings)
         changes = []
         for group in grouped(batch.documents):
             wanted = [Publication(each.document, each.sections, each.chunks, each.ending(anew=anew)) for each in group]
-            for prepared, document in zip(group, self._store.publish_all(wanted), strict=True):
+            published = self._store.publish_all(wanted, self._watcher.has_copy)
+            for prepared, document in zip(group, published, strict=True):
                 if not isinstance(document, Document):
                     log.info("not published", document=prepared.document.id, cause=document.message)
                     self._watcher.lost(prepared)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from core.errors import LorekeeperError, StorageFailed
 from core.types import Attachment, ChangeKind, Document, DocumentChange, ParsedDocument
-from ingest.documents import INSIDE
+from ingest.documents import INSIDE, document_id
 from ingest.received import Received
 
 # Whose files inside are looked at again when the file itself has not changed.
@@ -55,7 +55,7 @@ def unpacked(file: Received, parsed: ParsedDocument, allowance: Allowance) -> tu
             may_be_empty=True,
             title="",
             of_version=None,
-            is_inside=True,
+            containers=(*file.containers, document_id(file.namespace, file.source)),
         )
         for each in kept
     ]

@@ -9,34 +9,35 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from core.build import Application
 from core.console import plain
 from core.errors import EmbeddingFailed, InvalidRequest, NotFound, StorageFailed
+from core.idle import nobody_works
 from core.namespace import check_namespace
 from core.types import ChangeKind, DocumentChange, Job, JobState
 from core.wire import job_to_json
 from ingest.command_line import (
-    SHORT_ID,
     JsonOption,
     LimitOption,
     OnlyNamespaceOption,
     call,
     goes_on,
-    local_time,
     summarise,
-    table_of,
-    who,
     within,
     write_json,
 )
-from ingest.command_progress import Display, stage_of, while_watching
+from ingest.command_progress import NOBODY_WORKS, Display, while_watching
+from ingest.job_table import said_of_all, table_for
 from ingest.waiting import changes_of
 
 POLL_SECONDS = 0.5
 PAGE = 500
 FAILED = frozenset({JobState.FAILED})
+NOT_RUNNING = (
+    "Nobody works on the files that wait, because no `lorekeeper run` is running. They are safe: start it, or add a "
+    "document with `lorekeeper documents add`, and they are finished.\n"
+)
 
 
 def jobs(
@@ -49,25 +50,18 @@ def jobs(
     if namespace is not None:
         check_namespace(namespace)
     states = FAILED if failed else frozenset[JobState]()
-    found, total = call(
-        "lorekeeper documents jobs",
-        lambda application: application.jobs.page(states, limit, within=within(namespace)),
-    )
+
+    async def work(application: Application) -> tuple[list[Job], int, str]:
+        found, total = await application.jobs.page(states, limit, within=within(namespace))
+        return found, total, await _why_they_wait(application, found)
+
+    found, total, why_they_wait = call("lorekeeper documents jobs", work)
     if as_json:
         write_json({"jobs": [job_to_json(job) for job in found], "total": total})
         return
-    table = table_of("id", "state", "file", "namespace", "by", "since", "error")
-    for job in found:
-        table.add_row(
-            job.id[:SHORT_ID],
-            job.state.value if job.state.is_end else stage_of(job),
-            Text(plain(job.name)),
-            job.namespace,
-            Text(who(job.origin)),
-            local_time(job.finished_at or job.started_at or job.created_at),
-            Text(plain(job.error or "")),
-        )
-    Console().print(table)
+    Console().print(table_for(found))
+    sys.stdout.write(said_of_all(found))
+    sys.stdout.write(why_they_wait)
     if len(found) < total:
         sys.stdout.write(f"{len(found)} of {total}; see more with --limit {total}\n")
 
@@ -92,7 +86,9 @@ def retry(
     ] = False,
 ) -> None:
     """Try again what failed or was cancelled, and show how it ends."""
-    if bool(job_ids) == everything:
+    if job_ids and everything:
+        raise InvalidRequest("Give either the ids of jobs or --all, not both.")
+    if not job_ids and not everything:
         raise InvalidRequest("Give the ids of jobs, which `lorekeeper documents jobs --failed` shows, or --all.")
 
     async def work(application: Application) -> list[DocumentChange]:
@@ -104,6 +100,16 @@ def retry(
     with Display() as display:
         changes = call("lorekeeper documents retry", work, stopped=goes_on)
     summarise(changes)
+
+
+async def _why_they_wait(application: Application, found: Sequence[Job]) -> str:
+    """That nobody works on them, and what to do about it; empty where somebody does."""
+    if all(job.state.is_end for job in found):
+        return ""
+    if application.claim is not None and application.settings.jobs.run:
+        return NOT_RUNNING
+    is_certain = application.claim is not None
+    return f"{NOBODY_WORKS}\n" if is_certain or await nobody_works(application.jobs) else ""
 
 
 async def _still_failed(application: Application) -> list[Job]:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from core.errors import InvalidRequest
 from core.types import Job, JobState
 from ingest.engine import Stores
+
+ENDED: Mapping[JobState, str] = {
+    JobState.DONE: "is done",
+    JobState.FAILED: "has failed",
+    JobState.CANCELLED: "was cancelled",
+}
 
 
 class JobKeeper:
@@ -42,7 +48,8 @@ class JobKeeper:
     def _cancel(self, job_id: str, within: frozenset[str]) -> Job:
         job = self._stores.jobs.get(job_id, within)
         if not self._stores.jobs.cancel(job.id):
-            raise InvalidRequest(f"{job.name} is {job.state.value} already.")
+            ended = self._stores.jobs.get(job.id)
+            raise InvalidRequest(f"{ended.name} {ENDED.get(ended.state, 'has ended')} already.")
         self._stores.documents.settle(job.document_id)
         return self._stores.jobs.get(job.id)
 
@@ -55,7 +62,8 @@ class JobKeeper:
         if not self._stores.jobs.retry(job.id):
             if self._stores.jobs.is_replaced(job.id):
                 raise InvalidRequest(
-                    f"{job.name} came again since, so that this is not tried again. Add the file that is to answer."
+                    f"{job.name} came again since, and only what came last counts, so this is not tried again. "
+                    "To have another content answer, add that file."
                 )
             raise InvalidRequest(f"{job.name} is being tried again already.")
         self._work()

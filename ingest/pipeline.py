@@ -7,17 +7,19 @@ this process or in another one; whoever brought a file may wait for its end.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
 from core.errors import LorekeeperError
 from core.identity import IndexIdentity
+from core.metrics import Metrics
 from core.namespace import check_namespace
 from core.ports import Embedder, Progress, VectorIndex, Watch
 from core.settings import Settings
 from core.store.documents import DocumentStore
-from core.store.history import HistoryStore
+from core.store.history import HistoryStore, Superseded
 from core.store.inspection import Inspection
 from core.store.job_rows import BULK, URGENT
 from core.store.jobs import JobStore
@@ -38,6 +40,7 @@ from ingest.engine import Engine, Stores
 from ingest.files import FileStore
 from ingest.inside import is_inside, summed_up
 from ingest.job_keeper import JobKeeper
+from ingest.measuring import Measures
 from ingest.progress import on_loop, reported
 from ingest.received import Received
 from ingest.receiving import Accepted, accept
@@ -61,13 +64,18 @@ class Pipeline:
         embedder: Embedder,
         identity: IndexIdentity,
         settings: Settings,
+        metrics: Metrics | None = None,
     ) -> None:
         self._stores = Stores(documents, history, jobs, FileStore(settings.data_dir / "files"), vectors)
         self._identity = identity
         self._settings = settings
-        changed = Signal()
+        changed, measures = Signal(), Measures(metrics or Metrics())
         self._worker = Worker(
-            self._stores, lambda: Engine(self._stores, embedder, settings, changed), settings, changed
+            self._stores,
+            lambda: Engine(self._stores, embedder, settings, changed, measures),
+            settings,
+            changed,
+            measures,
         )
         self._waiting = Waiting(jobs, self._worker, changed)
         self._checking = Checking(self._stores, inspection, self._anew, is_alone=settings.is_embedded)
@@ -199,11 +207,6 @@ class Pipeline:
             self._worker.start()
             self._worker.wake()
 
-    @property
-    def parser_pids(self) -> list[int]:
-        """Of the processes that read files now."""
-        return self._worker.parser_pids
-
     def stop(self) -> None:
         """Begin to end."""
         self._worker.stop()
@@ -292,7 +295,8 @@ class Pipeline:
         data = self._stores.files.get(document.sha256)
         if data is None:
             message = "Its stored copy is gone. Add the document again."
-            self._stores.documents.put(failed(document, None, message))
+            with contextlib.suppress(Superseded):  # it was removed meanwhile
+                self._stores.documents.put(failed(document, None, message), known=[document.id])
             return DocumentChange(ChangeKind.FAILED, document.title, document, message)
         # What the file was called within the folder that was given is not known any more, so the title stays.
         name, source, namespace = file_name(document), document.source, document.namespace

@@ -16,6 +16,8 @@ class Work:
     claimed: Claimed
     changes: list[DocumentChange] = field(default_factory=list)
     """What became of the files inside it so far."""
+    is_told: bool = False
+    """Whether people were told that its file is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,13 @@ class Received:
     """Which version it brings back."""
     work: Work | None = None
     """The job that it comes from."""
-    is_inside: bool = False
-    """Whether it lies in the job's file, so that its end is not the job's."""
+    containers: tuple[str, ...] = ()
+    """Ids of the documents that it lies in, the outermost first."""
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether it lies in the file that was received, so that its end is not that one's."""
+        return bool(self.containers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +73,9 @@ class Prepared:
         file, work = self.file, self.file.work
         gone = tuple(each.id for each in self.gone)
         if work is None:
-            return Ending(file.origin, file.of_version, gone, is_anew=anew)
+            # No job says that it was removed meanwhile.
+            known = () if anew else (*file.containers, self.document.id)
+            return Ending(file.origin, file.of_version, gone, is_anew=anew, known=known)
 
         def told(document: Document) -> list[DocumentChange]:
             # In the transaction, so that the file itself, which may be next in it, knows of the files inside it.

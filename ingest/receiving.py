@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from core.store.job_rows import NewJob
@@ -68,14 +68,17 @@ def _accept(
             continue
         stores.files.put(file.data)
         wanted.append((file, _job(file, digest, priority)))
-    with stores.copies:
-        ids = stores.documents.receive([queued(file, job.sha256) for file, job in wanted], [job for _, job in wanted])
-        for file, job in wanted:
-            # Until its job was there, a purge of the same bytes elsewhere could delete the copy.
-            if not stores.files.has(job.sha256):
-                stores.files.put(file.data)
+    documents, jobs = [queued(file, job.sha256) for file, job in wanted], [job for _, job in wanted]
+    ids = stores.documents.receive(documents, jobs, lambda: _store_again(stores, wanted))
     for (file, _), job_id in zip(wanted, ids, strict=True):
         yield Accepted(job_id, replace(file, data=b""))
+
+
+def _store_again(stores: Stores, wanted: Sequence[tuple[Received, NewJob]]) -> None:
+    """Until now a purge of the same bytes elsewhere could delete them."""
+    for file, job in wanted:
+        if not stores.files.has(job.sha256):
+            stores.files.put(file.data)
 
 
 def _job(file: Received, digest: str, priority: int) -> NewJob:

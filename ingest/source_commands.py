@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
 import json
 import re
 import sys
@@ -27,6 +26,7 @@ from core.ports import Sources
 from core.settings import load
 from core.types import DEFAULT_NAMESPACE, ChangeKind, DocumentChange, NewSource, SyncedSource
 from core.wire import source_to_json
+from ingest.command_line import caller
 from ingest.sources.kinds import parse_address
 
 WAIT_SECONDS = 30.0
@@ -69,7 +69,7 @@ def add(
         seconds_of(every),
         frozenset(reader or ()),
         arguments,
-        _user(),
+        caller().person,
     )
 
     async def register_and_sync(port: Sources, report: Report) -> tuple[SyncedSource, list[DocumentChange]]:
@@ -191,13 +191,6 @@ def _argument(given: str) -> tuple[str, object]:
         return name, json.loads(value)
     except ValueError:
         return name, value
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""
 
 
 def _sync_one(source_id: str, *, again: bool, allow_empty: bool, alone: bool) -> int:

@@ -27,7 +27,7 @@ from ingest.progress import on_loop
 from ingest.schedule import keep, next_time
 from ingest.sources.base import Source
 from ingest.sources.kinds import open_source, parse_address
-from ingest.sync_pass import BATCH, Index, Synchronisation
+from ingest.sync_pass import BATCH, Index, Synchronisation, origin_of
 
 LEASE_SECONDS = 60.0
 RENEW_SECONDS = 15.0
@@ -157,7 +157,7 @@ class SourceKeeper:
             for start in range(0, len(sources), BATCH):
                 check()
                 batch = sources[start : start + BATCH]
-                self._index.drop(record.namespace, batch)
+                self._index.drop(record.namespace, batch, origin_of(record))
                 self._store.forget_entries(record.id, batch)
             self._store.remove(record.id)
         return record

@@ -15,7 +15,7 @@ from typing import Protocol, TypeVar
 from core.errors import InvalidRequest, LorekeeperError
 from core.ports import Progress
 from core.store.sources import KnownEntry, SourceStore
-from core.types import ChangeKind, DocumentChange, SyncedSource
+from core.types import ChangeKind, DocumentChange, Origin, SyncedSource
 from ingest.received import Received
 from ingest.sources.base import Entry, Listing, Source, Unreachable
 
@@ -31,7 +31,7 @@ class Index(Protocol):
 
     def index(self, files: Iterable[Received | DocumentChange]) -> list[DocumentChange]: ...
 
-    def drop(self, namespace: str, sources: Iterable[str]) -> list[DocumentChange]: ...
+    def drop(self, namespace: str, sources: Iterable[str], origin: Origin) -> list[DocumentChange]: ...
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ class Synchronisation:
         # Last, so that what was moved is found all the time.
         for sources in _batches(gone):
             self.check()
-            self._note(self.index.drop(self.record.namespace, sources))
+            self._note(self.index.drop(self.record.namespace, sources, origin_of(self.record)))
             self.store.forget_entries(self.record.id, sources)
         if self._unreachable:
             raise _put_off(self._unreachable)
@@ -97,7 +97,7 @@ class Synchronisation:
         without_text = {change.name for change in changes if change.kind is ChangeKind.SKIPPED}
         self._note(changes)
         if withdrawn := [entry.source for entry in received if entry.name in without_text]:
-            self._note(self.index.drop(self.record.namespace, withdrawn))
+            self._note(self.index.drop(self.record.namespace, withdrawn, origin_of(self.record)))
         self.store.put_entries(
             self.record.id, [KnownEntry(each.source, each.fingerprint, failed.get(each.name)) for each in received]
         )
@@ -134,6 +134,7 @@ class Synchronisation:
                 may_be_empty=True,
                 title=entry.title,
                 url=entry.url,
+                origin=origin_of(self.record),
             )
 
     def _note(self, changes: Iterable[DocumentChange]) -> None:
@@ -141,6 +142,11 @@ class Synchronisation:
             self.changes.append(change)
             self._total = max(self._total, len(self.changes))
             self.report(change, len(self.changes), self._total)
+
+
+def origin_of(record: SyncedSource) -> Origin:
+    """Who brings and removes its documents."""
+    return Origin("source", record.address)
 
 
 def _empty(record: SyncedSource, listing: Listing, known: int) -> str:

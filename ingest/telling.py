@@ -32,11 +32,20 @@ class Telling:
         """In chunks per second."""
         self._last: tuple[float, int] | None = None
         """When the batch in work got further, and how far."""
+        self._told_of_small = float("-inf")
+        """When somebody was told last of a small file in a folder."""
 
     def stage(self, work: Work | None, stage: JobStage) -> None:
-        """It begins; of small files in folders, which pass quickly, nobody is told."""
-        if work is not None and (work.claimed.job.priority == URGENT or work.claimed.job.size_bytes > LARGE_BYTES):
-            self._note(work, Progress(stage))
+        """It begins; of small files in folders, which pass quickly, one is told of now and then."""
+        if work is None:
+            return
+        if work.claimed.job.priority != URGENT and work.claimed.job.size_bytes <= LARGE_BYTES:
+            now = time.monotonic()
+            if now - self._told_of_small < SECONDS:
+                return
+            self._told_of_small = now
+        work.is_told = True
+        self._note(work, Progress(stage))
 
     def embedding(self, batch: Sequence[Prepared], done: int, total: int) -> None:
         """So many of a batch's chunks are embedded."""
@@ -52,11 +61,10 @@ class Telling:
             before += chunks
             if work is None or prepared.file.is_inside:
                 continue
-            is_urgent = work.claimed.job.priority == URGENT
             job = work.claimed.job.id
-            # Of files in folders, only those that take long.
+            # Of those that are said to be read, and of others only where it takes long.
             since = self._told.setdefault(job, now)
-            if now - since >= SECONDS or (is_urgent and not done):
+            if now - since >= SECONDS or (work.is_told and not done):
                 left = round((total - done) / self._speed) if self._speed else None
                 self._told[job] = now
                 self._note(work, Progress(JobStage.EMBEDDING, prepared.document.pages, chunks, own, left))

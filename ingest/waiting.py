@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Iterator, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from core.errors import EmbeddingFailed, InvalidRequest, LorekeeperError, NotFound, StorageFailed
@@ -32,6 +34,8 @@ class Waiting:
         self._jobs = jobs
         self._worker = worker
         self._changed = changed
+        self.told_of: set[str] = set()
+        """Ids of the jobs whose ends some `Adding` tells of."""
 
     async def one(self, job_id: str, watch: Watch | None = None) -> Sequence[DocumentChange]:
         """What became of the files inside it, and last of itself. Raises why it has to be tried again."""
@@ -74,10 +78,10 @@ class Waiting:
         if self._worker.trouble is not None:
             raise StorageFailed(f"{self._worker.trouble.message} {AGAIN}")
         await asyncio.sleep(rest)
-        try:
-            await asyncio.wait_for(event.wait(), POLL_SECONDS)
-        except TimeoutError:
-            return
+        # In Python 3.11, `wait_for` forgets that it was cancelled when the event comes in the same moment.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(POLL_SECONDS):
+                await event.wait()
 
 
 class Adding:
@@ -90,18 +94,31 @@ class Adding:
         self.changes: list[DocumentChange] = []
         self.empty: set[str] = set()
         """Sources of the files in which there was nothing to read."""
+        self._own: set[str] = set()
+        """Ids of the jobs that nobody else told of when they came."""
 
     async def run(self, accepted: Iterator[Accepted | DocumentChange]) -> None:
         """Until all have come to their end. Raises why one has to be tried again."""
+        try:
+            await self._run(accepted)
+        finally:
+            self._waiting.told_of.difference_update(self._own)
+
+    async def _run(self, accepted: Iterator[Accepted | DocumentChange]) -> None:
         sources: dict[str, str] = {}
         names: dict[str, str] = {}
         async for each in _in_thread(accepted):
             if isinstance(each, DocumentChange):
                 self.note(each)
             else:
+                if each.job_id not in self._waiting.told_of:
+                    self._own.add(each.job_id)
+                    self._waiting.told_of.add(each.job_id)
                 sources[each.job_id], names[each.job_id] = each.file.source, each.file.name
         async for job_id, job in self._waiting.all(list(sources)):
             changes = [cancelled(names[job_id])] if job is None else changes_of(job)
+            if job_id not in self._own:
+                changes = [_by_another(change) for change in changes]
             # Those of the files inside it come on top.
             self._total += len(changes) - 1
             for change in changes:
@@ -135,6 +152,13 @@ def changes_of(job: Job) -> Sequence[DocumentChange]:
 def cancelled(name: str) -> DocumentChange:
     """Of a file that nobody wants any more."""
     return DocumentChange(ChangeKind.FAILED, name, message=CANCELLED, code=InvalidRequest.code)
+
+
+def _by_another(change: DocumentChange) -> DocumentChange:
+    """What somebody else brought in at the same time, and counts, was there already for everybody else."""
+    if change.kind in {ChangeKind.ADDED, ChangeKind.REPLACED, ChangeKind.REMOVED}:
+        return replace(change, kind=ChangeKind.UNCHANGED, message=None)
+    return change
 
 
 def _rests() -> Iterator[float]:

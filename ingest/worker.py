@@ -25,6 +25,7 @@ from core.store.job_rows import BULK, URGENT, Claimed
 from core.store.jobs import JobLost
 from core.types import ChangeKind, DocumentChange
 from ingest.engine import STOPPED, Engine, Stores
+from ingest.measuring import Measures
 from ingest.received import Received, Work
 from ingest.signal import Signal
 
@@ -46,6 +47,8 @@ HOUSEKEEPING_SECONDS = 3600.0
 FAULT = "Something went wrong on our side; the log has the cause."
 PUBLISHED = frozenset({ChangeKind.ADDED, ChangeKind.REPLACED})
 GONE = "Its stored copy is gone. Add the document again."
+GIVEN_UP = "{reason} It was tried {times} times."
+REFUSED = "{reason} It was tried {times} times, while the embedding model took other texts."
 ENDED_WORKERS = "The program ended {times} times while it read this file. Its log may tell why."
 T = TypeVar("T")
 log = structlog.get_logger(__name__)
@@ -73,10 +76,10 @@ class Lane:
         """Whether the model or the database seems to be away."""
         return len(self.troubled) > 1
 
-    def meet(self, job_ids: Set[str]) -> None:
-        """A trouble that these had."""
+    def meet(self, job_ids: Set[str], *, is_away: bool = False) -> None:
+        """A trouble that these had, because the model `is_away` for certain, or for whatever reason."""
         self.troubled |= job_ids
-        self.is_resting = self.is_in_trouble
+        self.is_resting = is_away or self.is_in_trouble
         if self.is_resting:
             self.rest = min(2 * self.rest or FIRST_REST_SECONDS, self.longest_rest)
 
@@ -89,8 +92,16 @@ class Lane:
 class Worker:
     """The lanes of one process. `changed` is told whenever a job got to its end, or will be tried again."""
 
-    def __init__(self, stores: Stores, open_engine: Callable[[], Engine], settings: Settings, changed: Signal) -> None:
+    def __init__(
+        self,
+        stores: Stores,
+        open_engine: Callable[[], Engine],
+        settings: Settings,
+        changed: Signal,
+        measures: Measures,
+    ) -> None:
         self._stores = stores
+        self._measures = measures
         self._settings = settings
         self._changed = changed
         self._name = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
@@ -110,11 +121,6 @@ class Worker:
     def bulk(self) -> Engine:
         """For work that is no job."""
         return self._bulk.engine
-
-    @property
-    def parser_pids(self) -> list[int]:
-        """Of the processes that read files now."""
-        return [pid for lane in self._lanes if (pid := lane.engine.parser_pid) is not None]
 
     def start(self) -> None:
         """Carry out jobs from now on. A second call changes nothing."""
@@ -202,15 +208,23 @@ class Worker:
                     lane.get_through()
                 self._changed.notify()
         except (StorageFailed, EmbeddingFailed) as error:
+            is_away = isinstance(error, EmbeddingFailed) and len(in_hand) == 1 and not self._finds_model(lane)
             # It may be anybody's: only who meets it alone, while others get through, is to blame for it.
-            counts = len(lane.troubled | in_hand.keys()) == 1
-            lane.meet(self._put_back(in_hand.values(), error, counts=counts))
+            counts = not is_away and len(lane.troubled | in_hand.keys()) == 1
+            lane.meet(self._put_back(in_hand.values(), error, counts=counts), is_away=is_away)
         except Exception:
             log.exception("a job failed")
             self._put_back(in_hand.values(), StorageFailed(FAULT), counts=len(in_hand) == 1)
         finally:
             self._in_hand -= {work.claimed.key for work in in_hand.values()}
             self._changed.notify()
+        return True
+
+    def _finds_model(self, lane: Lane) -> bool:
+        """Whether it answers, so that each file is to blame for itself that had trouble with it, however many there are."""
+        if self._closing.is_set() or not lane.engine.is_model_there():
+            return False
+        lane.get_through()
         return True
 
     def _files(
@@ -270,6 +284,7 @@ class Worker:
     def _fail(self, work: Work, message: str, code: str = "") -> None:
         job = work.claimed.job
         change = DocumentChange(ChangeKind.FAILED, job.name, message=message, code=code)
+        self._measures.ended(change)
         try:
             self._stores.jobs.finish(work.claimed, [*work.changes, change], message, code)
         except JobLost:
@@ -288,9 +303,11 @@ class Worker:
                 if self._closing.is_set():
                     self._stores.jobs.put_back(claimed)
                 elif counts and claimed.attempts >= MOST_ATTEMPTS:
-                    self._fail(work, error.message, error.code)
+                    why = REFUSED if isinstance(error, EmbeddingFailed) else GIVEN_UP
+                    self._fail(work, why.format(reason=error.message, times=MOST_ATTEMPTS), error.code)
                 else:
                     delay = DELAYS[min(claimed.attempts, len(DELAYS)) - 1]
+                    self._measures.put_back(error.code)
                     if self._stores.jobs.put_back(claimed, delay, error.message, error.code, counts=counts):
                         back.add(claimed.job.id)
             except StorageFailed as failure:
@@ -327,8 +344,9 @@ class Worker:
                 log.exception("housekeeping failed")
 
     def _clean_up(self) -> None:
-        """Forget old jobs, and erase documents that were removed long ago."""
+        """Forget old jobs, and erase documents that were removed long ago, and copies that nothing refers to."""
         now = datetime.now(UTC)
+        self._stores.sweep_copies()
         digests = self._stores.jobs.forget(now - timedelta(days=self._settings.jobs.keep_days))
         for document_id in self._stores.history.removed_before(
             now - timedelta(days=self._settings.history.keep_removed_days)

@@ -12,9 +12,9 @@ from core.settings import Log
 pytest_plugins = ["tests.postgres", "tests.vllm"]
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(autouse=True)
 def _log_as_in_earnest() -> None:
-    # The library's own default prints variables, and with them whole documents.
+    # The library's own default prints variables, and with them whole documents. Commands that a test ran changed it.
     configure(Log(level="debug"))
 
 

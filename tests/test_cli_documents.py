@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import shutil
@@ -114,6 +115,15 @@ def read_to(terminal: int, end: bytes) -> bytes:
     return written
 
 
+def _pressed_until_it_ends(process: subprocess.Popen[bytes]) -> int:
+    """Ctrl-C between a prompt and the reading of its answer is seen only by the next one: so it is in Python itself."""
+    for _ in range(int(SECONDS)):
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.wait(1)
+    raise AssertionError("it did not end")
+
+
 def test_ctrl_c_ends_a_conversation_that_waits_for_a_question(indexed: Place) -> None:
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
@@ -123,8 +133,7 @@ def test_ctrl_c_ends_a_conversation_that_waits_for_a_question(indexed: Place) ->
     os.close(theirs)
     try:
         assert b"> " in read_to(ours, b"> ")
-        process.send_signal(signal.SIGINT)
-        status = process.wait(SECONDS)
+        status = _pressed_until_it_ends(process)
         left = read_to(ours, b"no end")
     finally:
         process.kill()
@@ -156,7 +165,7 @@ def test_documents_are_listed_shown_removed_and_indexed_anew(indexed: Place) -> 
     assert [passage["locator"] for passage in shown["passages"]] == ["Vacation"]
     assert indexed.run("documents", "remove", travel).out.startswith("Removed Travel\n")
     gone = indexed.run("documents", "show", travel)
-    assert (gone.status, "There is no document" in gone.err) == (1, True)
+    assert (gone.status, "Travel was removed on " in gone.err) == (1, True)
     split = Place(indexed.folder, {"LOREKEEPER_SPLIT__MAX_TOKENS": "100"})
     refused = split.run("ask", QUESTION)
     assert (refused.status, "lorekeeper documents reindex" in refused.err) == (1, True)

@@ -14,6 +14,7 @@ import structlog
 
 from bots.chat.writes import Writes
 from core.errors import LorekeeperError
+from core.log import id_of, request
 from core.store.inbox import Entry, Inbox, Revision
 
 AT_ONCE = 64
@@ -242,6 +243,10 @@ class Desk:
     # Working on one entry
 
     async def _carry_out(self, job: _Job) -> None:
+        with request(id_of(job.entry.key)):
+            await self._settle(job)
+
+    async def _settle(self, job: _Job) -> None:
         key = job.entry.key
         try:
             if job.before is not None:

@@ -9,14 +9,17 @@ from bots.chat import job_results as results
 from bots.chat.grammar import CancelJob, Failed, OfJobs, RetryJob
 from bots.chat.results import Result, Row
 from core.errors import NotFound
+from core.idle import nobody_works
 from core.ports import Jobs
-from core.types import Job, JobState
+from core.types import Document, DocumentStatus, Job, JobState
 
 PAGE = 10
 """Files in one list."""
 MOST_AT_WORK = 10
 FAILED = frozenset({JobState.FAILED})
 ENDED_BADLY = frozenset({JobState.FAILED, JobState.CANCELLED})
+CANCELLED = frozenset({JobState.CANCELLED})
+IN_WORK = frozenset({DocumentStatus.QUEUED, DocumentStatus.PROCESSING})
 UNFINISHED = frozenset({JobState.WAITING, JobState.RUNNING})
 
 
@@ -39,11 +42,18 @@ class JobCommands:
         except NotFound:
             return Result(results.NO_JOB)
 
+    async def given_up(self, document: Document) -> Job | None:
+        """The job that ended when a document was removed before it was indexed."""
+        if document.status not in IN_WORK:
+            return None
+        return await self.jobs.about(document.id, CANCELLED)
+
     async def at_work(self) -> tuple[str, tuple[Row, ...]]:
         """For the status: a sentence or two, and the files that wait or are in work, in the order of their turn."""
         jobs, total = await self.jobs.page(UNFINISHED, MOST_AT_WORK)
         _, failed = await self.jobs.page(FAILED, 1)
-        return results.overview(total, failed, len(jobs)), tuple(map(results.working, jobs))
+        is_idle = await nobody_works(self.jobs)
+        return results.overview(total, failed, len(jobs), is_idle=is_idle), tuple(map(results.working, jobs))
 
     async def matching(self, states: frozenset[JobState], text: str, limit: int) -> Sequence[Job]:
         """Jobs in these states whose file's name or id has these words."""

@@ -11,6 +11,7 @@ from bots.chat.results import PREFIX, Action, Result, Row, paging
 from core.types import Job
 
 NO_JOB = f"There is no such job any more. `{PREFIX} failed` shows the files that could not be added."
+NOBODY_WORKS = "Nobody works on them at the moment: whoever runs me has to start a `lorekeeper run` whose setting jobs.run is true."
 
 
 def working(job: Job) -> Row:
@@ -20,12 +21,14 @@ def working(job: Job) -> Row:
     return Row(job.name, (state, *last, _where(job), f"gives it up: {PREFIX} cancel {job.id[:SHORT_ID]}"))
 
 
-def overview(working: int, failed: int, shown: int) -> str:
+def overview(working: int, failed: int, shown: int, *, is_idle: bool = False) -> str:
     """How many there are, for the status; empty when there are none."""
     said = []
     if working:
         more = f", of which the first {shown} are below" if shown < working else ""
         said.append(f"{count(working, 'file')} {'waits or is' if working == 1 else 'wait or are'} in work{more}.")
+    if is_idle:
+        said.append(NOBODY_WORKS)
     if failed:
         said.append(f"{count(failed, 'file')} could not be added: `{PREFIX} failed` says why.")
     return " ".join(said)

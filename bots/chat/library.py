@@ -146,7 +146,9 @@ class Library:
             return Result("That document was removed already.")
         except InvalidRequest as error:
             return Result("That did not work:", (Row(error.message),))
-        return removed(document, can_be_restored=await self._versions.can_be_restored(request, document_id))
+        if await self._versions.can_be_restored(request, document_id):
+            return removed(document, can_be_restored=True)
+        return removed(document, given_up=await JobCommands(self.jobs).given_up(document))
 
     async def destination(self, request: Request, command: Add) -> str:
         """Which namespace a new document goes into. Raises `InvalidRequest`."""
@@ -290,7 +292,7 @@ class Library:
     async def _one(self, request: Request, name: DocumentName, command: Show | Remove | Replace) -> Result:
         found = await self._reach.named(request, name)
         if not found:
-            return Result(
+            return await self._versions.gone(request, name) or Result(
                 f"There is no document of this id, title or file name here. `{PREFIX} list` shows all:",
                 (Row(name.text),),
             )

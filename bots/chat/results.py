@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bots.chat.grammar import USAGE, Failed, Help, ListDocuments, Unfinished, Unknown, spelled
 from bots.chat.records import about, count, file_name, in_full, is_upload
-from core.types import Document, DocumentStatus, Exchange, Origin
+from core.types import Document, DocumentStatus, Exchange, Job, Origin
 
 PREFIX = "/lore"
 SHOWN = 8
@@ -173,18 +173,27 @@ def asked(document: Document, keep_days: int) -> Result:
     confirm = Action("confirm", "Remove it", f"remove {document.id}", is_final=True)
     keep = Action("keep", "Keep it", f"show {document.id}")
     has_answered = document.status is DocumentStatus.READY or document.chunks
-    after = (
-        f"It can be brought back for {count(keep_days, 'day')}."
-        if keep_days and has_answered
-        else "Nothing is kept of it: to have it back, it must be added again."
-    )
+    if keep_days and has_answered:
+        after = f"It can be brought back for {count(keep_days, 'day')}."
+    elif keep_days and document.status is not DocumentStatus.FAILED:
+        after = "It is not indexed yet, and can be taken up again afterwards."
+    else:
+        after = "Nothing is kept of it: to have it back, it must be added again."
     text = f"Remove this document? Answers stop using it at once. {after}"
     return Result(text, (Row(document.title, about(document)),), (confirm, keep))
 
 
-def removed(document: Document, *, can_be_restored: bool) -> Result:
+def removed(document: Document, *, can_be_restored: bool = False, given_up: Job | None = None) -> Result:
+    """`given_up`: its job, when it was removed before it was indexed."""
     row = Row(document.title, (file_name(document),))
     text = "Removed. Answers do not use it any more"
+    if given_up is not None:
+        again = f"retry {given_up.id}"
+        return Result(
+            f"Removed. It had not been indexed yet; it can be taken up again for a while, also by `{PREFIX} {again}`:",
+            (row,),
+            (Action("again", "Take it up again", again),),
+        )
     if not can_be_restored:
         return Result(f"{text}, and nothing is kept of it:", (row,))
     restore = f"restore {document.id}"

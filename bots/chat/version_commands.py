@@ -68,6 +68,13 @@ class VersionCommands:
             return False
         return any(each.is_kept for each in entries)
 
+    async def gone(self, request: Request, name: DocumentName) -> Result | None:
+        """What to say of a document that is not there but was removed, for admins; None where there is none, or for others."""
+        removed = [each for each in await self._named(request, name) if isinstance(each, HistoryEntry)]
+        if not removed:
+            return None
+        return results.gone(removed[0]) if len(removed) == 1 else results.several(removed)
+
     async def removed(self, request: Request, text: str, limit: int) -> Sequence[HistoryEntry]:
         """Removed documents with these words in title or file name, for admins; to others there are none."""
         if not request.rights.is_admin:
@@ -77,12 +84,7 @@ class VersionCommands:
         return [each for each in entries if wanted in each.title.casefold() or wanted in each.source.casefold()][:limit]
 
     async def _history(self, request: Request, found: Found) -> Result:
-        try:
-            entries = await self.versions.history(_id(found), await self.reach.within(request))
-        except NotFound:
-            if isinstance(found, Document):
-                return results.never_answered(found)
-            raise
+        entries = await self.versions.history(_id(found), await self.reach.within(request))
         return results.history(entries, is_admin=request.rights.is_admin)
 
     async def _restore(self, request: Request, found: Found, version: int | None) -> Result:

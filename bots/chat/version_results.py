@@ -31,10 +31,6 @@ def history(entries: Sequence[HistoryEntry], *, is_admin: bool) -> Result:
     return Result(text, (document, *rows), _restoring(shown, answering) if is_admin else ())
 
 
-def never_answered(document: Document) -> Result:
-    return Result("No version of this document has answered so far:", (Row(document.title, about(document)),))
-
-
 def unknown(name: str) -> Result:
     return Result(f"{UNKNOWN}:", (Row(name),))
 
@@ -81,6 +77,17 @@ def put_off(found: Document | HistoryEntry, why: str) -> Result:
     text = f"It cannot be brought back right now, and is tried again by itself. `{PREFIX} status` shows how far it is:"
     row = known(found)
     return Result(text, (Row(row.title, (*row.details, why)),))
+
+
+def gone(removal: HistoryEntry) -> Result:
+    """To an admin who asks for a document that was removed."""
+    restore, purge = f"restore {removal.document_id}", f"purge {removal.document_id}"
+    text = (
+        f"This document was removed. It can be brought back for a while, by `{PREFIX} {restore}`, "
+        f"or be erased for good, by `{PREFIX} {purge}`:"
+    )
+    actions = (Action("restore", "Bring it back", restore), Action("purge", "Erase it…", purge))
+    return Result(text, (known(removal),), actions)
 
 
 def asked_to_erase(found: Document | HistoryEntry) -> Result:

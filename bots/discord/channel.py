@@ -41,7 +41,7 @@ from core.build import Application, Record
 from core.errors import InvalidSettings
 from core.health import Check, State
 from core.router import Router
-from core.settings import Discord
+from core.settings_channels import Discord
 from core.store.inbox import Entry
 
 Json = dict[str, Any]

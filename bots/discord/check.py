@@ -22,7 +22,8 @@ from bots.discord.manifest import (
 )
 from core.errors import MissingExtra
 from core.health import Check, State
-from core.settings import Discord, Settings
+from core.settings import Settings
+from core.settings_channels import Discord
 
 # Not "discord" alone: a running channel reports itself by that name.
 BOT, INTENTS, PERMISSIONS_NAME = "discord bot", "discord intents", "discord permissions"

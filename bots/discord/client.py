@@ -19,7 +19,7 @@ from discord.http import Route
 from bots.discord.events import Me, Place
 from bots.discord.manifest import INTENTS
 from bots.discord.pace import Pace
-from core.settings import Discord
+from core.settings_channels import Discord
 
 Json = dict[str, Any]
 Hear = Callable[[str, Json], Coroutine[Any, Any, None]]

@@ -22,7 +22,7 @@ from bots.discord.missed import ABSENT_SECONDS
 from bots.discord.servers import People
 from core.build import Record
 from core.errors import LorekeeperError
-from core.settings import Discord
+from core.settings_channels import Discord
 
 Json = dict[str, Any]
 # Discord sends no event again, whatever became of it here.

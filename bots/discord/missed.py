@@ -45,7 +45,7 @@ class Missed:
 
     async def catch_up(self, client: Client, calls: Calls, shard: int) -> None:
         """Take what was said while nobody listened."""
-        since = first_id_since((datetime.now(UTC) - self._young).timestamp())
+        since = first_id_since((await self._since()).timestamp())
         places = client.recent(since, shard)
         if shard == 0:
             places += [(place, "") for place in await self._direct(client)]
@@ -57,6 +57,17 @@ class Missed:
                 return
             await asyncio.sleep(pause)
         log.warning("what was said meanwhile could not be read", channels=len(places))
+
+    async def _since(self) -> datetime:
+        young = datetime.now(UTC) - self._young
+        for pause in PAUSES_SECONDS:
+            try:
+                return max(young, await asyncio.to_thread(self._record.inbox.begins))
+            except StorageFailed as error:
+                log.warning("what was said meanwhile is looked for later", cause=error.message)
+                await asyncio.sleep(pause)
+        # Rather nothing than what was answered already.
+        return datetime.now(UTC)
 
     async def _read_in_turn(self, turns: asyncio.Semaphore, calls: Calls, channel: str, guild: str, since: int) -> bool:
         async with turns:

@@ -36,11 +36,11 @@ CORS_SECONDS = 600
 CORS_METHODS = "GET, POST, PATCH, HEAD, DELETE"
 CORS_REQUEST_HEADERS = (
     "Authorization, Content-Type, Last-Event-ID, Prefer, Tus-Resumable, Upload-Length, Upload-Metadata, Upload-Offset, "
-    "X-HTTP-Method-Override"
+    "X-HTTP-Method-Override, X-Request-Id"
 )
 CORS_REPLY_HEADERS = (
     "Content-Location, Location, Retry-After, Tus-Resumable, Upload-Expires, Upload-Length, Upload-Offset, "
-    "Lorekeeper-Document, X-Request-ID"
+    "Lorekeeper-Document, Lorekeeper-Job, X-Request-ID"
 )
 LOCALHOST_ONLY = "This server answers only to localhost. Use http://127.0.0.1 or http://localhost with its port, or set server.public_url."
 OTHER_SITE = "Requests from pages of another site are not accepted."

@@ -24,10 +24,12 @@ from bots.gateway import (
     sources,
     threads,
     uploads,
+    vectors,
     versions,
 )
 from bots.gateway.admission import Admission
 from bots.gateway.headers import SecurityHeaders
+from bots.gateway.identified import Identified
 from bots.gateway.keyring import Keyring
 from bots.gateway.metrics import Measured
 from bots.gateway.parts import record_of_application
@@ -71,11 +73,14 @@ def create_app(application: Application, owner_token: str = "", doors: Mapping[s
     app.include_router(uploads.router)
     app.include_router(jobs.router)
     app.include_router(sources.router)
+    app.include_router(vectors.router)
     app.include_router(health.router)
     app.include_router(openai_api.router)
     app.include_router(metrics.router)
     app.include_router(pages.router)
     application.metrics.start()
+    runs: Runs = app.state.runs
+    application.metrics.streams_open.set_function(lambda: runs.followers)
     for path, door in doors.items():
         app.router.routes.append(Route(path, door))
     app.mount("/static", StaticFiles(directory=pages.STATIC), name="static")
@@ -83,4 +88,5 @@ def create_app(application: Application, owner_token: str = "", doors: Mapping[s
     bodies = Protection(app, max_upload_bytes=server.max_upload_mb * 2**20, doors=doors)
     admission = Admission(bodies, server, app.state.keyring, owner_token, doors)
     # Around everything, so that replies to errors that nobody expected are protected and counted, too.
-    return App(Measured(SecurityHeaders(admission), application.metrics), bodies.stop)
+    measured = Measured(SecurityHeaders(admission), application.metrics)
+    return App(Identified(measured), bodies.stop)

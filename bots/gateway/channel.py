@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import socket
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,14 +17,14 @@ from bots.gateway.app import create_app
 from bots.gateway.connection import connection_class, most_connections
 from bots.gateway.incoming import incoming
 from bots.gateway.parts import record_of_application
+from bots.listening import listen
 from core.addresses import is_private
 from core.build import Application
-from core.errors import InvalidSettings
 from core.types import DocumentStatus
 
-GRACE_SECONDS = 10
+# For answers in work; with what has to end after them, half a minute is enough.
+GRACE_SECONDS = 20
 IDLE_SECONDS = 30
-BACKLOG = 128
 log = structlog.get_logger(__name__)
 
 
@@ -83,8 +82,13 @@ class Gateway:
         _, ready = await self._application.documents.page(limit=1, status=DocumentStatus.READY)
         shown = self.url.replace("//0.0.0.0", "//127.0.0.1").replace("//[::]", "//[::1]")
         log.info("ready", url=shown, documents=ready)
+        is_closed = await asyncio.to_thread(_is_closed, self._application)
+        if is_closed:
+            log.warning(
+                "nobody can use the HTTP API and the web chat before there is a key", make="lorekeeper keys create NAME"
+            )
         if sys.stdout.isatty() or self._application.settings.log.format == "console":
-            sys.stdout.write(_greeting(shown, ready))
+            sys.stdout.write(_greeting(shown, ready, is_closed=is_closed))
             sys.stdout.flush()
 
 
@@ -98,46 +102,30 @@ class _Server(uvicorn.Server):
 def open_channel(application: Application, doors: Mapping[str, ASGIApp] | None = None) -> Gateway:
     """Bind the address. Raises `InvalidSettings` when that is not possible.
 
+    Where others can reach it, nobody gets in before there is a key.
+
     `doors`: what other channels want served, by path.
     """
     server = application.settings.server
-    _check_keys(application)
-    family = socket.AF_INET6 if ":" in server.host else socket.AF_INET
-    try:
-        listener = socket.create_server((server.host.strip("[]"), server.port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise InvalidSettings(_explain(server.host, server.port, error)) from error
-    # asyncio does it only for sockets that name their protocol; without, each reply on a kept connection waits 40 ms.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener = listen(server.host, server.port, "server.host", "server.port")
     return Gateway(application, listener, doors or {})
 
 
-def _check_keys(application: Application) -> None:
-    """Raises `InvalidSettings` when others could come in and nothing would stop them."""
+def _is_closed(application: Application) -> bool:
+    """Whether others could come in, so that nobody may before there is a key."""
     server = application.settings.server
+    if is_private(server.host, server.public_url):
+        return False
     keys = record_of_application(application).keys.all()
-    if not is_private(server.host, server.public_url) and not any(key.is_valid(datetime.now(UTC)) for key in keys):
-        where = f"server.public_url is {server.public_url}" if server.public_url else f"server.host is {server.host}"
-        raise InvalidSettings(
-            f"{where}, which others can reach, but there is no key yet. Make one first: `lorekeeper keys create NAME`. "
-            "Or serve only this machine: set server.host to 127.0.0.1, and no server.public_url."
-        )
+    return not any(key.is_valid(datetime.now(UTC)) for key in keys)
 
 
-def _explain(host: str, port: int, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"Port {port} on {host} is in use by another program. Stop it, or choose another port: "
-            f"set server.port, for example LOREKEEPER_SERVER__PORT={port + 1}."
-        )
-    return f"Cannot listen on {host}:{port}: {error.strerror or error}. Correct server.host and server.port."
-
-
-def _greeting(url: str, documents: int) -> str:
+def _greeting(url: str, documents: int, *, is_closed: bool) -> str:
     holds = "1 document" if documents == 1 else f"{documents} documents"
+    first = "\n  Others can reach it: make a key first   lorekeeper keys create NAME\n" if is_closed else ""
     return f"""
 Lorekeeper is ready: {url}  ({holds})
-
+{first}
   Ask in the browser        {url}
   Ask in a terminal         lorekeeper ask "How do I add documents?"
   Add your own documents    lorekeeper documents add FOLDER

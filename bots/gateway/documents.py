@@ -37,13 +37,16 @@ from bots.gateway.parts import application_of
 from core.access import Permission
 from core.errors import InvalidRequest
 from core.ports import Watch
-from core.types import DEFAULT_NAMESPACE, DocumentChange, DocumentStatus, Passage
+from core.types import DEFAULT_NAMESPACE, DocumentChange, DocumentStatus, JobState, Passage
 from core.wire import document_to_json, finding_to_json, history_to_json, passage_to_json
 
 COPY_BYTES = 1024 * 1024
 # Longer than this, an upload is answered with 202 and goes on in the background.
 PATIENCE_SECONDS = 90.0
 LONGEST_FILTER = 200
+JOB_HEADER = "Lorekeeper-Job"
+IN_WORK = frozenset({DocumentStatus.QUEUED, DocumentStatus.PROCESSING})
+CANCELLED = frozenset({JobState.CANCELLED})
 # RFC 7240, 4.3.
 WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*(\d{1,4})(?:$|[,;\s])", re.IGNORECASE)
 readers = [Depends(needs(Permission.READ))]
@@ -164,14 +167,19 @@ async def delete_document(
         bool, Query(description="Erase it with its history and every copy, also one that is removed.")
     ] = False,
 ) -> Response:
-    """It answers no more, and can be restored for a while; with `purge` it is erased for good."""
+    """It answers no more, and can be restored for a while; with `purge` it is erased for good.
+
+    Of one that had not been indexed yet, `Lorekeeper-Job` names the job that brings it back when it is tried again.
+    """
     application = application_of(request)
     if purge:
         entry = await application.versions.purge(document_id, caller_of(request).namespaces)
         return JSONResponse(history_to_json(entry))
     document = await find_document(request, document_id)
     await application.documents.remove(document.id, origin=await origin_of(request))
-    return Response(status_code=HTTPStatus.NO_CONTENT)
+    was_in_work = document.status in IN_WORK and not document.chunks
+    job = await find_job(request, document, CANCELLED) if was_in_work else None
+    return Response(status_code=HTTPStatus.NO_CONTENT, headers={JOB_HEADER: job.id} if job else None)
 
 
 @router.post("/paths", dependencies=[Depends(require_owner)], include_in_schema=False, response_model=None)

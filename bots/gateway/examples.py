@@ -24,7 +24,7 @@ PROBLEM = {
     "status": 404,
     "detail": "There is no document abcdef00. `lorekeeper documents list` shows them all.",
     "code": "not_found",
-    "reference": "4d8c5b11",
+    "reference": "4d8c5b11c07e",
 }
 _PROBLEM_CONTENT = {"application/problem+json": {"schema": PROBLEM_SCHEMA, "example": PROBLEM}}
 _WHEN = {

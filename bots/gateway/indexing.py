@@ -16,9 +16,10 @@ from starlette.exceptions import HTTPException
 from bots.gateway.access import caller_of
 from bots.gateway.parts import application_of
 from bots.gateway.problems import problem, status_of_code
-from core.errors import InvalidRequest
+from core.build import Application
+from core.errors import InvalidRequest, NotFound
 from core.ports import Watch
-from core.types import ChangeKind, Document, DocumentChange, DocumentStatus, Job, JobState
+from core.types import ChangeKind, Document, DocumentChange, DocumentStatus, HistoryEvent, Job, JobState
 from core.wire import change_to_json
 
 LONGEST_NAME = 200
@@ -29,6 +30,10 @@ QUEUE_FULL = "Too many documents are waiting to be indexed. Please try again in 
 FOLDERS = frozenset({"command line", "source"})
 RUNNING = frozenset({JobState.RUNNING})
 UNFINISHED = RUNNING | {JobState.WAITING}
+REMOVED = (
+    "The document {id} was removed. POST /v1/documents/{id}/restore brings it back for a while, "
+    "and DELETE /v1/documents/{id}?purge=true erases it for good."
+)
 UNREADABLE = "The file cannot be read."
 DocumentId = Annotated[str, Field(min_length=6, max_length=64, examples=["b0aab137d2df007a4c715672f970e9a8"])]
 Indexing = Callable[[Watch], Coroutine[Any, Any, DocumentChange]]
@@ -97,7 +102,23 @@ async def find_document(request: Request, document_id: str) -> Document:
 
     Raises `NotFound`, also for one in a namespace that the caller may not use.
     """
-    return await application_of(request).documents.get(document_id, caller_of(request).namespaces)
+    caller, application = caller_of(request), application_of(request)
+    try:
+        return await application.documents.get(document_id, caller.namespaces)
+    except NotFound as error:
+        # What was removed is nothing for keys that stand in web pages.
+        if not caller.is_public and (removed := await _removed(application, document_id, caller.namespaces)):
+            raise NotFound(REMOVED.format(id=removed)) from error
+        raise
+
+
+async def _removed(application: Application, document_id: str, within: frozenset[str]) -> str:
+    """The id of a document that was removed and is kept for a while; empty where there is none."""
+    try:
+        last = (await application.versions.history(document_id, within))[0]
+    except (InvalidRequest, NotFound):
+        return ""
+    return last.document_id if last.event is HistoryEvent.REMOVED else ""
 
 
 async def find_job(request: Request, document: Document, states: frozenset[JobState] = UNFINISHED) -> Job | None:

@@ -21,6 +21,7 @@ from core.errors import (
     UnsupportedFormat,
 )
 from core.ports import Progress, Watch
+from core.tracing import outgoing
 from core.types import DocumentChange
 from core.wire import change_from_json, job_from_json
 
@@ -32,8 +33,8 @@ UNREACHABLE = (
     "The running `lorekeeper run` that owns the data folder does not answer. Restart it, or stop it and try again."
 )
 STOPPED = (
-    "The server stopped before all documents were indexed. What it received is finished when it runs again; "
-    "run the command again for the rest."
+    "The server stopped before all documents were indexed. What it received is safe, and is finished when it runs "
+    "again; run the command again for the rest."
 )
 ERRORS: Mapping[str, type[LorekeeperError]] = {
     kind.code: kind
@@ -88,13 +89,17 @@ class OwnerClient:
             if not response.is_success:
                 await response.aread()
             _raise_for(response)
-            async for line in response.aiter_lines():
-                value = json.loads(line)
-                if "finished" in value:
-                    return [change_from_json(each) for each in value["finished"]]
-                if "error" in value:
-                    raise ERRORS.get(value["code"], StorageFailed)(value["error"])
-                hear(value)
+            try:
+                async for line in response.aiter_lines():
+                    value = json.loads(line)
+                    if "finished" in value:
+                        return [change_from_json(each) for each in value["finished"]]
+                    if "error" in value:
+                        raise ERRORS.get(value["code"], StorageFailed)(value["error"])
+                    hear(value)
+            except httpx.HTTPError as error:
+                # It was killed, and nothing is lost.
+                raise StorageFailed(STOPPED) from error
         raise StorageFailed(STOPPED)
 
     @asynccontextmanager
@@ -103,7 +108,7 @@ class OwnerClient:
         try:
             # The owner is on this machine; a proxy from the environment has no place in between.
             async with httpx.AsyncClient(
-                base_url=self._url, headers=self._headers, timeout=timeout, trust_env=False
+                base_url=self._url, headers=self._headers | outgoing(), timeout=timeout, trust_env=False
             ) as client:
                 yield client
         except httpx.ReadTimeout as error:

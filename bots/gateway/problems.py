@@ -42,6 +42,14 @@ ASK_PATHS = ("/v1/ask", OPENAI_PATHS[0])
 UNEXPECTED = "Something went wrong on our side, and what you asked for may not have been done. Please try again."
 # Elsewhere the code is the status' own phrase; this one was renamed between Python versions.
 NO_OBJECT = frozenset({"model_attributes_type", "dict_type", "model_type"})
+IDS = {"document_id": "document", "job_id": "job"}
+# What pydantic says in words of programmers, by the type of the error.
+WORDS = {
+    "string_too_short": "Give at least {min_length} characters",
+    "string_too_long": "Give at most {max_length} characters",
+    "enum": "Give {expected}",
+    "literal_error": "Give {expected}",
+}
 NOT_FOUND = "There is nothing at this address. /openapi.json lists those that there are."
 CODES = {HTTPStatus.REQUEST_ENTITY_TOO_LARGE: TooLarge.code}
 log = structlog.get_logger(__name__)
@@ -74,9 +82,9 @@ def problem_body(status: int, detail: str, code: str = "") -> dict[str, Any]:
 
 
 def openai_error(status: int, message: str, code: str = "", headers: dict[str, str] | None = None) -> JSONResponse:
-    """The same as OpenAI's clients read it; they offer the reference as the id of the request."""
-    code, ref = _noted(status, code)
-    return JSONResponse(error_to_json(status, message, code), status, {**(headers or {}), "X-Request-ID": ref})
+    """The same as OpenAI's clients read it; they offer the id of the request, a header of every reply, as reference."""
+    code, _ = _noted(status, code)
+    return JSONResponse(error_to_json(status, message, code), status, headers)
 
 
 def problem_for(
@@ -159,8 +167,12 @@ def _readable(error: dict[str, Any]) -> str:
         return "The body is not JSON."
     if error["type"] in NO_OBJECT and len(error["loc"]) == 1:
         return "Send a JSON object as the body, with the header Content-Type: application/json."
-    # The first part says only where in the request: body, query, path or header.
-    place = ".".join(str(part) for part in error["loc"][1:])
+    # The first part says only where in the request: body, query, path or header. What the query repeats has no number.
+    where, *parts = error["loc"]
+    place = ".".join(str(part) for part in parts if where != "query" or isinstance(part, str))
     if error["type"] == "extra_forbidden":
         return f"{place} is no field of this request."
-    return f"{place}: {error['msg']}." if place else f"{error['msg']}."
+    if place in IDS and error["type"] == "string_too_short":
+        return f"Give at least the first {error['ctx']['min_length']} characters of the {IDS[place]}'s id."
+    words = WORDS[error["type"]].format(**error["ctx"]) if error["type"] in WORDS else error["msg"]
+    return f"{place}: {words}." if place else f"{words}."

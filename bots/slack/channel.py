@@ -54,7 +54,7 @@ from core.build import Application, Record
 from core.errors import InvalidSettings
 from core.health import Check, State
 from core.router import Router
-from core.settings import Slack
+from core.settings_channels import Slack
 from core.store.inbox import Entry
 
 CONNECTIONS = 100

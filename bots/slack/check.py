@@ -13,7 +13,8 @@ from typing import Any
 from bots.slack.manifest import SCOPES, events_url
 from core.errors import MissingExtra
 from core.health import Check, State
-from core.settings import Settings, Slack
+from core.settings import Settings
+from core.settings_channels import Slack
 
 # Not "slack" alone: a running channel reports itself by that name.
 BOT, SCOPES_NAME, EVENTS_NAME, TOKENS = "slack bot", "slack scopes", "slack events", "slack tokens"

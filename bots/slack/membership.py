@@ -14,7 +14,7 @@ from bots.slack.installing import Client, Exchange, InstallPage, RedirectPage
 from bots.slack.manifest import INSTALL_PATH, REDIRECT_PATH
 from bots.slack.tokens import Tokens
 from bots.slack.workspaces import Workspace, Workspaces, introduce
-from core.settings import Slack
+from core.settings_channels import Slack
 from core.store.installations import Installation, Installations
 
 

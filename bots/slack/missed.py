@@ -19,7 +19,7 @@ from bots.slack.events import CHANNEL, written
 from bots.slack.workspaces import Workspace
 from core.build import Record
 from core.errors import LorekeeperError, StorageFailed
-from core.settings import Slack
+from core.settings_channels import Slack
 from core.store.inbox import Entry
 
 Json = Mapping[str, Any]
@@ -59,7 +59,7 @@ class Missed:
         if team in self._running:
             return
         self._running.add(team)
-        since = datetime.now(UTC) - self._young
+        young = datetime.now(UTC) - self._young
         try:
             for left in reversed(range(TRIES)):
                 # Found anew: its token can be renewed meanwhile.
@@ -67,6 +67,7 @@ class Missed:
                 if workspace is None:
                     return
                 try:
+                    since = max(young, await asyncio.to_thread(self._record.inbox.begins))
                     threads = await asyncio.to_thread(self._record.threads.recent, CHANNEL)
                     async for incoming in missed(workspace, since, threads):
                         await self._take(incoming)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from functools import lru_cache
 from typing import Any
@@ -18,6 +18,7 @@ from core.generation.breaker import Breaker
 from core.ports import CountTokens
 from core.prompts import Role, messages
 from core.settings import Generation
+from core.tracing import outgoing
 from core.types import GenerationRequest
 
 HEALTH_SECONDS = 2.0
@@ -35,15 +36,29 @@ RETRIABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 log = structlog.get_logger(__name__)
 
 
+Observe = Callable[[str, float | None], None]
+"""Told how a request to the model ended, or that it was tried again, and after how many seconds its first word came."""
+
+
+def unobserved(end: str, seconds: float | None) -> None:
+    """Nobody counts."""
+
+
 class ChatGenerator:
     """Implements `core.ports.Generator`. One instance for each model; the breaker is that of the endpoint."""
 
     def __init__(
-        self, settings: Generation, count_tokens: CountTokens, breaker: Breaker | None = None, model: str = ""
+        self,
+        settings: Generation,
+        count_tokens: CountTokens,
+        breaker: Breaker | None = None,
+        model: str = "",
+        observe: Observe = unobserved,
     ) -> None:
         self.count_tokens = count_tokens
         self._settings = settings
         self._breaker = breaker or Breaker(time.monotonic)
+        self._observe = observe
         self._named = model or settings.model
         self._model = self._named
         self._healthy: tuple[float, bool] = (float("-inf"), False)
@@ -59,7 +74,7 @@ class ChatGenerator:
     def for_model(self, model: str) -> ChatGenerator:
         """The same endpoint with another model or adapter; one for each name, kept."""
         if model not in self._others:
-            self._others[model] = ChatGenerator(self._settings, self.count_tokens, self._breaker, model)
+            self._others[model] = ChatGenerator(self._settings, self.count_tokens, self._breaker, model, self._observe)
         return self._others[model]
 
     @property
@@ -113,6 +128,7 @@ class ChatGenerator:
                     yield piece
         except GenerationInterrupted:
             self._breaker.failed()
+            self._observe("interrupted", None)
             raise
         self._breaker.succeeded()
 
@@ -123,27 +139,35 @@ class ChatGenerator:
                 raise GenerationUnavailable(
                     "The language model has failed several times and is being left alone for a moment."
                 )
+            begun = time.perf_counter()
             try:
-                return await self._open(prompt, deadline)
+                opened = await self._open(prompt, deadline)
             except _Retriable as error:
                 self._breaker.failed()
                 pause = error.retry_after or min(
                     LONGEST_BACKOFF_SECONDS, BACKOFF_SECONDS * 2**attempt
                 ) * random.uniform(0.5, 1)  # noqa: S311
                 left = deadline - asyncio.get_running_loop().time()
-                if attempt == self._settings.retries or pause >= left or pause > LONGEST_BACKOFF_SECONDS:
+                is_last = attempt == self._settings.retries or pause >= left or pause > LONGEST_BACKOFF_SECONDS
+                self._observe("failed" if is_last else "retried", None)
+                if is_last:
                     raise GenerationUnavailable(error.message) from error.__cause__
                 log.warning("the language model failed; trying again", cause=error.message, attempt=attempt + 1)
                 await asyncio.sleep(pause)
             except _Refused as error:
                 # The endpoint is well: it is this request, or this model, that it does not take.
                 self._breaker.succeeded()
+                self._observe("refused", None)
                 if error.status == httpx.codes.NOT_FOUND:
                     self._model = self._named
                 raise
             except GenerationUnavailable:
                 self._breaker.failed()
+                self._observe("failed", None)
                 raise
+            else:
+                self._observe("answered", time.perf_counter() - begun)
+                return opened
         raise AssertionError("unreachable")
 
     async def _open(self, prompt: Sequence[tuple[Role, str]], deadline: float) -> tuple[Any, str]:
@@ -233,12 +257,19 @@ def _open_client(settings: Generation, model: str) -> Any:
         temperature=settings.temperature,
         max_completion_tokens=settings.max_tokens,
         timeout=timeout,
-        http_async_client=httpx.AsyncClient(timeout=timeout, limits=NO_KEEP_ALIVE),
+        http_async_client=httpx.AsyncClient(
+            timeout=timeout, limits=NO_KEEP_ALIVE, event_hooks={"request": [_name_question]}
+        ),
         max_retries=0,
         stream_usage=False,
         # Ours are the limits above; Python 3.11's `asyncio.wait_for`, which this one uses, can swallow a cancellation.
         stream_chunk_timeout=None,
     )
+
+
+async def _name_question(request: httpx.Request) -> None:
+    """The model's server logs what it does under the id that our log has."""
+    request.headers.update(outgoing())
 
 
 class _Refused(GenerationUnavailable):

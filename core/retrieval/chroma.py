@@ -23,6 +23,7 @@ import numpy as np
 
 from core.errors import StorageFailed
 from core.ports import Vectors
+from core.retrieval.stored import StoredVector
 from core.settings import Settings
 from core.types import Chunk, Hit, Scope
 
@@ -79,23 +80,30 @@ class ChromaIndex:
         if not chunks:
             return
         documents = {chunk.id: chunk.document_id for chunk in chunks}
-        here, elsewhere = (CLOSED, OPEN) if readers else (OPEN, CLOSED)
-        access = _metadata(readers)
-        self._check_room(vectors.nbytes)
-        with self._writing():
-            # The text comes last: where it is, everything is.
-            if headings:
-                rows = np.stack([vector for _, vector in headings.values()])
-                metadata = [
-                    {**access, "document": documents[chunk_id], "heading": _digest(text)}
-                    for chunk_id, (text, _) in headings.items()
-                ]
-                self._put(namespace, here + HEADINGS, list(headings), rows, metadata)
-            metadata = [{**access, "document": document_id} for document_id in documents.values()]
-            self._put(namespace, here, list(documents), vectors, metadata)
-            # A document whose readers changed must not stay where others find it.
-            for collection in self._existing(namespace, elsewhere, elsewhere + HEADINGS):
-                collection.delete(ids=list(documents))
+        digests = {chunk_id: (_digest(text), vector) for chunk_id, (text, vector) in (headings or {}).items()}
+        self._write(namespace, readers, documents, vectors, digests)
+
+    def put_stored(
+        self, namespace: str, readers: frozenset[str], documents: Mapping[str, str], stored: Sequence[StoredVector]
+    ) -> None:
+        """Index what `stored` gave, here or in another index. `documents`: the document of each chunk, by their ids."""
+        if stored:
+            ids = {each.chunk_id: documents[each.chunk_id] for each in stored}
+            headings = {each.chunk_id: each.heading for each in stored if each.heading is not None}
+            self._write(namespace, readers, ids, np.stack([each.vector for each in stored]), headings)
+
+    def stored(self, namespace: str, chunk_ids: Sequence[str]) -> list[StoredVector]:
+        """Implements `core.retrieval.stored.StoredVectors`."""
+        if not chunk_ids:
+            return []
+        with _storage_errors():
+            texts, _ = self._rows(namespace, chunk_ids, (OPEN, CLOSED))
+            headings, digests = self._rows(namespace, chunk_ids, (OPEN + HEADINGS, CLOSED + HEADINGS))
+        return [
+            StoredVector(each, texts[each], (digests[each], headings[each]) if each in headings else None)
+            for each in chunk_ids
+            if each in texts
+        ]
 
     def delete(self, namespace: str, chunk_ids: Sequence[str]) -> None:
         if not chunk_ids:
@@ -206,6 +214,46 @@ class ChromaIndex:
             for collection in self._connected().list_collections()
             if (collection.metadata or {}).get("embedding") == self._identity
         ]
+
+    def _write(
+        self,
+        namespace: str,
+        readers: frozenset[str],
+        documents: Mapping[str, str],
+        vectors: Vectors,
+        headings: Mapping[str, tuple[str, Vectors]],
+    ) -> None:
+        """`documents` and `headings` (a digest and a vector) by chunk id; `vectors` in the order of `documents`."""
+        here, elsewhere = (CLOSED, OPEN) if readers else (OPEN, CLOSED)
+        access = _metadata(readers)
+        self._check_room(vectors.nbytes)
+        with self._writing():
+            # The text comes last: where it is, everything is.
+            if headings:
+                rows = np.stack([vector for _, vector in headings.values()])
+                metadata = [
+                    {**access, "document": documents[chunk_id], "heading": digest}
+                    for chunk_id, (digest, _) in headings.items()
+                ]
+                self._put(namespace, here + HEADINGS, list(headings), rows, metadata)
+            metadata = [{**access, "document": document_id} for document_id in documents.values()]
+            self._put(namespace, here, list(documents), vectors, metadata)
+            # A document whose readers changed must not stay where others find it.
+            for collection in self._existing(namespace, elsewhere, elsewhere + HEADINGS):
+                collection.delete(ids=list(documents))
+
+    def _rows(
+        self, namespace: str, chunk_ids: Sequence[str], kinds: Sequence[str]
+    ) -> tuple[dict[str, Vectors], dict[str, str]]:
+        """By chunk id: vectors, and the digests of headings where these are such."""
+        rows: dict[str, Vectors] = {}
+        digests: dict[str, str] = {}
+        for collection in self._existing(namespace, *kinds):
+            found = collection.get(ids=list(chunk_ids), include=["embeddings", "metadatas"])
+            for chunk_id, row, metadata in zip(found["ids"], found["embeddings"], found["metadatas"], strict=True):
+                rows[chunk_id] = np.asarray(row, dtype=np.float32)
+                digests[chunk_id] = str((metadata or {}).get("heading", ""))
+        return rows, digests
 
     def _put(
         self, namespace: str, kind: str, ids: Sequence[str], rows: Vectors, metadata: Sequence[Mapping[str, Any]]

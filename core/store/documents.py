@@ -6,7 +6,7 @@ a document as it was before or as it is after, and a crash at any point loses an
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,13 +15,25 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from core.errors import InvalidRequest, NotFound, StorageFailed
+from core.store.copies import keep
 from core.store.engine import reading, transaction
 from core.store.history import Ending, Superseded
 from core.store.job_rows import Claimed, NewJob
 from core.store.jobs import JobLost, check_held, enqueue, has_unfinished
 from core.store.lexical import open_lexical
 from core.store.passages import of_document, of_scope
-from core.store.publishing import ALONE, Publication, batches, document_of, forget, publish, put, queue, withdraw
+from core.store.publishing import (
+    ALONE,
+    Publication,
+    batches,
+    check_known,
+    document_of,
+    forget,
+    publish,
+    put,
+    queue_from,
+    withdraw,
+)
 from core.store.schema import chunks, document_history, document_readers, documents, storable, vector_outbox
 from core.store.sizes import count_chunks
 from core.types import NOBODY, Chunk, Document, DocumentStatus, HistoryEvent, Origin, Passage, Scope, Section
@@ -42,22 +54,29 @@ class DocumentStore:
 
     # ── changing ─────────────────────────────────────────────────────────────────────────────────
 
-    def put(self, document: Document, holder: Claimed | None = None) -> None:
+    def put(self, document: Document, holder: Claimed | None = None, known: Collection[str] = ()) -> None:
         """Record the document's state; its passages, and how many there are, stay as they are.
 
-        `holder`: the job that it is about. Raises `JobLost` when that is not its worker's any more.
+        `holder`: the job that it is about. Raises `JobLost` when that is not its worker's any more. `known`: ids of documents
+        that are on record. Raises `Superseded` when one was removed.
         """
         with transaction(self._engine) as connection:
             if holder is not None:
                 check_held(connection, holder)
+            check_known(connection, known)
             put(connection, document, keep=("chunks", "version"))
 
-    def receive(self, wanted: Sequence[Document], new_jobs: Sequence[NewJob]) -> list[str]:
+    def receive(
+        self, wanted: Sequence[Document], new_jobs: Sequence[NewJob], store: Callable[[], None] = lambda: None
+    ) -> list[str]:
         """Record documents that wait for their turn, and their jobs, all at once; returns the jobs' ids.
 
-        Of documents that are on record nothing changes.
+        Of documents that are on record nothing changes. `store` sees to it that the jobs' bytes are there, at a time from
+        which on nobody deletes them.
         """
         with transaction(self._engine) as connection:
+            keep(connection, [job.sha256 for job in new_jobs])
+            store()
             ids = [document.id for document in wanted]
             there: set[str] = set()
             for batch in batches(ids):
@@ -87,7 +106,7 @@ class DocumentStore:
         self.settle(document.id)
         with transaction(self._engine) as connection:
             if not has_unfinished(connection, document.id):
-                queue(connection, dict.fromkeys(chunk_ids, document.namespace), datetime.now(UTC))
+                queue_from(connection, dict.fromkeys(chunk_ids, document.namespace), datetime.now(UTC))
 
     def reserve_vectors(self, namespaces: Mapping[str, str]) -> None:
         """Announce the vectors of chunks, by id with their namespaces, before they are written.
@@ -96,7 +115,7 @@ class DocumentStore:
         """
         due_at = datetime.now(UTC) + RESERVED_FOR
         with transaction(self._engine) as connection:
-            queue(connection, namespaces, due_at)
+            queue_from(connection, namespaces, due_at)
 
     def publish(
         self,
@@ -108,17 +127,23 @@ class DocumentStore:
         """Make these the document's passages, all at once: before it the old ones answer, after it the new ones.
 
         Returns the document with its version. `ending` is done in the same transaction. Raises `JobLost` when its job is
-        not the caller's any more, `Superseded` when another version came in between while this one was made anew.
+        not the caller's any more, `Superseded` when something newer was decided of the document.
         """
         (published,) = self.publish_all([Publication(document, new_sections, new_chunks, ending)])
         if isinstance(published, StorageFailed):
             raise published
         return published
 
-    def publish_all(self, wanted: Sequence[Publication]) -> list[Document | JobLost | Superseded]:
-        """Several in one transaction, which costs as much as the smallest of them: as `publish`, or why not, in order."""
+    def publish_all(
+        self, wanted: Sequence[Publication], has_copy: Callable[[str], bool] = lambda sha256: True
+    ) -> list[Document | JobLost | Superseded]:
+        """Several in one transaction, which costs as much as the smallest of them: as `publish`, or why not, in order.
+
+        `has_copy` tells of bytes that no job has kept since they were stored. Raises `StorageFailed` when they were deleted.
+        """
         with transaction(self._engine) as connection:
-            return [publish(connection, self._words, each) for each in wanted]
+            keep(connection, [each.document.sha256 for each in wanted if not each.ending.is_kept_by_job])
+            return [publish(connection, self._words, each, has_copy) for each in wanted]
 
     def withdraw(self, document_id: str, origin: Origin = NOBODY, inside: str | None = None) -> list[Document]:
         """Remove the document and its passages, all at once, and give up what is about to change it. Raises `NotFound`.
@@ -128,15 +153,26 @@ class DocumentStore:
         """
         with transaction(self._engine) as connection:
             document = _one(connection, document_id)
+            # From then on nobody can publish more of what lies in it.
+            withdraw(connection, self._words, document.id, origin)
             members = [] if inside is None else _under(connection, document.namespace, document.source + inside)
-            for each in (document, *members):
+            for each in members:
                 withdraw(connection, self._words, each.id, origin)
             return [document, *members]
 
-    def forget_garbage(self, chunk_ids: Sequence[str]) -> None:
-        """These vectors are deleted."""
+    def collect_garbage(
+        self, limit: int, delete: Callable[[Sequence[tuple[str, str]]], None], *, with_reserved: bool = False
+    ) -> bool:
+        """Have some of `vector_garbage` deleted, which nobody can announce meanwhile; whether there was any."""
+        query = _garbage(limit, with_reserved=with_reserved)
         with transaction(self._engine) as connection:
-            forget(connection, chunk_ids)
+            # What another process deletes now is its.
+            found = connection.execute(query.with_for_update(skip_locked=True, of=vector_outbox))
+            rows = [(namespace, chunk_id) for namespace, chunk_id in found]
+            if rows:
+                delete(rows)
+                forget(connection, [chunk_id for _, chunk_id in rows])
+            return bool(rows)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────
 
@@ -216,12 +252,9 @@ class DocumentStore:
 
         `with_reserved` takes in those that somebody announced to publish: right only where nobody else can be at work.
         """
-        answers = sa.exists().where(chunks.c.id == vector_outbox.c.chunk_id)
-        query = sa.select(vector_outbox.c.namespace, vector_outbox.c.chunk_id).where(~answers).limit(limit)
-        if not with_reserved:
-            query = query.where(vector_outbox.c.due_at <= datetime.now(UTC))
         with reading(self._engine) as connection:
-            return [(namespace, chunk_id) for namespace, chunk_id in connection.execute(query)]
+            found = connection.execute(_garbage(limit, with_reserved=with_reserved))
+            return [(namespace, chunk_id) for namespace, chunk_id in found]
 
     def count_chunks(self, namespace: str | None) -> int:
         """How many passages answer, in one namespace or in all."""
@@ -239,6 +272,12 @@ class DocumentStore:
         with reading(self._engine) as connection:
             counted = {row.status: row.number for row in connection.execute(query)}
         return {status: counted.get(status.value, 0) for status in DocumentStatus}
+
+
+def _garbage(limit: int, *, with_reserved: bool) -> sa.Select[Any, Any]:
+    answers = sa.exists().where(chunks.c.id == vector_outbox.c.chunk_id)
+    query = sa.select(vector_outbox.c.namespace, vector_outbox.c.chunk_id).where(~answers).limit(limit)
+    return query if with_reserved else query.where(vector_outbox.c.due_at <= datetime.now(UTC))
 
 
 def _under(connection: Connection, namespace: str, prefix: str) -> list[Document]:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from core.errors import InvalidRequest, NotFound, StorageFailed
+from core.store import copies
 from core.store.engine import reading, transaction
 from core.store.job_rows import Claimed
 from core.store.schema import document_history as history
@@ -21,7 +22,7 @@ SHORTEST_PREFIX = 6
 
 
 class Superseded(StorageFailed):
-    """Another version was published while the one before it was made anew."""
+    """Something newer was decided of the document: another version, or that it is removed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,13 @@ class Ending:
     """Whether the job ends with it."""
     is_anew: bool = False
     """Whether the version that answers is made anew, so that it keeps its number and nothing is noted."""
+    known: tuple[str, ...] = ()
+    """Ids of documents that are on record, unless they were removed since."""
+
+    @property
+    def is_kept_by_job(self) -> bool:
+        """Whether the document's bytes are the job's, which has kept them since they were received."""
+        return self.job is not None and self.is_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,25 +150,14 @@ class HistoryStore:
 
     def used_files(self) -> set[str]:
         """The sha256 of stored bytes that documents, versions or jobs refer to."""
-        used: set[str] = set()
         with reading(self._engine) as connection:
-            for column, where in _uses:
-                used |= set(connection.scalars(sa.select(column).where(where)))
-        return used
+            return copies.used(connection)
 
-    def uses_file(self, sha256: str) -> bool:
-        """Whether a document, a version or a job refers to the stored bytes."""
-        uses = (sa.exists().where(column == sha256, where) for column, where in _uses)
-        with reading(self._engine) as connection:
-            return bool(connection.execute(sa.select(sa.or_(*uses))).scalar())
-
-
-_uses = (
-    (documents.c.sha256, sa.true()),
-    (history.c.sha256, history.c.is_kept),
-    # A job that failed or was cancelled can be tried again.
-    (jobs.c.sha256, jobs.c.state != JobState.DONE.value),
-)
+    def discard_file(self, sha256: str, delete: Callable[[str], None]) -> None:
+        """Have stored bytes deleted, unless a document, a version or a job refers to them, or is about to."""
+        with transaction(self._engine) as connection:
+            if copies.is_free(connection, sha256):
+                delete(sha256)
 
 
 # ── within the transactions of others ────────────────────────────────────────────────────────────

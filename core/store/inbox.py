@@ -16,12 +16,14 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from core.store.engine import reading, transaction
-from core.store.schema import chat_threads, inbox, storable
+from core.store.schema import chat_threads, inbox, meta, storable
 from core.store.upsert import upsert
 
 Json = dict[str, Any]
 _LIKELY = 5
 NEVER = datetime.min.replace(tzinfo=UTC)
+BEGINS = "inbox/begins"
+"""In `meta`: since when it is known what was said. Set where an old state of the record was restored."""
 
 
 class State(StrEnum):
@@ -234,6 +236,12 @@ class Inbox:
         waiting = sa.select(inbox.c.channel, sa.func.count()).where(inbox.c.state == State.WAITING.value)
         with reading(self._engine) as connection:
             return dict(connection.execute(waiting.group_by(inbox.c.channel)).all())
+
+    def begins(self) -> datetime:
+        """What was said before then may have been answered, though nothing here says so."""
+        with reading(self._engine) as connection:
+            stored = connection.scalar(sa.select(meta.c.value).where(meta.c.key == BEGINS))
+        return NEVER if stored is None else datetime.fromisoformat(stored)
 
     def left_over(self, channel: str, before: datetime) -> list[Entry]:
         """Entries that came before then and are not answered, in the order in which they came."""

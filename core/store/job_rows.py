@@ -44,7 +44,7 @@ class Claimed:
     number: int
     """Tells this claim from every other one of the same job."""
     was_tried: bool = False
-    """Whether it was begun before and came to no end: it may be to blame for that."""
+    """Whether it failed before, or ended with its worker more than once: it may be to blame for that."""
 
     @property
     def key(self) -> tuple[str, int]:

@@ -23,6 +23,8 @@ from core.types import DocumentChange, Job, JobStage, JobState
 from core.wire import change_to_json
 
 SHORTEST_PREFIX = 6
+# One worker that ends is rather a restart, and many jobs may have been in its hands.
+SUSPICIOUS_ATTEMPTS = 2
 BATCH = 500
 LOST = "Another worker took the job over, or it was cancelled."
 UNFINISHED = (JobState.WAITING.value, JobState.RUNNING.value)
@@ -73,8 +75,9 @@ class JobStore:
     ) -> list[Claimed]:
         """Take up to `limit` jobs for so many seconds: the urgent first, none less urgent than `most`.
 
-        Those of one document are taken one after the other. One that was tried before is taken alone, or not at all if
-        they have to be `untried`: when it ends the program again, none that was taken with it pays for that.
+        Those of one document are taken one after the other. One that failed before, or ended with its worker more than
+        once, is taken alone: when it ends the program again, none that was taken with it pays for that. If they have to be
+        `untried`, neither is it taken, nor what comes after it.
         """
         older = jobs.alias("older")
         is_kept_back = sa.exists().where(
@@ -84,18 +87,17 @@ class JobStore:
                 sa.and_(older.c.state == JobState.WAITING.value, older.c.position < jobs.c.position),
             ),
         )
-        was_tried = sa.or_(jobs.c.attempts > 0, jobs.c.error.is_not(None))
+        was_tried = sa.or_(jobs.c.attempts >= SUSPICIOUS_ATTEMPTS, jobs.c.error.is_not(None))
         due = (
             sa.select(jobs, was_tried.label("was_tried"))
             .where(jobs.c.state == JobState.WAITING.value, jobs.c.priority <= most, ~is_kept_back)
-            .where(~was_tried if untried else sa.true())
             .order_by(jobs.c.priority, jobs.c.position)
             .limit(limit)
             .with_for_update(skip_locked=True, of=jobs)
         )
         with transaction(self._engine) as connection:
             now = now_of(connection)
-            rows = _taken_at_once(connection.execute(due.where(jobs.c.due_at <= now)).mappings().all())
+            rows = _taken_at_once(connection.execute(due.where(jobs.c.due_at <= now)).mappings().all(), untried=untried)
             if rows:
                 taken = sa.update(jobs).where(jobs.c.position.in_([row["position"] for row in rows]))
                 connection.execute(
@@ -200,8 +202,13 @@ class JobStore:
     def page(
         self, states: Collection[JobState], limit: int, offset: int, within: Collection[str] = ()
     ) -> tuple[list[Job], int]:
-        """Those that run, that wait, in the order of their turn, and that ended, the latest first; and how many in all."""
-        wanted = jobs.c.state.in_([state.value for state in states]) if states else sa.true()
+        """Those that run, that wait, in the order of their turn, and that ended, the latest first; and how many in all.
+
+        Where `states` are named, one that failed is left out when its file came again since: nothing is to be done.
+        """
+        wanted: sa.ColumnElement[bool] = jobs.c.state.in_([state.value for state in states]) if states else sa.true()
+        if JobState.FAILED in states:
+            wanted = sa.and_(wanted, sa.or_(jobs.c.state != JobState.FAILED.value, ~_is_replaced()))
         where = sa.and_(wanted, _in_one_of(within))
         order = (
             sa.case((jobs.c.state == JobState.RUNNING.value, 0), (jobs.c.state == JobState.WAITING.value, 1), else_=2),
@@ -249,12 +256,6 @@ class JobStore:
         with reading(self._engine) as connection:
             query = sa.select(jobs.c.document_id).where(jobs.c.state.in_(UNFINISHED))
             return set(connection.scalars(query))
-
-    def count(self, state: JobState) -> int:
-        """How many are in this state."""
-        with reading(self._engine) as connection:
-            query = sa.select(sa.func.count()).select_from(jobs).where(jobs.c.state == state.value)
-            return connection.execute(query).scalar_one()
 
 
 # ── within the transactions of others ────────────────────────────────────────────────────────────
@@ -331,7 +332,14 @@ def cancel_all(connection: Connection, document_ids: Sequence[str]) -> None:
 def _end(connection: Connection, where: Sequence[sa.ColumnElement[bool]], state: JobState, **values: Any) -> int:
     statement = sa.update(jobs).where(*where)
     ended = connection.execute(
-        statement.values(state=state.value, worker="", finished_at=datetime.now(UTC), seconds_left=None, **values)
+        statement.values(
+            state=state.value,
+            stage=JobStage.ENDED.value,
+            worker="",
+            finished_at=datetime.now(UTC),
+            seconds_left=None,
+            **values,
+        )
     )
     return ended.rowcount
 
@@ -371,10 +379,10 @@ def _is_replaced() -> sa.ColumnElement[bool]:
     )
 
 
-def _taken_at_once(rows: Sequence[Any]) -> Sequence[Any]:
-    """The first if it was tried before; or else those before the first one that was."""
-    untried = list(takewhile(lambda row: not row["was_tried"], rows))
-    return untried or rows[:1]
+def _taken_at_once(rows: Sequence[Any], *, untried: bool) -> Sequence[Any]:
+    """The first if it was tried before, unless they have to be `untried`; or else those before the first one that was."""
+    before = list(takewhile(lambda row: not row["was_tried"], rows))
+    return before or ([] if untried else rows[:1])
 
 
 def _in_one_of(namespaces: Collection[str]) -> sa.ColumnElement[bool]:

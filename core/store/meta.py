@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.store.engine import reading, transaction
 from core.store.schema import meta
 from core.store.upsert import upsert
+
+LAST_BACKUP = "backup.ended_at"
+"""ISO 8601, in UTC."""
 
 
 class IndexMeta:
@@ -25,3 +30,12 @@ class IndexMeta:
         """Raises `StorageFailed`."""
         with transaction(self._engine) as connection:
             upsert(connection, meta, [{"key": key, "value": value}])
+
+    def backed_up(self, at: datetime) -> None:
+        """A backup ended then. Raises `StorageFailed`."""
+        self.set(LAST_BACKUP, at.astimezone(UTC).isoformat())
+
+    def seconds_since_backup(self) -> float | None:
+        """How long ago the last backup ended; None without one. Raises `StorageFailed`."""
+        at = self.get(LAST_BACKUP)
+        return None if at is None else (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from core.errors import InvalidRequest
+from core.errors import InvalidRequest, StorageFailed
 from core.store.history import Ending, Superseded, access_of, note_removal, numbered
 from core.store.jobs import JobLost, cancel_all, check_held, end_job
 from core.store.schema import chunks, document_readers, documents, sections, vector_outbox
@@ -22,6 +22,8 @@ from core.types import ChangeKind, Chunk, Document, DocumentChange, DocumentStat
 # Below SQLite's limit on the number of bound values in one statement.
 BATCH = 500
 ALONE = Ending()
+COPY_GONE = "A stored copy was deleted with another document that held the same bytes."
+REMOVED = "The document was removed meanwhile."
 T = TypeVar("T")
 
 
@@ -35,16 +37,21 @@ class Publication:
     ending: Ending = ALONE
 
 
-def publish(connection: Connection, words: WordIndex, wanted: Publication) -> Document | JobLost | Superseded:
+def publish(
+    connection: Connection, words: WordIndex, wanted: Publication, has_copy: Callable[[str], bool]
+) -> Document | JobLost | Superseded:
     ending = wanted.ending
     document = replace(wanted.document, chunks=len(wanted.chunks))
     try:
         if ending.job is not None:
             check_held(connection, ending.job)
+        check_known(connection, ending.known)
         _check_access(connection, document, ending)
         document = numbered(connection, document, ending)
     except (JobLost, Superseded) as error:
         return error
+    if not ending.is_kept_by_job and not has_copy(document.sha256):
+        raise StorageFailed(COPY_GONE)
     put(connection, document)
     old = stored_chunks(connection, document.id)
     ids = {chunk.id for chunk in wanted.chunks}
@@ -54,7 +61,7 @@ def publish(connection: Connection, words: WordIndex, wanted: Publication) -> Do
     drop_chunks(connection, words, document.id, list(gone.values()))
     _write_chunks(connection, words, document, wanted.chunks, old)
     _drop_sections(connection, document.id, {section.id for section in wanted.sections})
-    queue(connection, dict.fromkeys(gone, document.namespace), datetime.now(UTC))
+    queue(connection, dict.fromkeys(gone, document.namespace))
     forget(connection, list(ids))
     for document_id in ending.gone:
         withdraw(connection, words, document_id, ending.origin)
@@ -66,17 +73,32 @@ def publish(connection: Connection, words: WordIndex, wanted: Publication) -> Do
 
 def withdraw(connection: Connection, words: WordIndex, document_id: str, origin: Origin) -> None:
     """Remove a document and its passages, and give up what is about to change it."""
-    found = connection.execute(sa.select(documents).where(documents.c.id == document_id).with_for_update()).first()
+    wanted = sa.select(documents).where(documents.c.id == document_id)
+    if connection.execute(wanted).first() is None:
+        return
+    # Jobs before documents, as everywhere: two that take both would wait for each other otherwise.
+    cancel_all(connection, [document_id])
+    found = connection.execute(wanted.with_for_update()).first()
     if found is None:
         return
-    cancel_all(connection, [document_id])
     query = sa.select(document_readers.c.reader).where(document_readers.c.document_id == document_id)
     document = replace(document_of(found), readers=frozenset(connection.scalars(query)))
     note_removal(connection, document, origin)
     old = stored_chunks(connection, document_id)
     drop_chunks(connection, words, document_id, [key for key, _ in old.values()])
     connection.execute(sa.delete(documents).where(documents.c.id == document_id))
-    queue(connection, dict.fromkeys(old, document.namespace), datetime.now(UTC))
+    queue(connection, dict.fromkeys(old, document.namespace))
+
+
+def check_known(connection: Connection, document_ids: Collection[str]) -> None:
+    """Raises `Superseded` when one of them was removed; else they stay on record until the transaction ends."""
+    if not document_ids:
+        return
+    there = sa.select(documents.c.id).where(documents.c.id.in_(sorted(document_ids)))
+    # Containers first, as they are removed; their source is the shorter one.
+    found = connection.scalars(there.order_by(sa.func.length(documents.c.source)).with_for_update())
+    if not set(document_ids) <= set(found):
+        raise Superseded(REMOVED)
 
 
 def _check_access(connection: Connection, document: Document, ending: Ending) -> None:
@@ -127,16 +149,20 @@ def put(connection: Connection, document: Document, keep: Collection[str] = ()) 
         connection.execute(sa.insert(document_readers), rows)
 
 
-def queue(connection: Connection, namespaces: Mapping[str, str], due_at: datetime) -> None:
-    """`namespaces`: by chunk id."""
-    upsert(
-        connection,
-        vector_outbox,
-        [
-            {"chunk_id": chunk_id, "namespace": namespace, "due_at": due_at}
-            for chunk_id, namespace in namespaces.items()
-        ],
-    )
+def queue(connection: Connection, namespaces: Mapping[str, str]) -> None:
+    """The vectors of these chunks, by id with their namespaces, are garbage, unless somebody is about to publish them."""
+    upsert(connection, vector_outbox, _outbox_rows(namespaces, datetime.now(UTC)), keep=("due_at",))
+
+
+def queue_from(connection: Connection, namespaces: Mapping[str, str], due_at: datetime) -> None:
+    """They are garbage from then on, whatever was said of them before."""
+    upsert(connection, vector_outbox, _outbox_rows(namespaces, due_at))
+
+
+def _outbox_rows(namespaces: Mapping[str, str], due_at: datetime) -> list[dict[str, Any]]:
+    return [
+        {"chunk_id": chunk_id, "namespace": namespace, "due_at": due_at} for chunk_id, namespace in namespaces.items()
+    ]
 
 
 def forget(connection: Connection, chunk_ids: Sequence[str]) -> None:

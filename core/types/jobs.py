@@ -39,12 +39,13 @@ class JobState(StrEnum):
 
 
 class JobStage(StrEnum):
-    """What is being done about a running job."""
+    """What is being done about a job. How it ended, its state says."""
 
     WAITING = "waiting"
     READING = "reading"
     EMBEDDING = "embedding"
     PUBLISHING = "publishing"
+    ENDED = "ended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,8 @@ class Finding:
     """Something that record, word index, vector index and stored copies do not agree on."""
 
     kind: str
-    """A short name: `orphaned vectors`, `missing vectors`, `orphaned words`, `missing words`, `wrong count`, `missing copy`, `left in work`."""
+    """A short name: `orphaned vectors`, `missing vectors`, `orphaned words`, `missing words`, `wrong count`,
+    `missing copy`, `misplaced copies`, `unused copies`, `unfinished copies`, `stray files`, `left in work`."""
     count: int
     documents: tuple[str, ...] = ()
     """Ids of documents it is about, where it is about documents."""

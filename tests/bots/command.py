@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import httpx
 
 from core.datafolder import read_owner
 
@@ -85,6 +88,46 @@ class Place:
             process.kill()
             process.wait()
 
+    @contextmanager
+    def doing(self, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
+        """The command, until the end of the block, when it is killed."""
+        silent = subprocess.DEVNULL
+        process = subprocess.Popen(
+            [str(COMMAND), *arguments], stdout=silent, stderr=silent, cwd=self.folder, env=self.environment()
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[Serving]:
+        """`lorekeeper run --only NAME` until the end of the block, reached through its probe."""
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+        log = self.folder / f"{name}.log"
+        environment = {**self.environment(), "LOREKEEPER_SERVER__PROBE_PORT": str(port)}
+        with log.open("w") as output:
+            process = subprocess.Popen(
+                [str(COMMAND), "run", "--only", name], stdout=output, stderr=output, cwd=self.folder, env=environment
+            )
+        try:
+            yield Serving(process, self._probe(process, port, log), log)
+        finally:
+            process.kill()
+            process.wait()
+
+    def _probe(self, process: subprocess.Popen[bytes], port: int, log: Path) -> str:
+        url = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + SECONDS
+        while process.poll() is None and time.monotonic() < deadline:
+            with suppress(httpx.TransportError):
+                if httpx.get(f"{url}/healthz", trust_env=False).is_success and "ready" in log.read_text():
+                    return url
+            time.sleep(0.05)
+        raise AssertionError(log.read_text())
+
     def _address(self, process: subprocess.Popen[bytes], log: Path) -> str:
         deadline = time.monotonic() + SECONDS
         while process.poll() is None and time.monotonic() < deadline:
@@ -116,9 +159,9 @@ class Serving:
     url: str
     log: Path
 
-    def stop(self) -> int:
-        """As Ctrl-C does; returns the exit status."""
-        self.process.send_signal(signal.SIGINT)
+    def stop(self, number: signal.Signals = signal.SIGINT) -> int:
+        """As Ctrl-C does, or what ends containers; returns the exit status."""
+        self.process.send_signal(number)
         return self.process.wait(SECONDS)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import structlog
 
-from core.log import configure
+from core.log import configure, id_of, reference, request, request_id
 from core.settings import Log
 
 
@@ -42,3 +42,29 @@ def test_a_line_is_an_object_when_it_is_set_so(capsys: pytest.CaptureFixture[str
     finally:
         configure(Log(level="debug"))
     assert '"documents": 3, "event": "indexed"' in capsys.readouterr().err
+
+
+def test_an_id_lasts_as_long_as_its_request(capsys: pytest.CaptureFixture[str]) -> None:
+    log = structlog.get_logger("test")
+    with request("caller-17") as chosen:
+        log.info("inside")
+        assert (chosen, request_id(), reference()) == ("caller-17",) * 3
+    log.info("outside")
+    inside, outside = capsys.readouterr().err.splitlines()
+    assert "caller-17" in inside
+    assert "caller-17" not in outside
+    assert request_id() == ""
+    assert len(reference()) == 12
+
+
+@pytest.mark.parametrize("given", ["", "a b", "a\nb", "a" * 65, "{x}"])
+def test_what_is_no_id_becomes_a_new_one(given: str) -> None:
+    with request(given) as chosen:
+        assert chosen != given
+        assert len(chosen) == 12
+
+
+def test_two_requests_have_two_ids_and_a_message_always_the_same() -> None:
+    with request() as first, request() as second:
+        assert first != second
+    assert id_of("slack:T1:C1:17.5") == id_of("slack:T1:C1:17.5") != id_of("slack:T1:C1:17.6")

@@ -5,21 +5,22 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from core import metrics as module
 from core.errors import StorageFailed
-from core.metrics import Metrics
-from core.types import Answer, DocumentStatus, Outcome, Receipt, Signals
+from core.metrics import JobCounts, Metrics, Readings
+from core.types import Answer, ChangeKind, DocumentStatus, JobStage, JobState, Outcome, Receipt, Signals
 
 COUNTS = dict.fromkeys(DocumentStatus, 0) | {DocumentStatus.READY: 7, DocumentStatus.QUEUED: 2}
 COUNTS |= {DocumentStatus.PROCESSING: 1}
 
 
-def started(*sources: object) -> Metrics:
-    metrics = Metrics(*sources)  # type: ignore[arg-type]
+def started(**readings: Any) -> Metrics:
+    metrics = Metrics(Readings(**readings))
     metrics.start()
     return metrics
 
@@ -77,16 +78,15 @@ async def test_documents_and_model_are_read_when_they_are_asked_for() -> None:
     async def is_up() -> bool:
         return True
 
-    found = await samples(started(lambda: COUNTS, is_up))
+    found = await samples(started(documents=lambda: COUNTS, ask_model=is_up))
     assert found["lorekeeper_documents", ("ready",)] == 7
     assert found["lorekeeper_documents", ("failed",)] == 0
-    assert found["lorekeeper_queue", ()] == 3
     assert found["lorekeeper_model_up", ()] == 1
 
 
 async def test_chat_platforms_and_their_messages() -> None:
     waiting = {"slack": 2}
-    metrics = started(None, None, lambda: waiting, lambda: {"slack": True, "discord": False})
+    metrics = started(messages=lambda: waiting, channels=lambda: {"slack": True, "discord": False})
     metrics.settled("slack", "done", 1.5)
     metrics.settled("slack", "put_back", 0.5)
     found = await samples(metrics)
@@ -99,8 +99,72 @@ async def test_chat_platforms_and_their_messages() -> None:
     assert ("lorekeeper_messages_waiting", ("slack",)) not in await samples(metrics)
 
 
+async def test_files_on_their_way_are_counted_by_state_and_stage() -> None:
+    by_state = {
+        (JobState.RUNNING, JobStage.READING): 1,
+        (JobState.RUNNING, JobStage.EMBEDDING): 2,
+        (JobState.WAITING, JobStage.WAITING): 5,
+        (JobState.FAILED, JobStage.READING): 1,
+        (JobState.FAILED, JobStage.ENDED): 1,
+    }
+    found = await samples(started(jobs=lambda: JobCounts(by_state, 90.0)))
+    assert found["lorekeeper_jobs", ("embedding", "running")] == 2
+    assert found["lorekeeper_jobs", ("publishing", "running")] == 0
+    assert found["lorekeeper_jobs", ("none", "waiting")] == 5
+    assert found["lorekeeper_jobs", ("none", "failed")] == 2
+    assert found["lorekeeper_queue", ()] == 8
+    assert found["lorekeeper_oldest_job_seconds", ()] == 90
+
+
+async def test_work_on_files_is_counted_by_its_end_and_measured_by_stage() -> None:
+    metrics = started()
+    metrics.file_ended(ChangeKind.ADDED, passages=12)
+    metrics.file_ended(ChangeKind.FAILED, "unreadable_document")
+    metrics.file_ended(ChangeKind.FAILED, "nobody knows this one")
+    metrics.file_put_back("embedding_failed")
+    metrics.worked(JobStage.READING, 0.25)
+    metrics.embedded("documents", 64, 2.0)
+    found = await samples(metrics)
+    assert found["lorekeeper_files_total", ("none", "added")] == 1
+    assert found["lorekeeper_files_total", ("unreadable_document", "failed")] == 1
+    assert found["lorekeeper_files_total", ("other", "failed")] == 1
+    assert found["lorekeeper_files_total", ("embedding_failed", "put_back")] == 1
+    assert found["lorekeeper_passages_indexed_total", ()] == 12
+    assert found["lorekeeper_work_seconds_sum", ("reading",)] == pytest.approx(0.25)
+    assert found["lorekeeper_embedded_texts_total", ("documents",)] == 64
+    assert found["lorekeeper_embedding_seconds_sum", ("documents",)] == 2
+
+
+async def test_requests_to_the_model_are_counted_and_the_first_word_is_measured() -> None:
+    metrics = started()
+    metrics.model_replied("retried", None)
+    metrics.model_replied("answered", 0.5)
+    found = await samples(metrics)
+    assert found["lorekeeper_model_requests_total", ("retried",)] == 1
+    assert found["lorekeeper_model_requests_total", ("answered",)] == 1
+    assert found["lorekeeper_model_first_token_seconds_count", ()] == 1
+
+
+async def test_sizes_disk_backup_and_build() -> None:
+    index = {"passages": 100, "vectors": 120}
+    found = await samples(started(index=lambda: index, free_bytes=lambda: 10**9, backup_seconds=lambda: 3600.0))
+    assert found["lorekeeper_index_size", ("passages",)] == 100
+    assert found["lorekeeper_index_size", ("vectors",)] == 120
+    assert found["lorekeeper_disk_free_bytes", ()] == 1e9
+    assert found["lorekeeper_backup_age_seconds", ()] == 3600
+    assert [value for (name, _), value in found.items() if name == "lorekeeper_build_info"] == [1]
+
+
+async def test_a_disk_that_is_gone_and_a_backup_that_there_never_was_are_no_numbers() -> None:
+    def gone() -> int:
+        raise FileNotFoundError("the data folder")
+
+    found = await samples(started(free_bytes=gone, backup_seconds=lambda: None))
+    assert str(found["lorekeeper_disk_free_bytes", ()]) == str(found["lorekeeper_backup_age_seconds", ()]) == "nan"
+
+
 async def test_without_a_model_there_is_no_metric_of_one() -> None:
-    assert ("lorekeeper_model_up", ()) not in await samples(started(lambda: COUNTS))
+    assert ("lorekeeper_model_up", ()) not in await samples(started(documents=lambda: COUNTS))
 
 
 async def test_a_database_that_fails_is_no_number_and_the_rest_is_still_there() -> None:
@@ -110,8 +174,9 @@ async def test_a_database_that_fails_is_no_number_and_the_rest_is_still_there() 
     async def is_down() -> bool:
         return False
 
-    found = await samples(started(fails, is_down))
+    found = await samples(started(documents=fails, jobs=fails, ask_model=is_down))
     assert str(found["lorekeeper_documents", ("ready",)]) == str(found["lorekeeper_queue", ()]) == "nan"
+    assert str(found["lorekeeper_jobs", ("none", "waiting")]) == "nan"
     assert found["lorekeeper_model_up", ()] == 0
 
 
@@ -127,12 +192,13 @@ async def test_a_database_that_hangs_is_asked_once_however_often_somebody_scrape
         assert gate.wait(30)
         return COUNTS
 
-    metrics = started(hangs)
+    metrics = started(documents=hangs)
+    ready = ("lorekeeper_documents", ("ready",))
     for _ in range(3):
-        assert str((await samples(metrics))["lorekeeper_queue", ()]) == "nan"
+        assert str((await samples(metrics))[ready]) == "nan"
     gate.set()
     async with asyncio.timeout(10):
-        while str((await samples(metrics))["lorekeeper_queue", ()]) == "nan":
+        while str((await samples(metrics))[ready]) == "nan":
             await asyncio.sleep(0.01)
     assert len(asked) <= 2
 

@@ -151,3 +151,61 @@ def test_a_namespace_needs_a_name_that_fits_an_address(tmp_path: Path) -> None:
     (tmp_path / "lorekeeper.toml").write_text('[namespaces."HR docs"]\ncontact = "#hr"\n')
     with pytest.raises(InvalidSettings, match="HR docs"):
         load()
+
+
+# ── secrets as files ─────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_secret_may_be_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "url").write_text("sqlite:///elsewhere.db\n")
+    (tmp_path / "token").write_text("xoxb-1-2\n")
+    environment(
+        monkeypatch,
+        LOREKEEPER_DATABASE__URL_FILE=str(tmp_path / "url"),
+        SLACK_BOT_TOKEN_FILE=str(tmp_path / "token"),
+    )
+    settings = load()
+    assert settings.database_url == "sqlite:///elsewhere.db"
+    assert settings.slack.bot_token.get_secret_value() == "xoxb-1-2"
+
+
+def test_an_empty_file_is_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "token").write_text("\n")
+    environment(monkeypatch, DISCORD_TOKEN_FILE=str(tmp_path / "token"))
+    assert not load().discord.token.get_secret_value()
+
+
+def test_the_file_of_a_secret_wins_over_the_file_of_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lorekeeper.toml").write_text('[generation]\napi_key = "old"\nmodel = "small"\n')
+    (tmp_path / "key").write_text("new")
+    environment(monkeypatch, LOREKEEPER_GENERATION__API_KEY_FILE=str(tmp_path / "key"))
+    generation = load().generation
+    assert (generation.api_key.get_secret_value(), generation.model) == ("new", "small")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "No such file"), (b"\xff\xfe", "it is no text"), (b"x" * 70_000, "too large")]
+)
+def test_a_secret_that_cannot_be_read_is_refused_and_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes | None, words: str
+) -> None:
+    if content is not None:
+        (tmp_path / "token").write_bytes(content)
+    environment(monkeypatch, DISCORD_TOKEN_FILE=str(tmp_path / "token"))
+    with pytest.raises(InvalidSettings, match=words) as refused:
+        load()
+    assert "DISCORD_TOKEN_FILE" in refused.value.message
+    assert "xxxx" not in refused.value.message
+
+
+def test_a_secret_is_given_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "token").write_text("one")
+    environment(monkeypatch, DISCORD_TOKEN="two", DISCORD_TOKEN_FILE=str(tmp_path / "token"))
+    with pytest.raises(InvalidSettings, match="both set"):
+        load()
+
+
+def test_what_is_no_secret_has_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    environment(monkeypatch, LOREKEEPER_SERVER__HOST_FILE=str(tmp_path / "host"))
+    with pytest.raises(InvalidSettings, match="LOREKEEPER_SERVER__HOST_FILE is no setting"):
+        load()

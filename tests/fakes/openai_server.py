@@ -34,6 +34,8 @@ class FakeOpenAI:
     """Sent with HTTP 429."""
     pause: float = 0.0
     requests: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    """Of each of them, with names in small letters."""
     left_early: int = 0
     url: str = ""
 
@@ -70,6 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         state = self.server.state
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        state.headers.append({name.lower(): value for name, value in self.headers.items()})
         state.requests.append(body)
         if not self._allowed():
             return

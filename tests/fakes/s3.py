@@ -1,21 +1,24 @@
-"""A bucket on this machine: S3's ListObjectsV2 and GetObject, paged and for signed requests only.
+"""A bucket on this machine: S3's ListObjectsV2, GetObject, PutObject (also in parts) and DeleteObject, for signed requests.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectsV2.html
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape, unescape
 
 ACCESS_KEY = "AKIATESTTESTTESTTEST"
 PAGE = 3
+_KEY = re.compile(r"<Key>(.*?)</Key>")
 CHANGED = "2026-01-02T03:04:05.000Z"
 
 
@@ -30,6 +33,10 @@ class FakeS3:
     got: list[str] = field(default_factory=list)
     """Keys of objects that were fetched."""
     listings: int = 0
+    put: list[str] = field(default_factory=list)
+    """Keys of objects that were written."""
+    parts: dict[str, dict[int, bytes]] = field(default_factory=dict)
+    """Of uploads that are not complete, by key."""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -40,16 +47,16 @@ class FakeS3:
             "AWS_REGION": "us-east-1",
         }
 
-    def answer(self, target: str, authorization: str) -> tuple[int, bytes, dict[str, str]]:
+    def answer(
+        self, target: str, authorization: str, method: str = "GET", body: bytes = b""
+    ) -> tuple[int, bytes, dict[str, str]]:
         parts = urlsplit(target)
         bucket, _, key = unquote(parts.path).lstrip("/").partition("/")
-        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-        if self.refuse:
-            return _error(self.refuse, "ServiceUnavailable")
-        if not authorization.startswith(f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/"):
-            return _error(403, "AccessDenied")
-        if bucket != self.bucket:
-            return _error(404, "NoSuchBucket")
+        query = {name: values[0] for name, values in parse_qs(parts.query, keep_blank_values=True).items()}
+        if refused := self._refused(bucket, authorization):
+            return refused
+        if method != "GET":
+            return self._change(method, key, query, body)
         if query.get("list-type") == "2":
             self.listings += 1
             return 200, self._listing(query).encode(), {"Content-Type": "application/xml"}
@@ -59,14 +66,64 @@ class FakeS3:
         body = self.objects[key]
         return 200, body, {"ETag": _etag(body), "Last-Modified": "Fri, 02 Jan 2026 03:04:05 GMT"}
 
+    def _refused(self, bucket: str, authorization: str) -> tuple[int, bytes, dict[str, str]] | None:
+        if self.refuse:
+            return _error(self.refuse, "ServiceUnavailable")
+        if not authorization.startswith(f"AWS4-HMAC-SHA256 Credential={ACCESS_KEY}/"):
+            return _error(403, "AccessDenied")
+        return _error(404, "NoSuchBucket") if bucket != self.bucket else None
+
+    def _change(self, method: str, key: str, query: dict[str, str], body: bytes) -> tuple[int, bytes, dict[str, str]]:
+        xml = {"Content-Type": "application/xml"}
+        match method:
+            case "DELETE":
+                self.objects.pop(key, None)
+                self.parts.pop(key, None)
+                return 204, b"", {}
+            case "PUT":
+                if "partNumber" in query:
+                    self.parts[key][int(query["partNumber"])] = body
+                else:
+                    self._store(key, body)
+                return 200, b"", {"ETag": _etag(body)}
+            case "POST" if "delete" in query:
+                gone = [unescape(found) for found in _KEY.findall(body.decode())]
+                for each in gone:
+                    self.objects.pop(each, None)
+                said = "".join(f"<Deleted><Key>{escape(each)}</Key></Deleted>" for each in gone)
+                return 200, f"<DeleteResult>{said}</DeleteResult>".encode(), xml
+            case "POST" if "uploads" in query:
+                self.parts[key] = {}
+                said = f"<Bucket>{self.bucket}</Bucket><Key>{escape(key)}</Key><UploadId>1</UploadId>"
+                said = f"<InitiateMultipartUploadResult>{said}</InitiateMultipartUploadResult>"
+                return 200, said.encode(), xml
+            case "POST" if "uploadId" in query:
+                whole = b"".join(data for _, data in sorted(self.parts.pop(key).items()))
+                self._store(key, whole)
+                said = f"<Key>{escape(key)}</Key><ETag>{escape(_etag(whole))}</ETag>"
+                return 200, f"<CompleteMultipartUploadResult>{said}</CompleteMultipartUploadResult>".encode(), xml
+        return _error(405, "MethodNotAllowed")
+
+    def _store(self, key: str, body: bytes) -> None:
+        self.put.append(key)
+        self.objects[key] = body
+
     def _listing(self, query: dict[str, str]) -> str:
         keys = sorted(key for key in self.objects if key.startswith(query.get("prefix", "")))
+        folders: set[str] = set()
+        if mark := query.get("delimiter"):
+            begin = len(query.get("prefix", ""))
+            folders = {key[: key.index(mark, begin) + 1] for key in keys if mark in key[begin:]}
+            keys = [key for key in keys if mark not in key[begin:]]
         keys = [key for key in keys if key > query.get("continuation-token", "")]
         page, more = keys[:PAGE], len(keys) > PAGE
         contents = "".join(
             f"<Contents><Key>{escape(key)}</Key><LastModified>{CHANGED}</LastModified>"
             f"<ETag>{escape(_etag(self.objects[key]))}</ETag><Size>{len(self.objects[key])}</Size></Contents>"
             for key in page
+        )
+        contents += "".join(
+            f"<CommonPrefixes><Prefix>{escape(each)}</Prefix></CommonPrefixes>" for each in sorted(folders)
         )
         token = f"<NextContinuationToken>{escape(page[-1])}</NextContinuationToken>" if more else ""
         return (
@@ -86,12 +143,16 @@ def serve_s3(bucket: str) -> Iterator[FakeS3]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            status, body, headers = fake.answer(self.path, self.headers.get("Authorization", ""))
+            given = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            said = self.headers.get("Authorization", "")
+            status, body, headers = fake.answer(self.path, said, self.command, given)
             self.send_response(status)
             for name, value in {**headers, "Content-Length": str(len(body))}.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
+
+        do_PUT = do_POST = do_DELETE = do_GET  # noqa: N815 - the names that the standard library looks for
 
         def log_message(self, *_: object) -> None:
             pass

@@ -27,7 +27,7 @@ from core.store.inspection import Inspection
 from core.store.jobs import JobStore
 from core.store.lexical import open_lexical
 from core.store.meta import IndexMeta
-from core.types import Document, DocumentChange, Job, Passage, Scope
+from core.types import Document, DocumentChange, Job, JobState, Passage, Scope
 from ingest.pipeline import Pipeline
 from tests.fakes.embedder import WordEmbedder
 
@@ -62,6 +62,14 @@ class Library:
     def all_jobs(self) -> list[Job]:
         """Those that were written down."""
         return self.jobs.page((), 1000, 0)[0]
+
+    def count(self, state: JobState) -> int:
+        """How many jobs are in this state."""
+        return self.jobs.page([state], 1, 0)[1]
+
+    def is_reading(self) -> bool:
+        """Whether a process reads files now."""
+        return any(lane.engine._parser.pid is not None for lane in self.pipeline._worker._lanes)
 
     def documents(self) -> list[Document]:
         """All, by title."""

@@ -37,6 +37,12 @@ def check(library: Library, *, repair: bool = False) -> list[Finding]:
     return asyncio.run(library.pipeline.check(repair=repair))
 
 
+def in_work(sha256: str = "") -> Document:
+    name, source, now = "x", "upload:x", datetime.now(UTC)
+    status = DocumentStatus.PROCESSING
+    return Document(document_id("default", source), "default", name, source, status, "", sha256, 0, now)
+
+
 def mend(library: Library) -> dict[str, int]:
     """What was found and put right; afterwards nothing is left."""
     found = check(library, repair=True)
@@ -99,17 +105,7 @@ def test_a_wrong_count_is_put_right(filled: Library) -> None:
 
 
 def test_a_document_that_nobody_works_on_says_so(filled: Library) -> None:
-    stuck = Document(
-        document_id("default", "upload:x"),
-        "default",
-        "x",
-        "upload:x",
-        DocumentStatus.PROCESSING,
-        "",
-        "",
-        0,
-        datetime.now(UTC),
-    )
+    stuck = in_work()
     filled.store.put(stuck)
     assert mend(filled) == {"left in work": 1}
     assert filled.store.get(stuck.id).status is DocumentStatus.FAILED
@@ -129,6 +125,41 @@ def test_copies_that_nothing_refers_to_go(filled: Library) -> None:
     assert mend(filled) == {"unused copies": 1}
     assert not stray.exists()
     assert len(filled.stored_files()) == 2
+
+
+def test_a_copy_in_a_wrong_folder_is_brought_to_its_place(filled: Library) -> None:
+    copy, _ = filled.stored_files()
+    elsewhere = copy.parents[1] / "zz" / copy.name
+    elsewhere.parent.mkdir()
+    copy.rename(elsewhere)
+    assert [finding.kind for finding in check(filled)] == ["misplaced copies", "missing copy"]
+    assert mend(filled) == {"misplaced copies": 1}
+    assert (copy.exists(), elsewhere.exists()) == (True, False)
+
+
+def test_one_that_cannot_be_brought_there_is_told_by_its_place(filled: Library) -> None:
+    misplaced = put(filled.settings.data_dir / "files" / "zz" / ("ab" * 32), b"Other bytes.")
+    (finding,) = check(filled, repair=True)
+    assert (finding.kind, finding.is_repaired) == ("misplaced copies", False)
+    assert str(misplaced) in finding.remedy
+    assert misplaced.exists()
+
+
+def test_what_was_never_finished_goes(filled: Library) -> None:
+    unfinished = put(filled.settings.data_dir / "files" / "ab" / f"{'ab' * 32}.1.tmp", b"Half")
+    assert check(filled) == [], "somebody may be writing it"
+    os.utime(unfinished, (0, 0))
+    assert mend(filled) == {"unfinished copies": 1}
+    assert not unfinished.exists()
+
+
+def test_files_that_are_no_copies_are_told_by_name_and_stay(filled: Library) -> None:
+    foreign = [put(filled.settings.data_dir / "files" / f"{number}.txt", b"By hand.") for number in range(7)]
+    (finding,) = check(filled, repair=True)
+    assert (finding.kind, finding.count, finding.is_repaired) == ("stray files", 7, False)
+    assert str(foreign[0].parent) in finding.remedy
+    assert finding.remedy.endswith("and 2 more")
+    assert all(path.exists() for path in foreign)
 
 
 def test_one_that_cannot_be_made_anew_does_not_hold_up_the_others(filled: Library) -> None:
@@ -161,7 +192,14 @@ class TestMeanwhile:
         digest = files.put(b"Of an upload.")
         for copy in library.stored_files():
             os.utime(copy, (0, 0))
-        monkeypatch.setattr(library.history, "uses_file", lambda sha256: True)
+        unused = library.pipeline._stores.files.unused
+
+        def received_now(used: set[str], before: datetime) -> list[str]:
+            found = unused(used, before)
+            library.store.put(in_work(digest))
+            return found
+
+        monkeypatch.setattr(library.pipeline._stores.files, "unused", received_now)
         check(library, repair=True)
         assert files.has(digest)
 
@@ -171,9 +209,9 @@ class TestMeanwhile:
         found: list[list[Finding]] = []
         publish = library.store.publish_all
 
-        def look_first(wanted: Sequence[Publication]) -> Any:
+        def look_first(wanted: Sequence[Publication], *given: Any) -> Any:
             found.append(library.pipeline._checking.run(repair=True))
-            return publish(wanted)
+            return publish(wanted, *given)
 
         monkeypatch.setattr(library.store, "publish_all", look_first)
         path = put(folder / "rules.zip", packed({"one.md": b"# One\n\nThe first rule.\n", "two.md": b"The second.\n"}))

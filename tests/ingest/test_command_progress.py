@@ -14,7 +14,7 @@ from rich.console import Console
 from core.errors import StorageFailed
 from core.types import ChangeKind, Document, DocumentChange, DocumentStatus, Job, JobStage, JobState
 from ingest import command_progress
-from ingest.command_progress import Display, Pace, duration, stage_of, while_watching
+from ingest.command_progress import NOBODY_WORKS, Display, Pace, details_of, duration, stage_of, while_watching
 
 DOCUMENT = Document(
     "document1",
@@ -69,15 +69,15 @@ def added(name: str = "a.md", document: Document | None = None) -> DocumentChang
 @pytest.mark.parametrize(
     ("job", "told"),
     [
-        (WAITING, "waiting, 12 before it"),
-        (RUNNING, "in work"),
-        (READING, "reading"),
-        (EMBEDDING, "embedding 120 of 300 passages, about 40 seconds left"),
-        (replace(RUNNING, stage=JobStage.PUBLISHING), "publishing"),
+        (WAITING, ("waiting", "12 before it")),
+        (RUNNING, ("in work", "")),
+        (READING, ("reading", "")),
+        (EMBEDDING, ("embedding", "120 of 300 passages, about 40 seconds left")),
+        (replace(RUNNING, stage=JobStage.PUBLISHING), ("publishing", "")),
     ],
 )
-def test_the_stage_of_a_job_is_told_in_words(job: Job, told: str) -> None:
-    assert stage_of(job) == told
+def test_the_stage_of_a_job_is_told_in_words(job: Job, told: tuple[str, str]) -> None:
+    assert (stage_of(job), details_of(job)) == told
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ class TestDisplay:
         shown.display.in_work([EMBEDDING])
         assert len(shown.lines) == 1, "it may be done in a moment"
         shown.display.in_work([EMBEDDING])
-        assert shown.lines[1:] == ["  handbook.pdf: embedding 120 of 300 passages, about 40 seconds left"]
+        assert shown.lines[1:] == ["  handbook.pdf: embedding, 120 of 300 passages, about 40 seconds left"]
         shown.display.in_work([])
         assert len(shown.lines) == 1
 
@@ -214,6 +214,23 @@ class TestDisplay:
         assert "Not indexed: a[31m.pdf: It is damaged.\n" in shown.written.getvalue()
         assert "Note: b.pdf: 1 picture has no text.\n" in shown.written.getvalue()
 
+    @pytest.mark.parametrize("is_terminal", [True, False])
+    def test_an_error_before_anything_was_done_leaves_no_bar(self, *, is_terminal: bool) -> None:
+        written = io.StringIO()
+        console = Console(file=written, force_terminal=is_terminal, width=160, color_system=None)
+        with pytest.raises(StorageFailed), Display(console):
+            raise StorageFailed("The disk is full.")
+        left = written.getvalue().rpartition("\x1b[2K")[2]
+        assert "0/" not in left
+
+    def test_an_error_after_something_was_done_leaves_how_far_it_came(self) -> None:
+        written = io.StringIO()
+        display = Display(Console(file=written, width=160))
+        display.report(added(), 1, 2)
+        with pytest.raises(StorageFailed), display:
+            raise StorageFailed("The disk is full.")
+        assert " 1/2 " in written.getvalue()
+
     def test_lines_of_files_are_gone_at_the_end(self) -> None:
         shown = Shown()
         with shown.display:
@@ -242,7 +259,7 @@ class SomeJobs:
         self.asked += 1
         if self.fails:
             raise StorageFailed("The database is locked.")
-        found = list(self.running if JobState.RUNNING in states else self.waiting)
+        found = list({JobState.RUNNING: self.running, JobState.WAITING: self.waiting}.get(next(iter(states)), ()))
         return found, len(found)
 
     async def get(self, job_id: str, within: frozenset[str] = frozenset()) -> Job:
@@ -271,12 +288,28 @@ class TestWatching:
         shown = Shown()
         jobs = SomeJobs([replace(READING, id="other", name="other.pdf"), EMBEDDING])
         assert await self.seen(jobs, shown) == "done"
-        assert shown.lines[1:] == ["  handbook.pdf: embedding 120 of 300 passages, about 40 seconds left"]
+        assert shown.lines[1:] == ["  handbook.pdf: embedding, 120 of 300 passages, about 40 seconds left"]
 
     async def test_behind_the_files_of_others_ours_waits(self) -> None:
         shown = Shown()
         await self.seen(SomeJobs([replace(READING, id="other", name="other.pdf")], [WAITING]), shown)
         assert shown.lines[1:] == ["  handbook.pdf: waiting, 12 before it"]
+
+    async def test_that_nobody_works_yet_is_not_said(self) -> None:
+        shown = Shown()
+        await self.seen(SomeJobs(waiting=[WAITING]), shown, times=20)
+        assert NOBODY_WORKS not in shown.written.getvalue()
+
+    async def test_that_nobody_works_is_said_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(command_progress, "IDLE_SECONDS", 0.0)
+        shown = Shown()
+        await self.seen(SomeJobs(waiting=[WAITING]), shown, times=20)
+        assert shown.written.getvalue().count(NOBODY_WORKS) == 1
+
+    async def test_behind_what_is_in_work_nothing_of_the_kind_is_said(self) -> None:
+        shown = Shown()
+        await self.seen(SomeJobs([replace(READING, id="other", name="other.pdf")], [WAITING]), shown)
+        assert "Nobody" not in shown.written.getvalue()
 
     async def test_that_it_cannot_be_looked_at_does_not_end_the_work(self) -> None:
         shown = Shown()

@@ -14,6 +14,7 @@ from ingest.commands import check_apart
 from tests.ingest.commanding import Commands, commanding
 from tests.ingest.library import put
 from tests.ingest.parse.test_archive_zip import packed
+from tests.ingest.test_job_commands import add_without_worker
 from tests.pdf import PdfPage, make_pdf
 
 VACATION = "# Vacation\n\nYou accrue 25 days of vacation each year.\n"
@@ -121,6 +122,15 @@ class TestAdd:
         link.symlink_to("v2")
         assert run("add", "current").out == "Documents: 1 replaced. Passages indexed: 1.\n"
 
+    def test_files_that_others_left_are_told(
+        self, run: Commands, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        add_without_worker(run, monkeypatch, *(put(folder / name, VACATION) for name in ("a.md", "b.md")))
+        result = run("add", put(folder / "c.md", VACATION), put(folder / "d.md", VACATION))
+        assert result.out == "Documents: 2 added. Passages indexed: 2.\n"
+        assert "Note: 2 files that were received before are not indexed yet, and have their turn as well." in result.err
+        assert "received before" not in run("add", folder / "c.md").err
+
     def test_names_cannot_drive_the_terminal(self, run: Commands, folder: Path) -> None:
         put(folder / "a\x1b[31mb.pdf", b"%PDF-1.4 nothing")
         assert "\x1b[31m" not in run("add", folder).err
@@ -224,7 +234,23 @@ class TestRemoveAndReindex:
         told = f"Within 30 days, this brings it back: lorekeeper documents restore {document_id[:12]}\n"
         assert run("remove", document_id[:8]).out == f"Removed Vacation\n{told}"
         assert run("list", "--json").json["total"] == 0
-        assert run("remove", document_id[:8]).status == 1
+        for command in ("remove", "show"):
+            refused = run(command, document_id[:8])
+            assert (refused.status, refused.out) == (1, "")
+            assert refused.err.startswith("Error: Vacation was removed on ")
+            assert f"`lorekeeper documents restore {document_id[:12]}` brings it back" in refused.err
+            assert f"`lorekeeper documents purge {document_id[:12]}` erases it" in refused.err
+
+    def test_what_is_removed_before_it_was_indexed_is_brought_back_by_its_job(
+        self, run: Commands, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        add_without_worker(run, monkeypatch, put(folder / "vacation.md", VACATION))
+        removed = run("remove", run.id_of("vacation.md"))
+        (job,) = run("jobs", "--json").json["jobs"]
+        told = f"It had not been indexed yet. This brings it back: lorekeeper documents retry {job['id'][:12]}\n"
+        assert removed.out == f"Removed vacation.md\n{told}"
+        assert run("retry", job["id"][:12]).status == 0
+        assert run.id_of("Vacation")
 
     def test_no_way_back_is_promised_where_there_is_none(
         self, run: Commands, folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.files import FileStore
+from ingest.files import FileStore, Strays
+from tests.ingest.library import put
 
 
 def test_bytes_come_back_by_their_digest(tmp_path: Path) -> None:
@@ -57,6 +58,41 @@ def test_unused_are_those_that_nobody_stored_lately(tmp_path: Path) -> None:
     files.put(b"Again.")
     assert files.unused({used}, datetime.now(UTC) - timedelta(hours=1)) == [old]
     assert files.has(new)
+
+
+class TestStrays:
+    NOW = datetime.now(UTC)
+
+    def test_copies_in_their_places_are_none(self, tmp_path: Path) -> None:
+        files = FileStore(tmp_path / "files")
+        files.put(b"Text.")
+        assert files.strays(self.NOW + timedelta(hours=1)) == Strays()
+
+    def test_they_are_told_apart(self, tmp_path: Path) -> None:
+        files = FileStore(tmp_path / "files")
+        digest = files.put(b"Text.")
+        misplaced, unfinished, writing, foreign = (
+            put(tmp_path / "files" / "zz" / name, b"Text.")
+            for name in (digest, f"{digest}.1.tmp", f"{digest}.2.tmp", "notes.txt")
+        )
+        os.utime(unfinished, (0, 0))
+        found = files.strays(self.NOW - timedelta(hours=1))
+        assert found == Strays((misplaced,), (unfinished,), (foreign,))
+        assert writing.exists()
+
+    def test_a_misplaced_copy_is_brought_to_its_place(self, tmp_path: Path) -> None:
+        files = FileStore(tmp_path / "files")
+        digest = hashlib.sha256(b"Text.").hexdigest()
+        misplaced = put(tmp_path / "files" / "zz" / digest, b"Text.")
+        assert files.put_right(misplaced)
+        assert (files.get(digest), misplaced.exists()) == (b"Text.", False)
+
+    def test_one_that_is_not_what_its_name_says_stays(self, tmp_path: Path) -> None:
+        files = FileStore(tmp_path / "files")
+        misplaced = put(tmp_path / "files" / "zz" / ("ab" * 32), b"Other text.")
+        assert not files.put_right(misplaced)
+        assert misplaced.exists()
+        assert not files.has("ab" * 32)
 
 
 def test_a_sweep_leaves_what_is_in_use_and_what_is_not_its_own(tmp_path: Path) -> None:

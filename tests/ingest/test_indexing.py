@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.ports import Vectors
-from ingest.garbage import announce, collect_garbage
+from ingest.garbage import collect_garbage
 from tests.fakes.embedder import WordEmbedder
 from tests.ingest.library import Library, open_library, put
 
@@ -49,7 +49,7 @@ def test_nothing_is_announced_while_it_is_deleted(library: Library, monkeypatch:
     delete = library.vectors.delete
 
     def announced() -> None:
-        announce(library.store, {"stray": "default"})
+        library.store.reserve_vectors({"stray": "default"})
         happened.append("announced")
 
     another = threading.Thread(target=announced)

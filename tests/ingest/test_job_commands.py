@@ -57,10 +57,23 @@ class TestJobs:
         run("add", "-n", "hr", folder)
         listed = run("jobs")
         assert listed.status == 0
-        assert listed.out.splitlines()[0].split() == ["id", "state", "file", "namespace", "by", "since", "error"]
-        rows = {row[2]: row for row in listed.rows}
-        assert rows["vacation.md"][1:6] == ["done", "vacation.md", "hr", "ana", "(command"]
-        assert " ".join(rows["bad.pdf"]).endswith("The file is damaged or not a valid PDF.")
+        head, *rows, of_all = listed.out.splitlines()
+        assert head.split() == ["id", "state", "since", "file"]
+        assert any(row.split()[1::3] == ["done", "vacation.md"] for row in rows)
+        (failed,) = [number for number, row in enumerate(rows) if "bad.pdf" in row]
+        assert rows[failed + 1].strip() == "The file is damaged or not a valid PDF."
+        assert of_all == "All in the namespace hr, by ana (command line)."
+
+    def test_on_a_narrow_terminal_names_stay_whole(
+        self, run: Commands, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", "80")
+        names = ["visitor-guide-2026.md", "parental-leave-policy.md"]
+        for name, namespace in zip(names, ("hr", "it"), strict=True):
+            run("add", "-n", namespace, put(folder / name, VACATION))
+        *rows, of_all = run("jobs").out.splitlines()[1:]
+        assert [row.split()[-1] for row in rows] == ["parental-leave-policy.md", "it", "visitor-guide-2026.md", "hr"]
+        assert of_all == "All by ana (command line)."
 
     def test_only_failures_and_only_a_namespace(self, run: Commands, folder: Path) -> None:
         put(folder / "vacation.md", VACATION)
@@ -84,8 +97,37 @@ class TestJobs:
         paths = [put(folder / name, VACATION) for name in ("b.md", "a.md")]
         add_without_worker(run, monkeypatch, *paths)
         rows = run("jobs").rows
-        assert [row[1:3] for row in rows] == [["waiting", "b.md"], ["waiting,", "1"]]
-        assert rows[1][3:6] == ["before", "it", "a.md"]
+        assert [row[1::3] for row in rows[:2]] == [["waiting", "b.md"], ["waiting", "a.md"]]
+        assert rows[2] == ["1", "before", "it"]
+
+    def test_that_nobody_works_on_what_waits_is_said_with_what_to_do(
+        self, run: Commands, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        add_without_worker(run, monkeypatch, put(folder / "vacation.md", VACATION))
+        assert "because no `lorekeeper run` is running. They are safe: start it" in run("jobs").out
+        monkeypatch.setenv("LOREKEEPER_JOBS__RUN", "false")
+        assert "whose setting jobs.run is true" in run("jobs").out
+        monkeypatch.delenv("LOREKEEPER_JOBS__RUN")
+        run("add", put(folder / "travel.md", "By train."))
+        run("retry", "--all")
+        assert "Nobody works" not in run("jobs", "--failed").out
+
+    def test_what_failed_and_came_again_is_no_work_to_do(
+        self, run: Commands, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        add_unreadable(run, monkeypatch, put(folder / "vacation.md", VACATION))
+        (job,) = run("jobs", "--failed", "--json").json["jobs"]
+        run("add", put(folder / "vacation.md", VACATION.replace("25", "30")))
+        assert run("jobs", "--failed", "--json").json == {"jobs": [], "total": 0}
+        assert run("jobs", "--json").json["total"] == 2, "it is told with the others"
+        assert "vacation.md came again since" in run("retry", job["id"]).err
+
+    def test_what_ended_is_in_no_stage_of_the_work(self, run: Commands, folder: Path) -> None:
+        put(folder / "vacation.md", VACATION)
+        put(folder / "bad.pdf", b"%PDF-1.4 and then nothing")
+        run("add", folder)
+        ended = run("jobs", "--json").json["jobs"]
+        assert {(job["state"], job["stage"]) for job in ended} == {("done", "ended"), ("failed", "ended")}
 
 
 class TestCancel:
@@ -96,6 +138,12 @@ class TestCancel:
         assert run("jobs", "--json").json["jobs"][0]["state"] == "cancelled"
         again = run("cancel", job["id"])
         assert (again.status, again.out) == (1, "")
+        assert "vacation.md was cancelled already." in again.err
+
+    def test_what_failed_cannot_be_given_up(self, run: Commands, folder: Path) -> None:
+        run("add", put(folder / "bad.pdf", b"%PDF-1.4 and then nothing"))
+        (job,) = run("jobs", "--failed", "--json").json["jobs"]
+        assert "bad.pdf has failed already." in run("cancel", job["id"]).err
 
     def test_what_is_unknown_is_said(self, run: Commands) -> None:
         assert "There is no job 0123456789" in run("cancel", "0123456789").err
@@ -158,10 +206,16 @@ class TestRetry:
         assert f"Not indexed: vacation.md: {told}" in retried.err
         assert run("jobs", "--json").json["jobs"][0]["state"] == "waiting"
 
-    @pytest.mark.parametrize("arguments", [[], ["0123456789", "--all"]])
-    def test_either_ids_or_all(self, run: Commands, tmp_path: Path, arguments: list[str]) -> None:
+    @pytest.mark.parametrize(
+        ("arguments", "told"),
+        [
+            ([], "Give the ids of jobs, which"),
+            (["0123456789", "--all"], "Give either the ids of jobs or --all, not both."),
+        ],
+    )
+    def test_either_ids_or_all(self, run: Commands, tmp_path: Path, arguments: list[str], told: str) -> None:
         refused = run("retry", *arguments)
-        assert (refused.status, "or --all" in refused.err) == (1, True)
+        assert (refused.status, told in refused.err) == (1, True)
         assert not (tmp_path / "data").exists()
 
 

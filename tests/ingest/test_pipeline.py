@@ -86,7 +86,7 @@ class TestAdding:
     def test_no_process_is_left_after_a_run(self, library: Library, folder: Path) -> None:
         put(folder / "vacation.md", VACATION)
         library.add(folder)
-        until(lambda: not library.pipeline.parser_pids)
+        until(lambda: not library.is_reading())
 
 
 class TestUnchanged:

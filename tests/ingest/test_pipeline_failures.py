@@ -324,7 +324,7 @@ class TestClosing:
 
             async def add_and_close() -> None:
                 adding = asyncio.ensure_future(library.pipeline.add_paths([folder], "default"))
-                while not library.pipeline.parser_pids:
+                while not library.is_reading():
                     await asyncio.sleep(0.01)
                 await asyncio.to_thread(library.pipeline.close)
                 with pytest.raises(StorageFailed) as caught:

@@ -148,7 +148,7 @@ def test_what_fails_after_it_was_purged_stays_away(
         asyncio.run(library.pipeline.versions.purge(document.id))
         gate.opened.set()
         ended(work)
-        until(lambda: not library.pipeline.parser_pids)
+        until(lambda: not library.is_reading())
         assert (library.documents(), library.stored_files()) == ([], [])
 
 
@@ -162,7 +162,7 @@ def test_of_what_is_purged_while_it_is_read_no_bytes_are_left(
         asyncio.run(library.pipeline.versions.purge(library.documents()[0].id))
         gate.opened.set()
         ended(work)
-        until(lambda: not library.pipeline.parser_pids)
+        until(lambda: not library.is_reading())
         until(lambda: (library.documents(), library.stored_files()) == ([], []))
 
 

@@ -27,7 +27,7 @@ def test_large_files_are_not_held_together(library: Library, monkeypatch: pytest
 
     def read() -> Iterator[Received]:
         for number in range(5):
-            waiting.append(library.jobs.count(JobState.WAITING))
+            waiting.append(library.count(JobState.WAITING))
             yield a_file(f"{number}.md")
 
     accepted = list(accept(library.pipeline._stores, read(), BULK))
@@ -41,7 +41,7 @@ def test_small_files_are_received_together(library: Library) -> None:
 
     def read() -> Iterator[Received | DocumentChange]:
         for number in range(receiving.BATCH + 1):
-            waiting.append(library.jobs.count(JobState.WAITING))
+            waiting.append(library.count(JobState.WAITING))
             yield DocumentChange(ChangeKind.FAILED, "unreadable") if number == 1 else a_file(f"{number}.md")
 
     accepted = list(accept(library.pipeline._stores, read(), BULK))
@@ -56,10 +56,10 @@ def test_a_copy_that_is_discarded_before_its_job_is_there_is_stored_again(
     files = FileStore(library.settings.data_dir / "files")
     receive = library.store.receive
 
-    def discarded_first(wanted: Sequence[Document], new_jobs: Sequence[NewJob]) -> Any:
+    def discarded_first(wanted: Sequence[Document], new_jobs: Sequence[NewJob], *given: Any) -> Any:
         files.discard(new_jobs[0].sha256)
         assert not files.has(new_jobs[0].sha256)
-        return receive(wanted, new_jobs)
+        return receive(wanted, new_jobs, *given)
 
     monkeypatch.setattr(library.store, "receive", discarded_first)
     (_,) = accept(library.pipeline._stores, [a_file("a.md")], BULK)

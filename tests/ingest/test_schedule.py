@@ -5,11 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from core.build import open_application
+from core.settings import Settings
 from core.types import SyncedSource
 from ingest.schedule import keep, next_time
+from tests.fakes.embedder import WordEmbedder
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -56,3 +60,16 @@ async def test_a_source_that_fails_and_a_record_that_is_away_stop_nothing() -> N
             await asyncio.sleep(0)
     keeping.cancel()
     assert done[:3] == ["bad", "good", "bad"]
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_a_process_that_does_not_work_on_files_leaves_sources_to_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, works: bool
+) -> None:
+    monkeypatch.setattr("core.build.open_embedder", lambda settings: WordEmbedder())
+    settings = Settings.model_validate({"data_dir": tmp_path, "jobs": {"run": works}})
+    application = open_application(settings, "lorekeeper run", through_owner=False)
+    try:
+        assert (application.keep_in_sync is not None) is works
+    finally:
+        application.close()

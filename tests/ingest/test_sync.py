@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from core import buckets
 from core.errors import InvalidRequest, LorekeeperError, StorageFailed
 from core.store.sources import SourceStore
 from core.types import DocumentChange, NewSource, SyncedSource
-from ingest.sources import buckets
 from ingest.sources.base import Entry, Listing, Source, Unreachable
 from ingest.sources.kinds import open_source
 from ingest.sync import SourceKeeper
@@ -391,5 +391,5 @@ class Breaking:
         self._pipeline.index(files)  # type: ignore[arg-type]
         raise StorageFailed("The power went.")
 
-    def drop(self, namespace: str, sources: object) -> list[DocumentChange]:
+    def drop(self, namespace: str, sources: object, origin: object) -> list[DocumentChange]:
         raise AssertionError

@@ -78,6 +78,9 @@ class TestRestore:
         refused = run("restore", document_id, "--version", 9)
         assert (refused.status, "no version 9" in refused.err) == (1, True)
 
+    def test_before_an_error_there_is_no_bar(self, run: Commands, document_id: str) -> None:
+        assert run("restore", document_id, "--version", 9).err == "Error: Vacation has no version 9.\n"
+
     def test_a_removed_document_comes_back(self, run: Commands, document_id: str) -> None:
         run("remove", document_id)
         assert run("restore", document_id[:12]).status == 0

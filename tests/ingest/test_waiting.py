@@ -61,6 +61,47 @@ def test_a_folder_of_which_a_document_is_erased_comes_to_its_end(tmp_path: Path,
         until(lambda: not library.jobs.unfinished_documents())
 
 
+def test_of_two_who_add_the_same_folder_at_once_one_counts_it(tmp_path: Path, folder: Path) -> None:
+    for number in range(3):
+        put(folder / f"{number}.md", f"# Rule {number}\n\nRule {number} of the house.\n")
+    embedder = Held()
+    with open_library(tmp_path / "data", embedder) as library:
+
+        async def run() -> list[list[DocumentChange]]:
+            adding = [asyncio.create_task(library.pipeline.add_paths([folder], "default")) for _ in range(2)]
+            while len(library.pipeline._waiting.told_of) < 3:
+                await asyncio.sleep(0.01)
+            await asyncio.sleep(0.2)
+            embedder.is_open.set()
+            return await asyncio.gather(*adding)
+
+        told = [{change.kind for change in changes} for changes in asyncio.run(run())]
+        assert {ChangeKind.ADDED} in told
+        assert {ChangeKind.UNCHANGED} in told
+        assert [document.version for document in library.documents()] == [1, 1, 1]
+        assert library.pipeline._waiting.told_of == set()
+        assert {change.kind for change in library.add(folder).values()} == {ChangeKind.UNCHANGED}
+
+
+def test_what_somebody_received_and_left_is_counted_by_who_asks_for_it_again(
+    tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(folder / "rules.md", "# Rules\n\nThe rule of the house.\n")
+    embedder = Held()
+    with open_library(tmp_path / "data", embedder) as library:
+
+        async def run() -> list[DocumentChange]:
+            leaving = asyncio.create_task(library.pipeline.add_paths([folder], "default"))
+            await asyncio.to_thread(embedder.is_reached.wait, 60)
+            leaving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await leaving
+            embedder.is_open.set()
+            return await library.pipeline.add_paths([folder], "default")
+
+        assert [change.kind for change in asyncio.run(run())] == [ChangeKind.ADDED]
+
+
 def test_an_upload_that_is_erased_was_cancelled(tmp_path: Path) -> None:
     upload = put(tmp_path / "rules.md", "# Rules\n\nThe rule of the house.\n")
     embedder = Held()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -279,6 +280,20 @@ class TestLanes:
         )
         assert asyncio.run(send(library, put(tmp_path / "a.md", RULE.format(1)))).kind is ChangeKind.ADDED
 
+    def test_copies_that_nobody_refers_to_any_more_go_in_time(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ingest.worker.HOLD_SECONDS", 0.05)
+        monkeypatch.setattr("ingest.worker.HOUSEKEEPING_SECONDS", -1.0)
+        with open_library(tmp_path / "data") as library:
+            asyncio.run(send(library, put(tmp_path / "a.md", RULE.format(1))))
+            new = put(tmp_path / "data" / "files" / "cd" / ("cd" * 32), b"Received just now.")
+            left = put(tmp_path / "data" / "files" / "ab" / ("ab" * 32), b"Received, and then the program ended.")
+            os.utime(left, (0, 0))
+            until(lambda: not left.exists())
+            assert new.exists()
+            assert len(library.stored_files()) == 2
+
     def test_jobs_are_held_although_a_file_cannot_be_erased(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -297,7 +312,7 @@ class TestLanes:
 
 
 class Broken(WordEmbedder):
-    """Does not answer for texts with a word in them, so many times."""
+    """Does not answer for texts with a word in them, or for all, so many times."""
 
     def __init__(self, word: str, times: int) -> None:
         super().__init__()
@@ -338,7 +353,10 @@ class TestTrouble:
                 "broken.md": JobState.FAILED
             }
             (failed,) = library.jobs.page([JobState.FAILED], 10, 0)[0]
-            assert (failed.error, failed.code) == ("The embedding model does not answer.", EmbeddingFailed.code)
+            told = (
+                "The embedding model does not answer. It was tried 3 times, while the embedding model took other texts."
+            )
+            assert (failed.error, failed.code) == (told, EmbeddingFailed.code)
             library.embedder.left = 0  # type: ignore[attr-defined]
             asyncio.run(library.pipeline.jobs.retry(failed.id))
             until(lambda: state(library)["broken.md"] is JobState.DONE)
@@ -354,12 +372,45 @@ class TestTrouble:
         for number in range(4):
             put(folder / f"{number}.md", RULE.format(number))
         # More often than their attempts are, all together.
-        with open_library(tmp_path / "data", Broken("house", 10)) as library:
+        with open_library(tmp_path / "data", Broken("", 60)) as library:
             with pytest.raises(EmbeddingFailed):
                 library.add(folder)
             until(lambda: not library.jobs.unfinished_documents())
             assert set(state(library).values()) == {JobState.DONE}
             assert library.embedder.left == 0  # type: ignore[attr-defined]
+
+    def test_a_single_file_waits_as_long_as_the_model_is_away(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ingest.worker.DELAYS", (0.0,))
+        monkeypatch.setattr("ingest.worker.MOST_ATTEMPTS", 2)
+        monkeypatch.setattr("ingest.worker.FIRST_REST_SECONDS", 0.01)
+        monkeypatch.setattr("ingest.worker.LONGEST_URGENT_REST_SECONDS", 0.02)
+        with open_library(tmp_path / "data", Broken("", 20)) as library:
+            asyncio.run(received(library, put(tmp_path / "rules.md", RULE.format(1))))
+            library.work()
+            assert state(library) == {"rules.md": JobState.DONE}
+            assert library.embedder.left == 0  # type: ignore[attr-defined]
+
+    def test_files_that_the_model_refuses_are_given_up_although_there_are_several(
+        self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ingest.worker.DELAYS", (0.01, 0.01))
+        monkeypatch.setattr("ingest.worker.MOST_ATTEMPTS", 3)
+        monkeypatch.setattr("ingest.worker.FIRST_REST_SECONDS", 0.01)
+        for number in range(3):
+            put(folder / f"{number}.md", RULE.format(number))
+        with open_library(tmp_path / "data", Broken("house", 999)) as library:
+            with pytest.raises(EmbeddingFailed):
+                library.add(folder)
+            until(lambda: not library.jobs.unfinished_documents())
+            assert {(job.state, job.attempts, job.error) for job in library.all_jobs()} == {
+                (
+                    JobState.FAILED,
+                    3,
+                    "The embedding model does not answer. It was tried 3 times, while the embedding model took other texts.",
+                )
+            }
 
     def test_the_longer_it_lasts_the_rarer_it_is_tried(self) -> None:
         lane = Lane(None, None, 1, 60.0)  # type: ignore[arg-type]
@@ -408,7 +459,7 @@ class TestTrouble:
 
             async def fill() -> None:
                 adding = asyncio.create_task(library.pipeline.add_paths([folder], "default"))
-                while library.jobs.count(JobState.WAITING) < 8:
+                while library.count(JobState.WAITING) < 8:
                     await asyncio.sleep(0.02)
                 adding.cancel()
 

@@ -73,7 +73,7 @@ def start(places: list[str]) -> subprocess.Popen[str]:
 
 
 def done(library: Library) -> int:
-    return library.jobs.count(JobState.DONE)
+    return library.count(JobState.DONE)
 
 
 def test_a_worker_that_is_killed_gives_its_jobs_to_another(shared: tuple[Library, list[str]], folder: Path) -> None:
@@ -84,7 +84,7 @@ def test_a_worker_that_is_killed_gives_its_jobs_to_another(shared: tuple[Library
 
         async def fill() -> None:
             adding = asyncio.create_task(library.pipeline.add_paths([folder], "default"))
-            while library.jobs.count(JobState.WAITING) < DOCUMENTS:
+            while library.count(JobState.WAITING) < DOCUMENTS:
                 await asyncio.sleep(0.05)
             adding.cancel()
 
@@ -93,7 +93,7 @@ def test_a_worker_that_is_killed_gives_its_jobs_to_another(shared: tuple[Library
         for worker in workers:
             stack.enter_context(worker)
             stack.callback(worker.kill)
-        until(lambda: library.jobs.count(JobState.RUNNING) > 8)
+        until(lambda: library.count(JobState.RUNNING) > 8)
         workers[0].kill()
         held = {job.id for job in library.jobs.page([JobState.RUNNING], 100, 0)[0]}
         # Nobody says any more that the dead one's jobs are in work, so they fall to the other one.

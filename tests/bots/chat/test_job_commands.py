@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from bots.chat.job_commands import MOST_AT_WORK, PAGE
 from bots.chat.results import Request
 from core.store.engine import transaction
 from core.store.job_rows import URGENT, NewJob, Progress
 from core.store.jobs import enqueue
+from core.store.schema import jobs
 from core.types import JobStage, JobState, Origin
 from ingest.documents import document_id
 from ingest.files import FileStore
+from ingest.received import Received
+from ingest.receiving import Accepted, accept
 from tests.bots.chat.versioned import ADMIN, HERE, NOBODY, Place, opened_place
 
 WAIT = 20.0
@@ -64,6 +69,14 @@ async def test_what_failed_is_listed_with_the_reason_and_how_to_try_again(place:
     assert f"/lore retry {job.id[:8]}" in row.details[2]
     assert row.action is not None
     assert (row.action.label, row.action.command) == ("Try again", f"retry {job.id}")
+
+
+async def test_what_failed_and_came_again_is_not_listed(place: Place) -> None:
+    await place.send("report.md", BROKEN)
+    assert "1 of 1" in (await place.say("failed")).text
+    await place.send("report.md", "# Report\n\nAll is well.\n")
+    assert "No file failed" in (await place.say("failed")).text
+    assert "/lore failed" not in (await place.say("status")).text
 
 
 async def test_where_nothing_failed_the_list_says_so(place: Place) -> None:
@@ -130,6 +143,34 @@ async def test_the_status_shows_admins_what_waits_and_runs_with_its_stage(place:
     assert status.rows[1].details[0].startswith("waits for its turn")
     assert "from Discord · by 123" in status.rows[1].details[1]
     assert f"/lore cancel {claimed.job.id[:8]}" in status.rows[0].details[2]
+
+
+async def test_the_status_says_when_nobody_works(place: Place) -> None:
+    queue(place)
+    assert "Nobody works" not in (await place.say("status")).text, "it has just come"
+    with place.store.engine.begin() as connection:
+        connection.execute(sa.update(jobs).values(created_at=datetime(2026, 1, 1, tzinfo=UTC)))
+    assert "Nobody works on them at the moment" in (await place.say("status")).text
+    place.store.jobs.claim("worker", 1, 60)
+    assert "Nobody works" not in (await place.say("status")).text
+
+
+async def test_what_is_removed_before_it_was_indexed_can_be_taken_up_again(place: Place) -> None:
+    text = b"# Leave\n\nYou accrue 13 days of leave.\n"
+    file = Received("leave.md", "upload:leave.md", "default", text)
+    (waiting,) = accept(place.store.pipeline._stores, [file], URGENT)
+    assert isinstance(waiting, Accepted)
+    asked = await place.say("remove leave.md")
+    assert "can be taken up again afterwards" in asked.text
+    removed = await place.confirm(asked)
+    assert "had not been indexed yet" in removed.text
+    (again,) = removed.actions
+    assert again.command == f"retry {waiting.job_id}"
+    assert "tried again" in (await place.say(again.command)).text
+    async with asyncio.timeout(WAIT):
+        while place.store.jobs.get(waiting.job_id).state is not JobState.DONE:
+            await asyncio.sleep(0.05)
+    assert place.texts() == {"Leave": 1}
 
 
 async def test_the_status_tells_others_nothing_of_it(place: Place) -> None:

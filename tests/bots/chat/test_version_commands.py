@@ -230,6 +230,19 @@ async def test_what_leaves_nothing_is_not_promised_to_come_back(place: Place) ->
     assert not removed.actions
 
 
+@pytest.mark.parametrize("verb", ["show", "remove"])
+async def test_of_what_was_removed_admins_are_told_how_it_comes_back(place: Place, verb: str) -> None:
+    identity = await twice(place)
+    await place.store.pipeline.remove(identity)
+    for name in ("leave", identity[:8]):
+        told = await place.say(f"{verb} {name}")
+        assert "was removed" in told.text
+        assert f"/lore restore {identity}" in told.text
+        assert [action.command for action in told.actions] == [f"restore {identity}", f"purge {identity}"]
+        assert "no document of this" in (await place.say(f"show {name}", NOBODY)).text
+    assert "Brought back" in (await place.say(told.actions[0].command)).text
+
+
 @pytest.mark.parametrize("is_removed", [False, True])
 async def test_erasing_asks_first_and_then_nothing_is_left(place: Place, *, is_removed: bool) -> None:
     identity = await twice(place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from bots.discord.channel import open_channel
 from core.errors import InvalidSettings
 from tests.bots.discord.running import ANSWER, QUESTION, WAIT, Bot, answered, running, serving, settings
+from tests.bots.restored import restored
 from tests.bots.slack.running import Scripted
 from tests.fakes.discord import FakeDiscord
 from tests.fakes.openai_server import FakeOpenAI
@@ -78,6 +80,20 @@ async def test_what_was_asked_while_nobody_listened_is_answered_once(
         await fake.until(lambda: len([each for each in fake.messages(fake.dm(fake.ben)) if ANSWER in each.shown]) == 2)
     assert len(fake.replies(lost)) == 1
     assert direct
+    assert fake.replies(old) == []
+
+
+async def test_what_was_said_before_an_old_state_was_restored_may_have_been_answered(
+    fake: FakeDiscord, model: FakeOpenAI, tmp_path: Path
+) -> None:
+    chosen = settings(tmp_path, fake, model)
+    async with running(chosen, fake):
+        await answered(fake, await fake.say(fake.ann, fake.general, f"<@BOT> {QUESTION}"))
+    old = await fake.say(fake.ann, fake.random, f"<@BOT> {QUESTION}", ago_s=60)
+    restored(chosen.database_url, chosen.data_dir, datetime.now(UTC) - timedelta(seconds=30))
+    new = await fake.say(fake.ann, fake.general, f"<@BOT> {QUESTION}")
+    async with running(chosen, fake, text=""):
+        await answered(fake, new)
     assert fake.replies(old) == []
 
 

@@ -12,13 +12,10 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from bots.gateway.channel import open_channel
 from core.access import Permission
-from core.build import open_application
-from core.errors import InvalidSettings, StorageFailed
+from core.errors import StorageFailed
 from tests.bots.gateway.serving import QUESTION, Server, bearer, keys_of, serving, settings
 from tests.bots.gateway.test_ask import assert_problem
-from tests.fakes.embedder import WordEmbedder
 from tests.fakes.openai_server import fake_openai
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -190,18 +187,18 @@ async def test_a_browser_that_asks_first_is_told_which_pages_may_come(guarded: S
     assert "Access-Control-Allow-Origin" not in refused.headers
 
 
-@pytest.mark.parametrize("server", [{"host": "0.0.0.0"}, {"public_url": "https://lore.example.org"}])
-async def test_what_others_can_reach_is_not_served_without_a_key(tmp_path: Path, server: dict[str, str]) -> None:
-    with patch("core.build.open_embedder", lambda _: WordEmbedder()):
-        application = open_application(settings(tmp_path, server=server), "lorekeeper run")
-    try:
-        with pytest.raises(InvalidSettings, match="lorekeeper keys create"):
-            open_channel(application)
-        keys_of(application).create("old", {Permission.ASK}, expires_at=datetime.now(UTC) - timedelta(days=1))
-        with pytest.raises(InvalidSettings, match="no key"):
-            open_channel(application)
-    finally:
-        application.close()
+@pytest.mark.parametrize("changes", [{"host": "0.0.0.0"}, {"public_url": "https://lore.example.org"}])
+async def test_what_others_can_reach_lets_nobody_in_before_there_is_a_key(
+    tmp_path: Path, changes: dict[str, str], capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with serving(settings(tmp_path, server=changes)) as server:
+        url = server.url.replace("0.0.0.0", "127.0.0.1")
+        for path in ("/v1/documents", "/v1/me", "/metrics"):
+            assert_problem(await server.client.get(f"{url}{path}"), 401)
+        assert (await server.client.get(f"{url}/healthz")).status_code == 200
+        assert "lorekeeper keys create NAME" in capfd.readouterr().out
+        key = await a_key(server, Permission.READ)
+        assert (await server.client.get(f"{url}/v1/documents", headers=key)).status_code == 200
 
 
 @pytest.mark.parametrize("changes", [{"host": "0.0.0.0"}, {"public_url": "https://lore.example.org"}])

@@ -40,7 +40,7 @@ def assert_problem(response: httpx.Response, status: int, *words: str) -> dict[s
     assert response.headers["content-type"] == "application/problem+json"
     body: dict[str, Any] = response.json()
     assert body["status"] == status
-    assert len(body["reference"]) == 8
+    assert body["reference"] == response.headers["x-request-id"]
     for word in words:
         assert word in body["detail"]
     return body

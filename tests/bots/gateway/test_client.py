@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
@@ -28,11 +29,34 @@ from core.types import (
     Status,
     Turn,
 )
+from core.wire import change_to_json
 from tests.bots.gateway.serving import LEAVE, QUESTION, Server, serving, settings
 from tests.bots.gateway.test_ask import GatedEmbedder
 from tests.fakes.embedder import WordEmbedder
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def killed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A server that is killed after the first of two files."""
+    await reader.readuntil(b"\r\n\r\n")
+    line = (
+        json.dumps({"change": change_to_json(DocumentChange(ChangeKind.ADDED, "a.md")), "done": 1, "total": 2}) + "\n"
+    )
+    head = "HTTP/1.1 200 OK\r\nContent-Type: application/x-ndjson\r\nTransfer-Encoding: chunked\r\n\r\n"
+    writer.write(f"{head}{len(line):x}\r\n{line}\r\n".encode())
+    await writer.drain()
+    writer.close()
+
+
+async def test_of_a_server_that_is_killed_it_is_said_that_what_it_received_is_safe() -> None:
+    seen: list[str] = []
+    async with await asyncio.start_server(killed, "127.0.0.1", 0) as listening:
+        host, port = listening.sockets[0].getsockname()
+        client = GatewayClient(f"http://{host}:{port}", "token")
+        with pytest.raises(StorageFailed, match="What it received is safe, and is finished when it runs again"):
+            await client.add_paths([], "default", lambda change, done, total: seen.append(change.name))
+    assert seen == ["a.md"]
 
 
 @pytest_asyncio.fixture(loop_scope="module")

@@ -138,7 +138,8 @@ async def test_a_wrong_query_is_a_problem(shared: Server, query: str) -> None:
 async def test_an_unknown_document_is_not_found(shared: Server, method: str) -> None:
     assert_problem(await shared.client.request(method, f"/v1/documents/{'0' * 32}"), 404, "no document")
     assert_problem(await shared.client.request(method, "/v1/documents/%2e%2e%2fetc"), 404)
-    assert_problem(await shared.client.request(method, "/v1/documents/abc"), 422)
+    told = "Give at least the first 6 characters of the document's id."
+    assert_problem(await shared.client.request(method, "/v1/documents/abc"), 422, told)
 
 
 @pytest.mark.parametrize(

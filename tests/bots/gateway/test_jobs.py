@@ -137,7 +137,12 @@ async def test_reading_and_changing_jobs_each_need_their_permission_and_no_publi
 @pytest.mark.parametrize("query", ["state=gone", "namespace=a/b", "limit=0", "limit=1001", "offset=-1"])
 async def test_a_wrong_query_is_a_problem(shared: Server, query: str) -> None:
     assert_problem(await shared.client.get(f"/v1/jobs?{query}"), 422, query.partition("=")[0])
-    assert_problem(await shared.client.get("/v1/jobs/abc"), 422)
+    assert_problem(
+        await shared.client.get("/v1/jobs/abc"), 422, "Give at least the first 6 characters of the job's id."
+    )
+    assert_problem(await shared.client.get(f"/v1/jobs/{'a' * 65}"), 422, "job_id: Give at most 64 characters.")
+    states = "state: Give 'waiting', 'running', 'done', 'failed' or 'cancelled'."
+    assert_problem(await shared.client.get("/v1/jobs?state=bogus"), 422, states)
 
 
 async def test_an_upload_is_refused_while_too_many_uploads_wait_but_not_for_files_of_folders(

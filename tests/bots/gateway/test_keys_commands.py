@@ -66,10 +66,3 @@ def test_what_makes_no_sense_is_refused_and_makes_no_key(here: Place, arguments:
 
 def test_an_empty_list_says_what_it_means(here: Place) -> None:
     assert "keys create NAME" in here.run("keys", "list").out
-
-
-def test_a_server_that_others_could_reach_does_not_start_without_a_key(tmp_path: Path) -> None:
-    here = place(tmp_path, LOREKEEPER_SERVER__HOST="0.0.0.0")
-    refused = here.run("run")
-    assert refused.status == 2
-    assert "lorekeeper keys create NAME" in refused.err

@@ -40,6 +40,35 @@ async def test_answers_documents_and_requests_are_there(server: Server) -> None:
     assert found["process_resident_memory_bytes", ()] > 0
 
 
+async def test_the_work_on_files_is_there(server: Server) -> None:
+    await server.upload("leave.md")
+    await server.upload("broken.pdf", b"%PDF-1.7 broken")
+    await server.ask()
+    found = await samples(server)
+    assert found["lorekeeper_files_total", ("none", "added")] == 1
+    assert found["lorekeeper_files_total", ("unreadable_document", "failed")] == 1
+    assert found["lorekeeper_passages_indexed_total", ()] == found["lorekeeper_index_size", ("passages",)] == 1
+    assert found["lorekeeper_index_size", ("vectors",)] >= 1
+    assert found["lorekeeper_jobs", ("none", "failed")] == 1
+    assert found["lorekeeper_jobs", ("none", "waiting")] == found["lorekeeper_oldest_job_seconds", ()] == 0
+    assert found["lorekeeper_work_seconds_count", ("reading",)] == 2
+    assert found["lorekeeper_work_seconds_count", ("publishing",)] == 1
+    assert found["lorekeeper_embedded_texts_total", ("documents",)] >= 1
+    assert found["lorekeeper_embedded_texts_total", ("questions",)] >= 1
+    assert found["lorekeeper_disk_free_bytes", ()] > 0
+
+
+async def test_requests_to_the_model_are_there(tmp_path: Path) -> None:
+    with fake_openai(statuses=[503]) as model:
+        async with serving(settings(tmp_path, generation={"base_url": model.url})) as server:
+            await server.upload("leave.md")
+            assert (await server.ask()).json()["generator"].startswith("chat:")
+            found = await samples(server)
+    assert found["lorekeeper_model_requests_total", ("retried",)] == 1
+    assert found["lorekeeper_model_requests_total", ("answered",)] == 1
+    assert found["lorekeeper_model_first_token_seconds_count", ()] == 1
+
+
 async def test_no_label_holds_what_a_client_sent(server: Server) -> None:
     await server.ask(namespace="sesame-namespace")
     await server.client.get("/sesame-path")

@@ -63,6 +63,36 @@ async def test_a_removed_document_is_listed_and_can_be_brought_back(server: Serv
     assert (await server.client.get("/v1/documents/removed")).json() == {"removed": [], "total": 0}
 
 
+async def test_who_asks_for_a_removed_document_is_told_how_it_comes_back(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    document_id = await replaced(server)
+    address = f"/v1/documents/{document_id[:8]}"
+    await server.client.delete(address)
+    for method in ("GET", "DELETE"):
+        detail = assert_problem(await server.client.request(method, address), 404)["detail"]
+        assert f"POST /v1/documents/{document_id}/restore brings it back" in detail
+    for caller in (Caller(frozenset({Permission.READ}), is_public=True), Caller(namespaces=frozenset({"hr"}))):
+        call_as(monkeypatch, caller)
+        assert_problem(await server.client.get(address), 404, "There is no document")
+
+
+async def test_what_is_removed_before_it_was_indexed_is_brought_back_by_its_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gated(tmp_path, monkeypatch) as (server, embedder):
+        accepted = (await server.upload("leave.md")).json()
+        removed = await server.client.delete(f"/v1/documents/{accepted['document']['id']}")
+        embedder.gate.set()
+        job = removed.headers["lorekeeper-job"]
+        assert (await server.client.post(f"/v1/jobs/{job}/retry")).status_code == 200
+        ended = await until_ended(server, job)
+        ready = await server.client.delete(f"/v1/documents/{accepted['document']['id']}")
+    assert (removed.status_code, job) == (204, accepted["job"])
+    assert ended["state"] == "done"
+    assert (ready.status_code, "lorekeeper-job" in ready.headers) == (204, False)
+
+
 async def test_removed_documents_come_in_pages(server: Server) -> None:
     for name, namespace in (("a", "hr"), ("b", "it"), ("c", "hr")):
         uploaded = await server.upload(f"{name}.md", f"Rules of {name}.".encode(), namespace=namespace)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from core.errors import InvalidSettings, StorageFailed
 from core.health import State
 from core.store.inbox import Entry
+from tests.bots.restored import restored
 from tests.bots.slack.running import ANSWER, QUESTION, Bot, Scripted, running, serving, settings
 from tests.fakes.openai_server import FakeOpenAI
 from tests.fakes.slack import FakeSlack, ManualClock, Message, SystemClock
@@ -179,6 +181,23 @@ async def test_what_is_too_old_is_not_answered(slack: FakeSlack, model: FakeOpen
         await slack.redeliver()
         # Its own age counts from when it was sent.
         new = await slack.say("U1", "C2", f"<@BOT> {QUESTION}")
+        await answered(slack, new)
+    assert not slack.replies(old)
+
+
+async def test_what_was_said_before_an_old_state_was_restored_may_have_been_answered(
+    slack: FakeSlack, model: FakeOpenAI, tmp_path: Path
+) -> None:
+    chosen = settings(tmp_path, slack, model)
+    async with running(chosen, slack) as bot:
+        assert bot.application.record is not None
+    slack.lose_while_down = True
+    slack.clock = ManualClock(time.time() - 60)
+    old = await slack.say("U1", "C1", f"<@BOT> {QUESTION}")
+    slack.clock = SystemClock()
+    restored(chosen.database_url, chosen.data_dir, datetime.now(UTC) - timedelta(seconds=30))
+    new = await slack.say("U1", "C2", f"<@BOT> {QUESTION}")
+    async with running(chosen, slack, text=""):
         await answered(slack, new)
     assert not slack.replies(old)
 

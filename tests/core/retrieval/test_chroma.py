@@ -121,6 +121,25 @@ def test_doing_it_twice_changes_nothing(index: ChromaIndex) -> None:
     assert index.existing("hr", PUBLIC, ["a", "b"]) == {"a"}
 
 
+def test_what_is_taken_out_can_be_put_elsewhere_for_other_readers(index: ChromaIndex) -> None:
+    index.upsert(
+        "default", PUBLIC, [chunk("a"), chunk("b")], np.vstack([axis(1), axis(0, 1)]), {"a": ("Leave", axis(1, 1)[0])}
+    )
+    taken = {each.chunk_id: each for each in index.stored("default", ["a", "b", "unknown"])}
+    assert set(taken) == {"a", "b"}
+    assert taken["b"].heading is None
+    index.put_stored("other", frozenset({"ada"}), {"a": "doc-a"}, [taken["a"]])
+    (again,) = index.stored("other", ["a"])
+    assert again.vector.tobytes() == taken["a"].vector.tobytes() == axis(1)[0].tobytes()
+    assert again.heading is not None
+    assert taken["a"].heading is not None
+    assert again.heading[0] == taken["a"].heading[0]
+    assert again.heading[1].tobytes() == axis(1, 1)[0].tobytes()
+    assert index.search(axis(1), Scope("other"), 5) == []
+    assert [hit.chunk_id for hit in index.search(axis(1), Scope("other", frozenset({"ada"})), 5)] == ["a"]
+    assert index.existing("other", frozenset({"ada"}), ["a"]) == {"a"}
+
+
 def test_deleted_chunks_are_gone(index: ChromaIndex) -> None:
     index.upsert("hr", PUBLIC, [chunk("a"), chunk("b")], np.concatenate([axis(1), axis(0, 1)]))
     index.delete("hr", ["a", "never-there"])

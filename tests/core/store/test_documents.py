@@ -11,6 +11,7 @@ from sqlalchemy.engine import Engine
 
 from core.errors import InvalidRequest, NotFound
 from core.store.documents import DocumentStore
+from core.store.history import Ending, Superseded
 from core.store.lexical import open_lexical
 from core.types import DocumentStatus, Scope
 from tests.core.store.samples import document, publish
@@ -78,7 +79,10 @@ def test_a_withdrawn_document_is_gone_everywhere(store: DocumentStore, engine: E
     assert store.vector_garbage(10) == [("default", old[0])]
     with pytest.raises(NotFound):
         store.get(handbook.id)
-    store.forget_garbage(old)
+    deleted: list[tuple[str, str]] = []
+    assert store.collect_garbage(10, deleted.extend)
+    assert deleted == [("default", old[0])]
+    assert not store.collect_garbage(10, deleted.extend)
     assert store.vector_garbage(10) == []
 
 
@@ -86,6 +90,40 @@ def test_vectors_announced_for_a_publication_are_garbage_only_when_nobody_can_be
     store.reserve_vectors({"c1": "default"})
     assert store.vector_garbage(10) == []
     assert store.vector_garbage(10, with_reserved=True) == [("default", "c1")]
+
+
+def test_vectors_that_somebody_announced_are_no_garbage_although_their_document_is_withdrawn(
+    store: DocumentStore,
+) -> None:
+    handbook = document("handbook")
+    (only,) = publish(store, handbook, ["Vacation is 13 days."])
+    store.reserve_vectors({only: "default"})
+    store.withdraw(handbook.id)
+    assert store.vector_garbage(10) == []
+    store.abandon(handbook, [only])
+    assert store.vector_garbage(10) == [("default", only)], "who announced them gave it up"
+
+
+def test_vectors_that_somebody_announced_are_no_garbage_although_another_version_came(store: DocumentStore) -> None:
+    handbook = document("handbook")
+    old = publish(store, handbook, ["Vacation is 13 days.", "Ask your manager."])
+    store.reserve_vectors({old[1]: "default"})
+    publish(store, handbook, ["Vacation is 13 days."])
+    assert store.vector_garbage(10) == []
+
+
+def test_what_was_removed_meanwhile_is_neither_recorded_nor_published(store: DocumentStore) -> None:
+    archive, member = document("archive"), document("member")
+    for each in (archive, member):
+        store.put(each)
+    store.withdraw(archive.id)
+    with pytest.raises(Superseded):
+        store.put(member, known=[archive.id, member.id])
+    with pytest.raises(Superseded):
+        store.publish(member, [], [], Ending(known=(archive.id, member.id)))
+    store.put(member, known=[member.id])
+    store.publish(member, [], [], Ending(known=(member.id,)))
+    assert [each.id for each in store.page(None, 10, 0)[0]] == [member.id]
 
 
 def test_publishing_takes_its_vectors_out_of_the_garbage(store: DocumentStore) -> None:

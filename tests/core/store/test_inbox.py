@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.store.engine import transaction
-from core.store.inbox import Entry, Inbox, Revision
+from core.store.inbox import BEGINS, Entry, Inbox, Revision
+from core.store.meta import IndexMeta
 from core.store.places import Threads, ThreadState
 from core.store.schema import inbox as table
 
@@ -387,3 +388,10 @@ def test_an_edit_that_comes_late_or_again_changes_nothing(engine: Engine) -> Non
     assert inbox.revise("1", {"text": "newer", "version": 2.0}, again=True) is Revision.DONE
     (found,) = claim(inbox)
     assert found.payload["text"] == "newer"
+
+
+def test_since_when_it_is_known_what_was_said(engine: Engine) -> None:
+    assert Inbox(engine).begins() < datetime(2000, 1, 1, tzinfo=UTC), "as long as nobody says otherwise"
+    restored_at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    IndexMeta(engine).set(BEGINS, restored_at.isoformat())
+    assert Inbox(engine).begins() == restored_at

@@ -167,10 +167,13 @@ def test_what_was_tried_before_is_taken_alone(store: DocumentStore, jobs: JobSto
     receive(store, *(new(name) for name in ("one", "two", "three", "four")))
     jobs.claim("dead", 2, -1)
     jobs.reap()
+    assert names(jobs.claim("dead", 2, -1)) == ["job-one", "job-two"], "a restart is no fault of theirs"
+    jobs.reap()
     (first,) = jobs.claim("w", 5, 60)
     assert (first.job.id, first.was_tried) == ("job-one", True)
-    assert names(jobs.claim("w", 5, 60, untried=True)) == ["job-three", "job-four"]
+    assert jobs.claim("w", 5, 60, untried=True) == [], "what came after it does not overtake it"
     assert names(jobs.claim("w", 5, 60)) == ["job-two"]
+    assert names(jobs.claim("w", 5, 60, untried=True)) == ["job-three", "job-four"]
 
 
 def test_an_attempt_that_was_not_its_own_fault_does_not_count(store: DocumentStore, jobs: JobStore) -> None:
@@ -294,7 +297,35 @@ def test_pages_show_what_runs_then_what_waits_then_what_ended_last(store: Docume
     assert [job.ahead for job in jobs.page([JobState.WAITING], 2, 1)[0]] == [1, 2], (
         "those not on the page count as well"
     )
-    assert jobs.count(JobState.WAITING) == 3
+    assert jobs.page([JobState.WAITING], 1, 0)[1] == 3
+
+
+def test_what_failed_and_came_again_since_is_no_failure_to_look_after(store: DocumentStore, jobs: JobStore) -> None:
+    receive(store, new("guide"), new("rules"))
+    for claimed in jobs.claim("w", 2, 60):
+        jobs.finish(claimed, [], "It is damaged.", "unreadable_document")
+    receive(store, new("guide", id="job-later", sha256="b" * 64))
+    failed, total = jobs.page([JobState.FAILED], 10, 0)
+    assert ([job.id for job in failed], total) == (["job-rules"], 1)
+    assert jobs.page([], 10, 0)[1] == 3, "nothing is hidden where all are asked for"
+    jobs.cancel("job-later")
+    assert jobs.page([JobState.FAILED, JobState.DONE], 10, 0)[1] == 2, "nothing took its place"
+
+
+@pytest.mark.parametrize("end", ["finish", "cancel"])
+def test_a_job_at_its_end_is_in_no_stage_and_waits_again_when_it_is_retried(
+    store: DocumentStore, jobs: JobStore, end: str
+) -> None:
+    receive(store, new("guide"))
+    (claimed,) = jobs.claim("w", 1, 60)
+    jobs.note(claimed, Progress(JobStage.EMBEDDING, None, 3, 1))
+    if end == "finish":
+        jobs.finish(claimed, [], "It is damaged.", "unreadable_document")
+    else:
+        jobs.cancel("job-guide")
+    assert jobs.get("job-guide").stage is JobStage.ENDED
+    jobs.retry("job-guide")
+    assert jobs.get("job-guide").stage is JobStage.WAITING
 
 
 def test_of_a_document_the_job_that_came_last_is_found(store: DocumentStore, jobs: JobStore) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from core import buckets
 from core.errors import InvalidRequest, MissingExtra, TooLarge
-from ingest.sources import buckets
 from ingest.sources.base import Unreachable
 from ingest.sources.buckets import Bucket
 from tests.fakes.s3 import FakeS3, serve_s3

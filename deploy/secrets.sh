@@ -1,0 +1,29 @@
+#!/bin/sh
+# Writes the secrets that came in the environment to files, each in a volume of its own, and makes what is missing.
+set -eu
+umask 0337
+
+write() { # $1 = file, $2 = content: replaced in one step, so that nobody reads half of it
+  rm -f "$1.new"
+  printf '%s' "$2" >"$1.new"
+  mv -f "$1.new" "$1"
+}
+
+cd /run/secrets
+write slack/bot_token "${SLACK_BOT_TOKEN:-}"
+write slack/app_token "${SLACK_APP_TOKEN:-}"
+write discord/token "${DISCORD_TOKEN:-}"
+write model/key "${MODEL_KEY:-}"
+
+# Postgres takes its password when its volume is made, and keeps it: so is it kept here.
+password=${POSTGRES_PASSWORD:-}
+if [ -z "$password" ] && [ -s database/password ]; then password=$(cat database/password); fi
+if [ -z "$password" ]; then password=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n'); fi
+case $password in
+  *[!A-Za-z0-9._~-]*) echo "POSTGRES_PASSWORD may have letters, digits and . _ ~ - only: it becomes a part of a URL." >&2; exit 1 ;;
+esac
+write database/password "$password"
+# Read by the user of Postgres' own image, too.
+chmod 0444 database/password
+write database/url "${DATABASE_URL:-postgresql+psycopg://lorekeeper:$password@postgres/lorekeeper}"
+echo "The secrets are in place."
