@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
-EXTRAS := buckets,discord,eval,export,ocr,postgres,slack
+EXTRAS := buckets,discord,eval,export,ocr,postgres,slack,traces
 # What users ask about; why things are as they are is for developers.
 GUIDE  := $(filter-out docs/decisions.md,$(wildcard docs/*.md))
 STAMP  := $(VENV)/.installed
@@ -13,7 +13,7 @@ PYTEST := $(BIN)/python -m pytest
 JOBS   ?= 2
 SPREAD := --numprocesses $(JOBS) --dist loadfile
 
-.PHONY: run setup setup-vllm peers test lint format test-fast test-slow test-browser test-vllm constraints settings-example clean
+.PHONY: run setup setup-vllm peers test lint format test-fast test-slow test-browser test-vllm test-docker images constraints settings-example clean
 
 run: setup
 	@$(BIN)/lorekeeper documents add $(GUIDE)
@@ -31,11 +31,13 @@ $(STAMP): pyproject.toml constraints.txt
 	@touch $(STAMP)
 
 test: setup lint
-	$(PYTEST) $(SPREAD) -m "not vllm"
+	$(PYTEST) $(SPREAD) -m "not vllm and not docker"
 	$(PYTEST) -m vllm
+	@if docker info >/dev/null 2>&1; then $(MAKE) --no-print-directory images; fi
+	$(PYTEST) -m docker
 
 test-fast: setup
-	$(PYTEST) $(SPREAD) -m "not slow and not browser and not vllm"
+	$(PYTEST) $(SPREAD) -m "not slow and not browser and not vllm and not docker"
 
 test-slow: setup
 	$(PYTEST) -m slow
@@ -45,6 +47,13 @@ test-browser: setup
 
 test-vllm: setup setup-vllm
 	TEST_REQUIRE=vllm $(PYTEST) -m vllm
+
+test-docker: setup images
+	TEST_REQUIRE=docker $(PYTEST) -m docker
+
+# The images of the stack.
+images:
+	docker compose -f deploy/compose.yaml build --quiet
 
 setup-vllm: $(VLLM)/.installed
 

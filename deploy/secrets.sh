@@ -13,12 +13,23 @@ cd /run/secrets
 write slack/bot_token "${SLACK_BOT_TOKEN:-}"
 write slack/app_token "${SLACK_APP_TOKEN:-}"
 write discord/token "${DISCORD_TOKEN:-}"
-write model/key "${MODEL_KEY:-}"
+
+# What is made here is made once and kept.
+made() { # $1 = file
+  if [ -s "$1" ]; then cat "$1"; else od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; fi
+}
+
+# The stack's own vLLM asks for a key; a server elsewhere has one of its own, or none.
+key=${MODEL_KEY:-}
+case ${MODEL_URL:-} in
+  http://vllm:*) key=${key:-$(made model/key)} ;;
+esac
+write model/key "$key"
+write grafana/password "$(made grafana/password)"
+chmod 0444 grafana/password
 
 # Postgres takes its password when its volume is made, and keeps it: so is it kept here.
-password=${POSTGRES_PASSWORD:-}
-if [ -z "$password" ] && [ -s database/password ]; then password=$(cat database/password); fi
-if [ -z "$password" ]; then password=$(od -An -N24 -tx1 /dev/urandom | tr -d ' \n'); fi
+password=${POSTGRES_PASSWORD:-$(made database/password)}
 case $password in
   *[!A-Za-z0-9._~-]*) echo "POSTGRES_PASSWORD may have letters, digits and . _ ~ - only: it becomes a part of a URL." >&2; exit 1 ;;
 esac

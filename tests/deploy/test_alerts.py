@@ -88,11 +88,11 @@ def test_alerts_tell_when_they_should_and_only_then() -> None:
 
 def test_every_process_of_the_stack_is_watched() -> None:
     scraped = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"]
-    targets = next(each for each in scraped if each["job_name"] == "lorekeeper")["static_configs"][0]["targets"]
+    (watched,) = next(each for each in scraped if each["job_name"] == "lorekeeper")["dns_sd_configs"]
     stack = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
     bots = [name for name, each in stack["services"].items() if each.get("command", [])[:1] == ["run"]]
     port = stack["x-environment"]["LOREKEEPER_SERVER__PROBE_PORT"]
-    assert sorted(targets) == sorted(f"{name}:{port}" for name in bots)
+    assert (sorted(watched["names"]), watched["port"]) == (sorted(bots), int(port))
 
 
 def test_every_metric_is_documented_and_no_other() -> None:

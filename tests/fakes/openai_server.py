@@ -47,8 +47,8 @@ class FakeOpenAI:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, state: FakeOpenAI) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(self, state: FakeOpenAI, host: str) -> None:
+        super().__init__((host, 0), _Handler)
         self.state = state
         self.stopping = threading.Event()
 
@@ -134,13 +134,13 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def fake_openai(**changes: Any) -> Iterator[FakeOpenAI]:
-    """A running server."""
+def fake_openai(*, host: str = "127.0.0.1", **changes: Any) -> Iterator[FakeOpenAI]:
+    """A running server. `host`: the address of this machine that it is reached by."""
     state = FakeOpenAI(**changes)
-    with _Server(state) as server:
+    with _Server(state, host) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        state.url = f"http://127.0.0.1:{server.server_port}/v1"
+        state.url = f"http://{host}:{server.server_port}/v1"
         try:
             yield state
         finally:

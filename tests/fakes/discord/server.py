@@ -43,10 +43,11 @@ class FakeDiscord(Interactions):
 
 
 @asynccontextmanager
-async def fake_discord(clock: Clock | None = None, *, port: int = 0) -> AsyncIterator[FakeDiscord]:
+async def fake_discord(clock: Clock | None = None, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[FakeDiscord]:
     """A Discord with a furnished guild (see `Guilds`), until the block ends.
 
     :param clock: what rate limits, tokens, sessions and snowflakes go by.
+    :param host: the address of this machine that it is reached by.
     :param port: 0 takes a free one.
     """
     fake = FakeDiscord(clock)
@@ -54,9 +55,9 @@ async def fake_discord(clock: Clock | None = None, *, port: int = 0) -> AsyncIte
     await runner.setup()
     try:
         # A burst of new connections must not wait for a repeated SYN, a second later.
-        site = web.TCPSite(runner, "127.0.0.1", port, backlog=4096)
+        site = web.TCPSite(runner, host, port, backlog=4096)
         await site.start()
-        fake.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        fake.base = f"http://{host}:{runner.addresses[0][1]}"
         async with aiohttp.ClientSession() as fake.session:
             yield fake
             await fake.close()

@@ -59,10 +59,11 @@ class FakeSlack(Interactions):
 
 
 @asynccontextmanager
-async def fake_slack(clock: Clock | None = None, *, port: int = 0) -> AsyncIterator[FakeSlack]:
+async def fake_slack(clock: Clock | None = None, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[FakeSlack]:
     """A Slack with a furnished workspace (see `People`), until the block ends.
 
     :param clock: what rate limits, streams, triggers and timestamps go by.
+    :param host: the address of this machine that it is reached by.
     :param port: 0 takes a free one.
     """
     slack = FakeSlack(clock)
@@ -71,9 +72,9 @@ async def fake_slack(clock: Clock | None = None, *, port: int = 0) -> AsyncItera
     await runner.setup()
     try:
         # A burst of new connections must not wait for a repeated SYN, a second later.
-        site = web.TCPSite(runner, "127.0.0.1", port, backlog=4096)
+        site = web.TCPSite(runner, host, port, backlog=4096)
         await site.start()
-        slack.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        slack.base = f"http://{host}:{runner.addresses[0][1]}"
         async with aiohttp.ClientSession() as slack.session:
             yield slack
             await slack.close()

@@ -1,0 +1,1 @@
+"""`lorekeeper status`: what runs, how it does, and what it is doing."""

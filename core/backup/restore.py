@@ -1,0 +1,150 @@
+"""Putting a backup in the place of what is there.
+
+Everything is verified first. The stored copies come next, which harms nothing, then all tables in one transaction: what
+was there before goes, or all of it stays. The vectors are written before that transaction ends, so that they are there
+when the passages are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import islice
+
+from sqlalchemy.engine import Connection, Engine
+
+from core.backup import copies, listing, tables, unfinished, vectors
+from core.backup.destination import Destination
+from core.backup.manifest import Manifest
+from core.backup.verify import rows_for, vectors_of, verify
+from core.datafolder import Owner, claim, free_bytes, prepare
+from core.errors import DataFolderInUse, StorageFailed
+from core.retrieval.chroma import LAYOUT, open_chroma
+from core.settings import Settings
+from core.store.engine import open_engine, reading
+
+COMMAND = "lorekeeper restore"
+# Of the disk, that nothing else may run into its end.
+SPARE_BYTES = 100 * 2**20
+# How much larger than its packed rows a database is, with its word index and its log.
+GROWTH = 8
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What is there now. `missing_vectors`: of passages, which have to be embedded."""
+
+    name: str
+    manifest: Manifest
+    missing_vectors: int
+    is_moved: bool
+    """Whether messages that waited are answered; otherwise they count as answered."""
+
+
+def restore(
+    settings: Settings, destination: Destination, name: str, report: Report, *, may_replace: bool = False
+) -> Restored:
+    """Of the backup of this name. `may_replace`: what is there may be lost.
+
+    Raises `BackupDamaged`, `InvalidRequest`, `DataFolderInUse` while somebody is at work, `StorageFailed`.
+    """
+    manifest = listing.manifest_of(destination, name)
+    verify(destination, name, manifest, report, with_copies=False)
+    prepare(settings.data_dir)
+    held = claim(settings.data_dir, COMMAND) if settings.is_embedded else None
+    if isinstance(held, Owner):
+        raise DataFolderInUse(f"The data folder is in use by `{held.command}` (process {held.pid}). {_STOP}")
+    try:
+        engine = open_engine(settings.database_url, settings.data_dir)
+        try:
+            tables.check_place(engine, may_replace=may_replace)
+            _check_alone(engine)
+            _check_room(settings, destination, name, manifest)
+            _restore_copies(settings, destination, name, manifest, report)
+            return _restore_record(settings, engine, destination, name, manifest, report, may_replace=may_replace)
+        finally:
+            engine.dispose()
+    finally:
+        if held is not None:
+            held.release()
+
+
+_STOP = "Stop Lorekeeper, restore, and start it again."
+
+
+def _check_alone(engine: Engine) -> None:
+    with reading(engine) as connection:
+        if others := tables.count_others(connection):
+            raise DataFolderInUse(f"The database is in use by Lorekeeper ({others} connections). {_STOP}")
+
+
+def _check_room(settings: Settings, destination: Destination, name: str, manifest: Manifest) -> None:
+    files = listing.files_of(destination, name, manifest)
+    size = sum(size for digest, size in files if not copies.is_there(settings.data_dir, digest, size))
+    if settings.database_url.startswith("sqlite"):
+        size += GROWTH * sum(rows.size for rows in manifest.tables.values())
+    if not settings.chroma.url:
+        size += 3 * manifest.vectors.size
+    free = free_bytes(settings.data_dir)
+    if free < size + SPARE_BYTES:
+        needs, has = (f"{number / 2**20:,.0f} MB" for number in (size + SPARE_BYTES, free))
+        raise StorageFailed(
+            f"The disk of {settings.data_dir} has {has} free, and the backup needs about {needs}. Free some space first."
+        )
+
+
+def _restore_copies(
+    settings: Settings, destination: Destination, name: str, manifest: Manifest, report: Report
+) -> None:
+    for done, (digest, size) in enumerate(listing.files_of(destination, name, manifest), 1):
+        copies.copy_in(settings.data_dir, destination, digest, size)
+        report("Restoring files", done, manifest.files.count)
+
+
+def _restore_record(
+    settings: Settings,
+    engine: Engine,
+    destination: Destination,
+    name: str,
+    manifest: Manifest,
+    report: Report,
+    *,
+    may_replace: bool,
+) -> Restored:
+    now = datetime.now(UTC)
+    is_moved = unfinished.is_moved(manifest.created_at, now, is_at_rest=manifest.is_at_rest)
+    # Vectors that lie otherwise than this version looks for them are made anew.
+    has_vectors = bool(manifest.embedding) and manifest.layout == LAYOUT
+    index = open_chroma(settings, manifest.embedding) if has_vectors else None
+    try:
+        with tables.replacing(engine) as connection:
+            _fill(connection, destination, name, manifest, report)
+            unfinished.go_on(connection, now, is_moved=is_moved)
+            if index is not None:
+                total = manifest.vectors.count
+                saved = vectors_of(destination, name, manifest)
+                vectors.restore(connection, index, saved, lambda done: report("Restoring vectors", done, total))
+        if index is not None and may_replace:
+            with reading(engine) as connection:
+                vectors.drop_orphans(connection, index)
+    finally:
+        if index is not None:
+            index.close()
+    missing = manifest.missing_vectors if has_vectors else manifest.rows("chunks")
+    return Restored(name, manifest, missing, is_moved)
+
+
+def _fill(connection: Connection, destination: Destination, name: str, manifest: Manifest, report: Report) -> None:
+    total = sum(rows.count for rows in manifest.tables.values())
+    done = 0
+    filled = tables.create_tables(connection, manifest.revision)
+    for each, table in filled.items():
+        rows = rows_for(destination, name, manifest, each)
+        while batch := list(islice(rows, tables.ROWS_AT_ONCE)):
+            tables.fill(connection, table, manifest.tables[each].columns, batch)
+            done += len(batch)
+            report("Restoring the database", done, total)
+    report("Building the word index", 0, 0)
+    tables.bring_up_to_date(connection, filled.values())

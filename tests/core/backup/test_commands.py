@@ -1,0 +1,129 @@
+"""`lorekeeper backup` and `lorekeeper restore`, as a person uses them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from core.backup import commands
+from core.backup.make import Made
+from core.cli import app
+from core.errors import BackupDamaged, DataFolderInUse, InvalidRequest
+from tests.bots.command import place as place_at
+from tests.core.backup.conftest import OpenHome
+from tests.core.backup.installation import Home
+from tests.fakes.embedder import WordEmbedder
+
+
+@pytest.fixture(autouse=True)
+def _model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The installations of these tests are made with it, and cut as they are."""
+    monkeypatch.setattr(commands, "open_embedder", lambda _: WordEmbedder())
+    monkeypatch.setattr("core.build.open_embedder", lambda _: WordEmbedder())
+    monkeypatch.setenv("LOREKEEPER_SPLIT__MAX_TOKENS", "60")
+    monkeypatch.setenv("LOREKEEPER_SPLIT__OVERLAP_TOKENS", "0")
+
+
+def run(home: Home, *arguments: str | Path, text: str | None = None) -> Result:
+    environment = {"LOREKEEPER_DATA_DIR": str(home.folder), "LOREKEEPER_DATABASE__URL": home.database, "COLUMNS": "200"}
+    return CliRunner().invoke(app, [str(each) for each in arguments], env=environment, input=text)
+
+
+def said(result: Result) -> Any:
+    assert result.exit_code == 0, result.exception
+    return json.loads(result.stdout)
+
+
+def test_a_backup_is_made_listed_verified_and_restored(home_at: OpenHome, filled: Home, place: Path) -> None:
+    made = said(run(filled, "backup", "--json", place))
+    assert made["rows"]["documents"] == made["new_files"] - 1 == 4
+    again = run(filled, "backup", place, "--keep", "1")
+    assert f"Removed {made['name']}." in again.stdout
+    assert "4 documents" in again.stdout
+    (listed,) = said(run(filled, "backup", "list", place, "--json"))["backups"]
+    assert listed["name"] != made["name"]
+    assert "is whole" in run(filled, "backup", "verify", place).stdout
+    new = home_at("new", "postgres")
+    restored = run(new, "restore", place / listed["name"], "--yes")
+    assert "Start Lorekeeper again" in restored.stdout, restored.exception
+    assert "Note:" not in restored.stderr
+    with new.open() as library:
+        assert len(library.documents()) == 4
+
+
+def test_help_names_the_parts(filled: Home) -> None:
+    text = run(filled, "backup", "--help").stdout
+    assert all(name in text for name in ("create", "list", "verify"))
+    assert "--keep" in run(filled, "backup", "create", "--help").stdout
+
+
+def test_without_vectors_they_are_embedded_again(home_at: OpenHome, filled: Home, place: Path) -> None:
+    assert said(run(filled, "backup", place, "--no-vectors", "--json"))["vectors"] == 0
+    new = home_at("new", "sqlite")
+    notes = said(run(new, "restore", place, "--yes", "--json"))["notes"]
+    assert any("were embedded again" in note for note in notes)
+    with new.open() as library:
+        assert library.vectors.count() > 0
+        assert library.texts("annual leave")
+
+
+def test_another_model_is_told_with_the_command_that_helps(
+    home_at: OpenHome, copy: Made, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Other(WordEmbedder):
+        identity = "other/256"
+
+    monkeypatch.setattr(commands, "open_embedder", lambda _: Other())
+    done = run(home_at("new", "sqlite"), "restore", place, "--yes")
+    assert done.exit_code == 0
+    assert "lorekeeper documents reindex" in done.stderr
+
+
+def test_nothing_is_restored_without_a_yes(home_at: OpenHome, copy: Made, place: Path) -> None:
+    new = home_at("new", "sqlite")
+    done = run(new, "restore", place)
+    assert isinstance(done.exception, InvalidRequest)
+    assert "--yes" in done.exception.message
+    assert not new.folder.exists()
+
+
+def test_a_damaged_backup_cannot_be_verified_and_is_listed_as_such(filled: Home, copy: Made, place: Path) -> None:
+    (place / copy.name / "manifest.json").write_text("{}")
+    assert isinstance(run(filled, "backup", "verify", place).exception, BackupDamaged)
+    assert "cannot be read" in run(filled, "backup", "list", place).stdout
+    assert said(run(filled, "backup", "list", place, "--json")) == {"backups": [{"name": copy.name}]}
+
+
+def test_restoring_while_another_process_uses_the_database_is_refused(
+    home_at: OpenHome, copy: Made, place: Path
+) -> None:
+    new = home_at("new", "postgres")
+    with new.open() as library, library.engine.connect():
+        done = run(new, "restore", place, "--yes")
+    assert isinstance(done.exception, DataFolderInUse)
+    assert "Stop Lorekeeper" in done.exception.message
+
+
+def test_a_running_server_is_backed_up_and_restored_somewhere_else(tmp_path: Path) -> None:
+    here = place_at(tmp_path / "here")
+    (here.folder / "leave.md").write_text("# Leave\n\nYou accrue 13 days of annual leave per year.\n")
+    with here.serving() as server:
+        assert here.run("documents", "add", "leave.md").status == 0
+        asked = here.run("ask", "How many days of annual leave do I accrue?", "--json").json
+        made = here.run("backup", "../backups", "--json")
+        assert (made.json["vectors"], made.json["missing_vectors"]) == (1, 0), made.err
+        refused = here.run("restore", "../backups", "--yes", "--replace")
+        assert refused.status == 1
+        assert "Stop Lorekeeper" in refused.err
+        server.stop()
+    there = place_at(tmp_path / "there")
+    restored = there.run("restore", "../backups", "--yes")
+    assert restored.status == 0, restored.err
+    assert "Traceback" not in restored.err
+    answered = there.run("ask", "How many days of annual leave do I accrue?", "--json").json
+    assert answered["text"] == asked["text"]
+    assert answered["citations"][0]["quote"] == asked["citations"][0]["quote"]
