@@ -32,14 +32,15 @@ log = structlog.get_logger(__name__)
 async def serve(
     settings: Settings,
     only: Sequence[str],
-    stopping: Callable[[], object] = lambda: None,
+    stopping: Callable[[int], object] = lambda status: None,
     *,
     is_standby: bool = False,
 ) -> int:
     """Run the chosen parts; returns the exit status. Raises what opening the application raises.
 
-    `stopping` is called when it begins to end. On standby, a chosen part without its token is off instead of an error,
-    also when it is the only one: in a stack, each part has its container, whether it is used or not.
+    `stopping` is called first when it begins to end, with the status that it ends with. On standby, a chosen part
+    without its token is off instead of an error, also when it is the only one: in a stack, each part has its container,
+    whether it is used or not.
     """
     for name in only:
         if name not in PARTS:
@@ -57,7 +58,7 @@ async def serve(
             if not wanted:
                 log.info("off: there is no token", parts=list(only))
             channels = _open_channels(application, names, are_chosen=bool(only))
-            return await _run_until_stopped(application, channels, [probe.stopping, application.stop, stopping])
+            return await _run_until_stopped(application, channels, probe, stopping)
     finally:
         await asyncio.to_thread(application.close)
         await asyncio.to_thread(tracing.stop)
@@ -101,7 +102,10 @@ def _open_channels(application: Application, names: Sequence[str], *, are_chosen
 
 
 async def _run_until_stopped(
-    application: Application, channels: Mapping[str, Channel], stopping: Sequence[Callable[[], object]]
+    application: Application,
+    channels: Mapping[str, Channel],
+    probe: Probe | NoProbe,
+    stopping: Callable[[int], object],
 ) -> int:
     tasks = [
         asyncio.create_task(channel.serve() if name == GATEWAY else _kept_alive(application, name, channel), name=name)
@@ -114,13 +118,15 @@ async def _run_until_stopped(
         log.info("ready", parts=[*channels, *([WORKER] if application.settings.jobs.run else [])])
     stop = asyncio.create_task(_stop_signal())
     await asyncio.wait([stop, *tasks], return_when=asyncio.FIRST_COMPLETED)
-    log.info("stopping: what was begun is finished first; Ctrl-C again stops at once")
-    for begin_to_end in stopping:
-        begin_to_end()
+    # Whatever the following waits for or raises, it ends in time, and at once when it is told so again.
+    stopping(1 if any(task.done() and not task.cancelled() and task.exception() for task in tasks) else 0)
     _on_signal(lambda: [task.cancel() for task in tasks])
+    log.info("stopping: what was begun is finished first; Ctrl-C again stops at once")
+    probe.stopping()
+    giving_back = asyncio.create_task(asyncio.to_thread(application.stop))
     for task in [stop, *tasks]:
         task.cancel()
-    results = await asyncio.gather(*tasks, return_exceptions=True)
+    results = await asyncio.gather(*tasks, giving_back, return_exceptions=True)
     failure = next((result for result in results if isinstance(result, Exception)), None)
     if failure is not None:
         raise failure

@@ -13,6 +13,7 @@ DEFAULT_THRESHOLD = 0.5
 # Beyond it a probability is 0 or 1, and the exponential overflows.
 LARGEST_LOG_ODDS = 100.0
 SIGNALS = tuple(field.name for field in fields(Signals))
+_SENTENCE = SIGNALS.index("top_sentence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,10 @@ class Calibration:
         """0 to 1: how likely the passages answer the question."""
         score = self.bias + sum(weight * signal for weight, signal in zip(self.weights, astuple(found), strict=True))
         return 1 / (1 + math.exp(-max(-LARGEST_LOG_ODDS, min(LARGEST_LOG_ODDS, score))))
+
+    def suffices(self, found: Signals, threshold: float) -> bool:
+        """Whether the passages answer, however much better a sentence that was not looked at may be."""
+        return self.weights[_SENTENCE] >= 0 and self.confidence(found) >= threshold
 
     def to_json(self) -> str:
         named = dict(zip(SIGNALS, self.weights, strict=True))

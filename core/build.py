@@ -191,6 +191,7 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
             threshold=_threshold(settings),
             calibration=calibrations.get(),
             namespaces=settings.namespaces,
+            until_sure=_has_model(settings),
             observe=metrics.answered,
         )
         pipeline = _open_pipeline(engine, store, vectors, embedder, identity, settings, metrics)

@@ -13,6 +13,7 @@ LorekeeperError
 ├── BackupDamaged          a backup is incomplete, was changed, or is none
 ├── StorageFailed          database, index or disk refused (locked, full, unreachable)
 ├── EmbeddingFailed        the embedding model or endpoint failed
+│   └── EndpointUnavailable    it is down or too busy, whatever it is asked
 └── GenerationFailed       the language model failed
     ├── GenerationUnavailable  before the first token: nothing was shown yet
     └── GenerationInterrupted  after the first token
@@ -85,6 +86,10 @@ class StorageFailed(LorekeeperError):
 
 class EmbeddingFailed(LorekeeperError):
     code = "embedding_failed"
+
+
+class EndpointUnavailable(EmbeddingFailed):
+    """Trying at once again does not help."""
 
 
 class GenerationFailed(LorekeeperError):

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from core.ports import Jobs
 from core.types import JobState
 
-# Whoever works takes a job within a second or two; clocks of other hosts may differ a little.
+# Whoever works takes a job within a second or two, or says every few seconds that it waits; clocks of other hosts may
+# differ a little.
 GRACE = timedelta(seconds=15)
 RUNNING = frozenset({JobState.RUNNING})
 WAITING = frozenset({JobState.WAITING})
@@ -18,8 +19,8 @@ async def nobody_works(jobs: Jobs) -> bool:
     """Whether files wait, and for a while nobody has done anything about any. Raises `StorageFailed`."""
     before = datetime.now(UTC) - GRACE
     waiting, _ = await jobs.page(WAITING, 1)
-    # One that was tried, and waits for its next try, is somebody's work.
-    if not waiting or waiting[0].error is not None or waiting[0].created_at > before:
+    # Workers that cannot come to it say so by making it due anew; what is to be tried again is due later.
+    if not waiting or waiting[0].due_at > before:
         return False
     running, _ = await jobs.page(RUNNING, 1)
     ended, _ = await jobs.page(ENDED, 1)

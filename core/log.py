@@ -22,6 +22,7 @@ REQUEST = "request"
 HEADER = "X-Request-Id"
 """Where callers say it, where replies name it, and where the language model's server hears it."""
 _ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+log = structlog.get_logger(__name__)
 
 
 def configure(settings: Log) -> None:
@@ -44,9 +45,7 @@ def configure(settings: Log) -> None:
         logger_factory=_StandardError,
         cache_logger_on_first_use=False,
     )
-    logging.basicConfig(
-        level=max(level, logging.WARNING), stream=sys.stderr, format="%(levelname)s %(name)s %(message)s"
-    )
+    logging.basicConfig(level=max(level, logging.WARNING), handlers=[_FromLibraries()])
 
 
 def configure_for_command(settings: Log) -> None:
@@ -66,6 +65,22 @@ class _StandardError:
             sys.stderr.flush()
 
     debug = info = warning = error = critical = msg
+
+
+class _FromLibraries(logging.Handler):
+    """What libraries tell, in the same lines as everything else: whatever is in it, it begins no line of its own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            log.log(
+                record.levelno,
+                "a library told",
+                logger=record.name,
+                message=record.getMessage(),
+                exc_info=record.exc_info or None,
+            )
+        except Exception:  # noqa: BLE001 - logging goes on, as the standard library has it
+            self.handleError(record)
 
 
 @contextmanager

@@ -31,6 +31,7 @@ from core.types import (
     Retrieval,
     Scope,
     Signals,
+    Stems,
     SyncedSource,
     Turn,
     WordHits,
@@ -128,6 +129,13 @@ class LexicalIndex(Protocol):
         """
         ...
 
+    def stems(self, chunk_ids: Sequence[str]) -> dict[str, Stems]:
+        """The words of these chunks, as they are indexed; those whose order the index does not keep are left out.
+
+        Whoever asks has found the chunks, so the access filter has been passed.
+        """
+        ...
+
 
 class Retriever(Protocol):
     """A standalone query to passages."""
@@ -138,7 +146,9 @@ class Retriever(Protocol):
 class Evidence(Protocol):
     """How well the passages that were found fit the question. Blocking."""
 
-    def signals(self, found: Retrieval) -> Signals: ...
+    def signals(self, found: Retrieval, suffices: Callable[[Signals], bool] | None = None) -> Signals:
+        """With `suffices`, sentences are looked at only until it holds; each further one can but raise the signals."""
+        ...
 
 
 class Reranker(Protocol):

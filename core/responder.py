@@ -56,6 +56,9 @@ class Responder:
     threshold: float
     calibration: Calibration = BUILT_IN
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
+    until_sure: bool = False
+    """Sentences are embedded only until they suffice for an answer. Not worth it where the answer quotes them: it needs
+    their vectors anyway, and those that are run together differ a little from those that are run alone."""
     observe: Callable[[Answer, float], None] = lambda answer, seconds: None
     """Told of each answer, and how long it took."""
 
@@ -104,7 +107,8 @@ class Responder:
         with clock.lap("retrieve"):
             found = await self.retriever.retrieve(standalone, question.scope)
         with clock.lap("judge"):
-            signals = await asyncio.to_thread(self.evidence.signals, found)
+            suffices = self._suffices if self.until_sure else None
+            signals = await asyncio.to_thread(self.evidence.signals, found, suffices)
 
         answer = _answer(question, Outcome.NO_EVIDENCE, "", standalone=standalone)
         answer = replace(answer, why=self._receipt(found, signals, clock))
@@ -133,6 +137,9 @@ class Responder:
         yield Finished(
             replace(answer, outcome=Outcome.ANSWERED, text=grounded.text, citations=tuple(grounded.citations))
         )
+
+    def _suffices(self, signals: Signals) -> bool:
+        return self.calibration.suffices(signals, self.threshold)
 
     def _note(self, answer: Answer, begun: float) -> Answer:
         self.observe(answer, time.perf_counter() - begun)
@@ -163,7 +170,7 @@ class Responder:
         )
 
     async def _history(self, question: Question) -> tuple[Turn, ...]:
-        if question.history or question.thread is None:
+        if question.history or question.thread is None or question.is_first:
             return question.history
         thread = thread_key(question.scope, question.thread, question.asker)
         return await asyncio.to_thread(lambda: self.conversations.history(thread, before=question.id))

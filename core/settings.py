@@ -260,16 +260,11 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     values = _read_toml(path) if path else {}
     secrets = _secret_variables()
     _refuse_unknown_variables(environ, secrets)
-    for variable, value in from_files(environ, secrets):
-        section, key = secrets[variable]
-        of_section = values.setdefault(section, {})
+    given = {name: environ[name] for name in PLATFORM_NAMES if environ.get(name)} | dict(from_files(environ, secrets))
+    for variable, (section, key) in secrets.items():
+        of_section = values.setdefault(section, {}) if variable in given else None
         if isinstance(of_section, dict):
-            of_section[key] = value
-    for variable, (section, key) in PLATFORM_NAMES.items():
-        if environ.get(variable) and f"{ENV_PREFIX}{section}__{key}".upper() not in environ:
-            of_section = values.setdefault(section, {})
-            if isinstance(of_section, dict):
-                of_section[key] = environ[variable]
+            of_section[key] = given[variable]
     try:
         return Settings(**values)
     except ValidationError as error:
@@ -300,13 +295,15 @@ def _refuse_unknown_variables(environ: Mapping[str, str], secrets: Mapping[str, 
 
 
 def _secret_variables() -> dict[str, tuple[str, str]]:
-    """The variables of secrets, which may be given as files, with section and key of each."""
+    """The variables of secrets, which may be given as files, with section and key of each; of two for one, ours is last
+    and wins.
+    """
     ours = {
         f"{ENV_PREFIX}{key.upper().replace('.', '__')}": (key.partition(".")[0], key.partition(".")[2])
         for key, field in _known_keys()
         if "." in key and field.annotation is SecretStr
     }
-    return {**ours, **PLATFORM_NAMES}
+    return {**PLATFORM_NAMES, **ours}
 
 
 def _known_keys() -> Iterable[tuple[str, Any]]:

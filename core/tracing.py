@@ -6,6 +6,7 @@ A span has a name, times, ids and counts. No text of a message, an answer or a d
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
 from importlib.metadata import version
 from types import TracebackType
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 TRACES_PATH = "/v1/traces"
 EXPORT_SECONDS = 5.0
+STOP_SECONDS = 3.0
 QUIET_SECONDS = 60.0
 LONGEST_CAUSE = 200
 Value = str | int | float | bool
@@ -67,7 +69,9 @@ def start(settings: Tracing) -> None:
     library.handlers, library.propagate = [_Seldom()], False
     about = {"service.name": "lorekeeper", "service.version": version("lorekeeper")}
     # Not the library's global one: what other packages trace is theirs, and goes nowhere.
-    provider = TracerProvider(ParentBased(TraceIdRatioBased(settings.sample)), Resource(about))
+    # A caller may leave a trace out, and may not have more of them sent than the settings say.
+    share = TraceIdRatioBased(settings.sample)
+    provider = TracerProvider(ParentBased(share, remote_parent_sampled=share), Resource(about))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint, timeout=EXPORT_SECONDS)))
     _Tracing.provider, _Tracing.tracer = provider, provider.get_tracer("lorekeeper")
 
@@ -76,7 +80,10 @@ def stop() -> None:
     """Send what is left, for a few seconds at most."""
     provider, _Tracing.provider, _Tracing.tracer = _Tracing.provider, None, None
     if provider is not None:
-        provider.shutdown()
+        # The library waits for each of many sendings to a collector that hangs.
+        sending = threading.Thread(target=provider.shutdown, name="last traces", daemon=True)
+        sending.start()
+        sending.join(STOP_SECONDS)
 
 
 class span:  # noqa: N801 - reads as the block that it is
@@ -145,6 +152,8 @@ def outgoing() -> dict[str, str]:
     headers: dict[str, str] = {}
     if _Tracing.tracer is not None:
         _propagator().inject(headers)
+        # What the caller's system notes for itself is no business of other servers.
+        headers.pop("tracestate", None)
     chosen = request_id()
     return headers | {HEADER: chosen} if chosen else headers
 

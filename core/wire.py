@@ -29,7 +29,7 @@ from core.types import (
 )
 
 Json = dict[str, Any]
-_JOB_TIMES = ("created_at", "started_at", "finished_at")
+_JOB_TIMES = ("created_at", "started_at", "finished_at", "due_at")
 
 
 def answer_to_json(answer: Answer, *, why: bool = False) -> Json:

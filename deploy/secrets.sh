@@ -12,6 +12,7 @@ write() { # $1 = file, $2 = content: replaced in one step, so that nobody reads 
 cd /run/secrets
 write slack/bot_token "${SLACK_BOT_TOKEN:-}"
 write slack/app_token "${SLACK_APP_TOKEN:-}"
+write slack/signing_secret "${SLACK_SIGNING_SECRET:-}"
 write discord/token "${DISCORD_TOKEN:-}"
 
 # What is made here is made once and kept.
@@ -25,11 +26,16 @@ case ${MODEL_URL:-} in
   http://vllm:*) key=${key:-$(made model/key)} ;;
 esac
 write model/key "$key"
+write model/hub_token "${HF_TOKEN:-}"
 write grafana/password "$(made grafana/password)"
 chmod 0444 grafana/password
 
 # Postgres takes its password when its volume is made, and keeps it: so is it kept here.
 password=${POSTGRES_PASSWORD:-$(made database/password)}
+if [ -s database/password ] && [ "$(cat database/password)" != "$password" ]; then
+  echo "Postgres keeps the password of its first start. Remove POSTGRES_PASSWORD, or change it in Postgres and in the volume." >&2
+  exit 1
+fi
 case $password in
   *[!A-Za-z0-9._~-]*) echo "POSTGRES_PASSWORD may have letters, digits and . _ ~ - only: it becomes a part of a URL." >&2; exit 1 ;;
 esac

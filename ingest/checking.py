@@ -18,6 +18,15 @@ REPAIR = "Run: lorekeeper documents check --repair"
 ADD_AGAIN = "They answer, but cannot be indexed anew. Add these documents again."
 NO_COPIES = "These are no copies of documents. Move or delete them:"
 NOT_WHAT_IT_SAYS = "These do not hold what their names say, or cannot be moved. Delete them:"
+NOT_DELETED = "Some of them cannot be deleted. Let the user of Lorekeeper write to the files in"
+OF_OTHERS = (
+    "They are kept, because another database stored copies in this folder too. Look whether database.url and data_dir "
+    "belong together. If the other database is gone for good, delete all lines but {own} from {note}"
+)
+NONE_OF_OURS = (
+    "They are kept, because this database refers to none of the copies here. "
+    "Look whether database.url and data_dir belong together."
+)
 MOST_NAMED = 100
 MOST_PATHS = 5
 IN_WORK = {DocumentStatus.QUEUED, DocumentStatus.PROCESSING}
@@ -150,11 +159,25 @@ class Checking:
             yield Finding("missing copy", len(gone), _ids(gone), is_repaired=False, remedy=ADD_AGAIN)
         # One that was stored lately may be of a file whose job is not written yet, or that is about to be published.
         unused = self._stores.files.unused(self._stores.history.used_files(), datetime.now(UTC) - RESERVED_FOR)
-        if repair:
-            for digest in unused:
-                self._stores.discard_file(digest)
-        if unused:
-            yield Finding("unused copies", len(unused), (), repair)
+        if not unused:
+            return
+        if self._stores.used_copies() is None:
+            yield Finding("unused copies", len(unused), (), is_repaired=False, remedy=self._of_others())
+            return
+        left = [digest for digest in unused if not (repair and self._is_discarded(digest))]
+        remedy = f"{NOT_DELETED} {self._stores.files.folder}" if left and repair else ""
+        yield Finding("unused copies", len(unused), (), not left, remedy)
+
+    def _of_others(self) -> str:
+        owners = self._stores.files.owners
+        return OF_OTHERS.format(note=owners.path, own=owners.own) if owners.are_others() else NONE_OF_OURS
+
+    def _is_discarded(self, digest: str) -> bool:
+        try:
+            self._stores.discard_file(digest)
+        except OSError:
+            return False
+        return True
 
     def _is_gone(self, document: Document | None) -> bool:
         """Whether it answers without a copy."""

@@ -58,10 +58,19 @@ class Stores:
         if digest:
             self.history.discard_file(digest, self.files.discard)
 
-    def sweep_copies(self) -> None:
-        """Delete what nothing refers to; one that was stored lately may be of a file whose job is not written yet."""
-        for digest in self.files.unused(self.history.used_files(), datetime.now(UTC) - RESERVED_FOR):
-            self.discard_file(digest)
+    def used_copies(self) -> Set[str] | None:
+        """The sha256 of the copies that something refers to; None where any other may be another database's."""
+        used = self.history.used_files()
+        # None of its copies at all is rather another database for this folder than a wish to lose every one.
+        if not any(map(self.files.has, used)):
+            return None
+        self.files.owners.join()
+        return None if self.files.owners.are_others() else used
+
+    def unused_copies(self) -> Sequence[str]:
+        """What nobody refers to; one that was stored lately may be of a file whose job is not written yet."""
+        used = self.used_copies()
+        return [] if used is None else self.files.unused(used, datetime.now(UTC) - RESERVED_FOR)
 
 
 class Engine:

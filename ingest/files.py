@@ -13,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 
 from core.errors import StorageFailed
+from ingest.owners import Owners
 
 _OURS = re.compile(r"[0-9a-f]{64}(?:\.\d+\.tmp)?")
 """A copy, or one that is being written."""
@@ -34,11 +35,18 @@ class Strays:
 class FileStore:
     """Content-addressed files in a folder: `ab/abcdef…`. Storing the same bytes twice changes nothing."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, folder: Path, database: str = "") -> None:
+        """`database`: the id of the one that refers to what is stored here."""
+        self.folder = folder
+        self.owners = Owners(folder.with_name(f"{folder.name}.databases"), database)
 
     def put(self, data: bytes) -> str:
         """Returns the sha256, in hex; a copy that was there counts as new. Raises `StorageFailed`, and leaves nothing half written."""
+        # Before there is a copy that others could take for nobody's.
+        self.owners.join()
+        return self._put(data)
+
+    def _put(self, data: bytes) -> str:
         digest = hashlib.sha256(data).hexdigest()
         path = self._path(digest)
         if _renewed(path, len(data)):
@@ -98,7 +106,7 @@ class FileStore:
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest() != path.name:
                 return False
-            self.put(data)
+            self._put(data)
             path.unlink()
         except FileNotFoundError:  # somebody else brought it there
             return self.has(path.name)
@@ -124,13 +132,13 @@ class FileStore:
         return are_gone
 
     def _all(self) -> Iterator[Path]:
-        return (Path(folder, name) for folder, _, names in os.walk(self._folder) for name in names)
+        return (Path(folder, name) for folder, _, names in os.walk(self.folder) for name in names)
 
     def _is_in_place(self, path: Path) -> bool:
         return bool(_COMPLETE.fullmatch(path.name)) and path == self._path(path.name)
 
     def _path(self, digest: str) -> Path:
-        return self._folder / digest[:2] / digest
+        return self.folder / digest[:2] / digest
 
 
 def _renewed(path: Path, size: int) -> bool:

@@ -7,9 +7,6 @@ from collections.abc import Sequence
 from core.ports import VectorIndex
 from core.store.documents import DocumentStore
 
-# Nobody else writes to SQLite while so many are deleted.
-GARBAGE_BATCH = 500
-
 
 def collect_garbage(store: DocumentStore, vectors: VectorIndex, *, with_reserved: bool = False) -> None:
     """Delete them. `with_reserved`: also those that somebody announced, right only where nobody can be at work."""
@@ -23,5 +20,5 @@ def collect_garbage(store: DocumentStore, vectors: VectorIndex, *, with_reserved
 
     # Mostly there is none, which is found out without holding up those who write.
     while store.vector_garbage(1, with_reserved=with_reserved):
-        if not store.collect_garbage(GARBAGE_BATCH, delete, with_reserved=with_reserved):
+        if not store.collect_garbage(delete, with_reserved=with_reserved):
             return

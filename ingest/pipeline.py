@@ -66,7 +66,9 @@ class Pipeline:
         settings: Settings,
         metrics: Metrics | None = None,
     ) -> None:
-        self._stores = Stores(documents, history, jobs, FileStore(settings.data_dir / "files"), vectors)
+        # Asked here, where nobody holds the right to write that giving it takes.
+        files = FileStore(settings.data_dir / "files", identity.meta.database_id())
+        self._stores = Stores(documents, history, jobs, files, vectors)
         self._identity = identity
         self._settings = settings
         changed, measures = Signal(), Measures(metrics or Metrics())
@@ -197,8 +199,7 @@ class Pipeline:
         for document in self._stores.documents.pending():
             if document.id not in expected:
                 self._stores.documents.put(interrupted(document))
-        # No document at all is rather another database for this folder than a wish to lose every copy.
-        if used := self._stores.history.used_files():
+        if (used := self._stores.used_copies()) is not None:
             self._stores.files.sweep(used)
 
     def work(self) -> None:

@@ -27,6 +27,24 @@ CANCELLED = "It was cancelled."
 T = TypeVar("T")
 
 
+class Teller:
+    """Who tells of a job's end, and counts what came of it: one of those who wait for it."""
+
+    __slots__ = ("_is_gone",)
+
+    def __init__(self) -> None:
+        self._is_gone = False
+
+    def leave(self) -> None:
+        """Before its end: somebody else has to tell of it."""
+        self._is_gone = True
+
+    def take_over(self) -> bool:
+        """Whether it falls to the caller, because whoever was to tell of it has left."""
+        was_gone, self._is_gone = self._is_gone, False
+        return was_gone
+
+
 class Waiting:
     """For the tasks of any event loop."""
 
@@ -34,8 +52,8 @@ class Waiting:
         self._jobs = jobs
         self._worker = worker
         self._changed = changed
-        self.told_of: set[str] = set()
-        """Ids of the jobs whose ends some `Adding` tells of."""
+        self.told_of: dict[str, Teller] = {}
+        """By id of the jobs whose ends some `Adding` tells of."""
 
     async def one(self, job_id: str, watch: Watch | None = None) -> Sequence[DocumentChange]:
         """What became of the files inside it, and last of itself. Raises why it has to be tried again."""
@@ -94,15 +112,22 @@ class Adding:
         self.changes: list[DocumentChange] = []
         self.empty: set[str] = set()
         """Sources of the files in which there was nothing to read."""
-        self._own: set[str] = set()
-        """Ids of the jobs that nobody else told of when they came."""
+        self._own: dict[str, Teller] = {}
+        """By id of the jobs that nobody else told of when they came."""
+        self._others: dict[str, Teller] = {}
+        """By id of the jobs that somebody else told of."""
+        self._told: set[str] = set()
+        """Ids of the jobs that came to their end."""
 
     async def run(self, accepted: Iterator[Accepted | DocumentChange]) -> None:
         """Until all have come to their end. Raises why one has to be tried again."""
         try:
             await self._run(accepted)
         finally:
-            self._waiting.told_of.difference_update(self._own)
+            for job_id, teller in self._own.items():
+                del self._waiting.told_of[job_id]
+                if job_id not in self._told:
+                    teller.leave()
 
     async def _run(self, accepted: Iterator[Accepted | DocumentChange]) -> None:
         sources: dict[str, str] = {}
@@ -111,13 +136,11 @@ class Adding:
             if isinstance(each, DocumentChange):
                 self.note(each)
             else:
-                if each.job_id not in self._waiting.told_of:
-                    self._own.add(each.job_id)
-                    self._waiting.told_of.add(each.job_id)
+                self._agree(each.job_id)
                 sources[each.job_id], names[each.job_id] = each.file.source, each.file.name
         async for job_id, job in self._waiting.all(list(sources)):
             changes = [cancelled(names[job_id])] if job is None else changes_of(job)
-            if job_id not in self._own:
+            if job_id in self._others and not self._others[job_id].take_over():
                 changes = [_by_another(change) for change in changes]
             # Those of the files inside it come on top.
             self._total += len(changes) - 1
@@ -125,6 +148,16 @@ class Adding:
                 self.note(change)
             if changes and changes[-1].kind is ChangeKind.SKIPPED:
                 self.empty.add(sources[job_id])
+            self._told.add(job_id)
+
+    def _agree(self, job_id: str) -> None:
+        """Who tells of it: whoever waits for it already, or else this one."""
+        if job_id in self._own:
+            return
+        if (teller := self._waiting.told_of.get(job_id)) is not None:
+            self._others[job_id] = teller
+        else:
+            self._own[job_id] = self._waiting.told_of[job_id] = Teller()
 
     def note(self, change: DocumentChange) -> None:
         """It happened."""

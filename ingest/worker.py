@@ -14,17 +14,17 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence, Set
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import structlog
 
-from core.errors import EmbeddingFailed, StorageFailed
+from core.errors import EmbeddingFailed, EndpointUnavailable, StorageFailed
 from core.settings import Settings
 from core.store.job_rows import BULK, URGENT, Claimed
 from core.store.jobs import JobLost
 from core.types import ChangeKind, DocumentChange
 from ingest.engine import STOPPED, Engine, Stores
+from ingest.housekeeping import Housekeeping
 from ingest.measuring import Measures
 from ingest.received import Received, Work
 from ingest.signal import Signal
@@ -43,7 +43,7 @@ MOST_ATTEMPTS = len(DELAYS) + 1
 # How long a lane rests when the model or the database is away: twice as long each time, up to this by lane.
 FIRST_REST_SECONDS = 1.0
 LONGEST_URGENT_REST_SECONDS, LONGEST_BULK_REST_SECONDS = 5.0, 60.0
-HOUSEKEEPING_SECONDS = 3600.0
+LONGEST_PATIENCE_SECONDS = 600.0
 FAULT = "Something went wrong on our side; the log has the cause."
 PUBLISHED = frozenset({ChangeKind.ADDED, ChangeKind.REPLACED})
 GONE = "Its stored copy is gone. Add the document again."
@@ -70,6 +70,8 @@ class Lane:
     rest: float = 0.0
     """For how many seconds it took nothing after the last of these troubles."""
     is_resting: bool = False
+    has_published: bool = False
+    """Whether a file got through since the last of these troubles."""
 
     @property
     def is_in_trouble(self) -> bool:
@@ -79,9 +81,17 @@ class Lane:
     def meet(self, job_ids: Set[str], *, is_away: bool = False) -> None:
         """A trouble that these had, because the model `is_away` for certain, or for whatever reason."""
         self.troubled |= job_ids
+        self.has_published = False
         self.is_resting = is_away or self.is_in_trouble
         if self.is_resting:
-            self.rest = min(2 * self.rest or FIRST_REST_SECONDS, self.longest_rest)
+            self.rest = self._next_rest()
+
+    def patience(self) -> float:
+        """For how many seconds a job waits that found the model away, so that after the rests others have their turn."""
+        return min(2 * self._next_rest() * (len(self.troubled) + 1), LONGEST_PATIENCE_SECONDS)
+
+    def _next_rest(self) -> float:
+        return min(2 * self.rest or FIRST_REST_SECONDS, self.longest_rest)
 
     def get_through(self) -> None:
         """One was published, so that nothing is away."""
@@ -114,6 +124,7 @@ class Worker:
         self._threads: list[threading.Thread] = []
         self._starting = threading.Lock()
         self._closing = threading.Event()
+        self._housekeeping = Housekeeping(stores, settings, self._closing)
         self.trouble: StorageFailed | None = None
         """Why jobs can be neither taken nor given back now."""
 
@@ -130,6 +141,7 @@ class Worker:
             self._threads = [
                 *(threading.Thread(target=self._work, args=(lane,), name="jobs", daemon=True) for lane in self._lanes),
                 threading.Thread(target=self._stay_alive, name="jobs-alive", daemon=True),
+                threading.Thread(target=self._housekeeping.run, name="jobs-housekeeping", daemon=True),
             ]
             for thread in self._threads:
                 thread.start()
@@ -206,12 +218,14 @@ class Worker:
             for change in lane.engine.run(self._files(lane, first, in_hand, is_alone=is_alone)):
                 if change.kind in PUBLISHED:
                     lane.get_through()
+                    lane.has_published = True
                 self._changed.notify()
         except (StorageFailed, EmbeddingFailed) as error:
-            is_away = isinstance(error, EmbeddingFailed) and len(in_hand) == 1 and not self._finds_model(lane)
+            is_away = isinstance(error, EmbeddingFailed) and len(in_hand) == 1 and self._is_model_away(lane, error)
             # It may be anybody's: only who meets it alone, while others get through, is to blame for it.
             counts = not is_away and len(lane.troubled | in_hand.keys()) == 1
-            lane.meet(self._put_back(in_hand.values(), error, counts=counts), is_away=is_away)
+            patience = lane.patience() if is_away else 0.0
+            lane.meet(self._put_back(in_hand.values(), error, counts=counts, patience=patience), is_away=is_away)
         except Exception:
             log.exception("a job failed")
             self._put_back(in_hand.values(), StorageFailed(FAULT), counts=len(in_hand) == 1)
@@ -220,12 +234,15 @@ class Worker:
             self._changed.notify()
         return True
 
-    def _finds_model(self, lane: Lane) -> bool:
-        """Whether it answers, so that each file is to blame for itself that had trouble with it, however many there are."""
+    def _is_model_away(self, lane: Lane, error: EmbeddingFailed) -> bool:
+        """If not, each file is to blame for itself that had trouble with it, however many there are."""
+        if isinstance(error, EndpointUnavailable):
+            # It may answer short requests while it is too busy for files: only another file shows that it is not.
+            return not lane.has_published
         if self._closing.is_set() or not lane.engine.is_model_there():
-            return False
+            return True
         lane.get_through()
-        return True
+        return False
 
     def _files(
         self, lane: Lane, first: Sequence[Claimed], in_hand: dict[str, Work], *, is_alone: bool
@@ -291,10 +308,12 @@ class Worker:
             return
         self._stores.documents.settle(job.document_id)
 
-    def _put_back(self, works: Collection[Work], error: StorageFailed | EmbeddingFailed, *, counts: bool) -> set[str]:
+    def _put_back(
+        self, works: Collection[Work], error: StorageFailed | EmbeddingFailed, *, counts: bool, patience: float = 0.0
+    ) -> set[str]:
         """Those that have not come to their end are tried again later, unless that was often enough; returns their ids.
 
-        `counts`: whether it was an attempt.
+        `counts`: whether it was an attempt. `patience`: after how many seconds at the earliest.
         """
         back = set()
         for work in works:
@@ -306,7 +325,7 @@ class Worker:
                     why = REFUSED if isinstance(error, EmbeddingFailed) else GIVEN_UP
                     self._fail(work, why.format(reason=error.message, times=MOST_ATTEMPTS), error.code)
                 else:
-                    delay = DELAYS[min(claimed.attempts, len(DELAYS)) - 1]
+                    delay = max(patience, DELAYS[min(claimed.attempts, len(DELAYS)) - 1])
                     self._measures.put_back(error.code)
                     if self._stores.jobs.put_back(claimed, delay, error.message, error.code, counts=counts):
                         back.add(claimed.job.id)
@@ -323,7 +342,6 @@ class Worker:
     # ── staying alive ────────────────────────────────────────────────────────────────────────────
 
     def _stay_alive(self) -> None:
-        cleaned = 0.0
         while not self._closing.wait(HOLD_SECONDS):
             try:
                 if held := set(self._in_hand):
@@ -332,28 +350,14 @@ class Worker:
                     for lane in self._lanes:
                         lane.engine.give_up(lost)
                     self._in_hand -= lost
+                self._stores.jobs.attend()
                 if self._stores.jobs.reap():
                     self.wake()
-                if time.monotonic() - cleaned > HOUSEKEEPING_SECONDS:
-                    cleaned = time.monotonic()
-                    self._clean_up()
             except StorageFailed as error:
                 log.warning("jobs could not be held", cause=error.message)
             except Exception:
                 # Whatever it is, jobs in work are held on.
-                log.exception("housekeeping failed")
-
-    def _clean_up(self) -> None:
-        """Forget old jobs, and erase documents that were removed long ago, and copies that nothing refers to."""
-        now = datetime.now(UTC)
-        self._stores.sweep_copies()
-        digests = self._stores.jobs.forget(now - timedelta(days=self._settings.jobs.keep_days))
-        for document_id in self._stores.history.removed_before(
-            now - timedelta(days=self._settings.history.keep_removed_days)
-        ):
-            digests |= set(self._stores.history.purge(document_id))
-        for digest in digests:
-            self._stores.discard_file(digest)
+                log.exception("staying alive failed")
 
 
 def _open_lane(engine: Engine, name: str, most: int, longest_rest: float) -> Lane:

@@ -91,6 +91,7 @@ async def ask(body: AskBody, request: Request, last_event_id: EventId = None) ->
         history=tuple(Turn(turn.role, turn.text) for turn in body.history or ()),
         thread=body.thread or uuid.uuid4().hex,
         asker=caller_of(request).key,
+        is_first=body.thread is None,
     )
     if body.stream or MEDIA_TYPE in request.headers.get("accept", ""):
         return _events(runs_of(request).start(question), 0)

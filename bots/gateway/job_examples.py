@@ -27,6 +27,7 @@ JOB = Job(
     origin=Origin("api", "intranet"),
     created_at=datetime(2026, 3, 2, 9, 29, 51, tzinfo=UTC),
     started_at=datetime(2026, 3, 2, 9, 29, 52, tzinfo=UTC),
+    due_at=datetime(2026, 3, 2, 9, 30, 7, tzinfo=UTC),
 )
 _ENDED = datetime(2026, 3, 2, 9, 29, 57, tzinfo=UTC)
 _WAITING = replace(JOB, state=JobState.WAITING, stage=JobStage.WAITING, embedded=0, seconds_left=None, attempts=0)

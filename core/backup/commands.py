@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import typer
 from rich.console import Console
@@ -29,7 +30,7 @@ from core.errors import BackupDamaged, IndexMismatch, InvalidRequest, Lorekeeper
 from core.identity import IndexIdentity
 from core.log import configure_for_command
 from core.settings import Settings, load
-from core.store.engine import open_engine
+from core.store.engine import open_engine, where
 from core.store.meta import IndexMeta
 
 CREATE = "create"
@@ -161,7 +162,14 @@ def _confirm(settings: Settings, name: str, manifest: Manifest, *, replace: bool
     what = "replaces everything that is there" if replace else "fills an empty installation"
     sys.stderr.write(f"The backup {name} of {manifest.created_at:%Y-%m-%d %H:%M} UTC ({_contents(manifest)}) {what}.\n")
     sys.stderr.write(f"Data folder: {settings.data_dir}\n")
+    sys.stderr.write(f"Database: {plain(where(settings.database_url))}\n")
+    sys.stderr.write(f"Index: {plain(_server(settings.chroma.url)) or 'in the data folder'}\n")
     typer.confirm("Restore it?", abort=True, err=True)
+
+
+def _server(url: str) -> str:
+    """Without a password that may be in its URL."""
+    return urlsplit(url).netloc.rpartition("@")[2]
 
 
 def _notes(restored: Restored) -> Iterator[str]:
@@ -170,6 +178,11 @@ def _notes(restored: Restored) -> Iterator[str]:
         yield (
             f"{restored.manifest.missing_files} stored copies were gone when the backup was made: what was made of them "
             "answers, but cannot be indexed anew or brought back."
+        )
+    if restored.lost_files:
+        yield (
+            f"{restored.lost_files} stored copies are gone from the backup or damaged in it, and were left out: what was "
+            "made of them answers, but cannot be indexed anew or brought back."
         )
     if not restored.is_moved:
         yield "Chat messages that waited for an answer count as answered, because they may have been since."

@@ -23,6 +23,8 @@ COLUMNS = ("sha256", "size")
 # Somebody else may remove old backups at the same time, and with them what nobody seemed to need.
 ROUNDS = 3
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+# As a destination names what it is writing.
+_LEFT = re.compile(r"\.([0-9a-f]{64})\.[0-9a-f]{8}\.tmp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,18 @@ def is_copy(path: str) -> bool:
     return is_digest(digest) and path == path_of(digest)
 
 
+def is_left(path: str) -> bool:
+    """Whether a copy lies there, by the name, that was or is being written."""
+    folder, _, name = path.rpartition("/")
+    found = _LEFT.fullmatch(name)
+    return found is not None and path_of(found[1]) == f"{folder}/{found[1]}"
+
+
 def copy_out(data_dir: Path, destination: Destination, wanted: Needed, report: Callable[[int, int], None]) -> Copied:
-    """Bring those to the destination that are not there yet. Raises `StorageFailed`."""
+    """Bring those to the destination that are not there yet. Raises `StorageFailed`.
+
+    One that is lost in the data folder and whole at the destination is not missing.
+    """
     sizes: dict[str, int] = {}
     gone: set[str] = set()
     new: set[str] = set()
@@ -85,13 +97,16 @@ def copy_out(data_dir: Path, destination: Destination, wanted: Needed, report: C
         if not missing:
             break
         for done, digest in enumerate(missing, 1):
-            size = _copy_out(data_dir / path_of(digest), destination, digest, there.get(digest))
+            known = there.get(digest)
+            size = _copy_out(data_dir / path_of(digest), destination, digest, known)
+            if size is None and known is not None and _is_kept_whole(destination, digest, known):
+                size = known
             if size is None:
                 gone.add(digest)
                 sizes.pop(digest, None)
             else:
                 sizes[digest] = size
-                if there.get(digest) != size:
+                if known != size:
                     new.add(digest)
             report(len(every) - len(missing) + done, len(every))
     return Copied(sizes, len(new & sizes.keys()), sum(sizes.get(each, 0) for each in new), len(gone & wanted.digests))
@@ -144,6 +159,13 @@ def copy_in(data_dir: Path, source: Destination, digest: str, size: int) -> bool
 def is_whole_there(destination: Destination, digest: str, size: int) -> bool:
     """Whether the copy at the destination is what its name says. Raises `BackupDamaged` when it is not there."""
     return _digest(destination.read(path_of(digest), size)) == digest
+
+
+def _is_kept_whole(destination: Destination, digest: str, size: int) -> bool:
+    try:
+        return is_whole_there(destination, digest, size)
+    except BackupDamaged:
+        return False
 
 
 def _copy_out(path: Path, destination: Destination, digest: str, there: int | None) -> int | None:

@@ -99,6 +99,7 @@ class FolderDestination:
 
     def list(self, below: str = "") -> Iterator[Lying]:
         try:
+            self._refuse_links(below)
             yield from self._list(self._folder / below, f"{below}/" if below else "")
         except (FileNotFoundError, NotADirectoryError):
             return
@@ -163,6 +164,7 @@ class FolderDestination:
     @contextlib.contextmanager
     def _written(self, path: str) -> Iterator[IO[bytes]]:
         whole = self._folder / path
+        self._refuse_links(path)
         self._make_folders(whole.parent)
         work = whole.with_name(f".{whole.name}.{secrets.token_hex(4)}.tmp")
         descriptor = os.open(work, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -176,6 +178,16 @@ class FolderDestination:
             work.unlink(missing_ok=True)
             raise
 
+    def _refuse_links(self, path: str) -> None:
+        """Whoever can make one there would have files of others listed, overwritten or deleted."""
+        whole = self._folder
+        for part in path.split("/"):
+            whole /= part
+            if whole != self._folder and whole.is_symlink():
+                raise StorageFailed(
+                    f"{whole} is a link, which backups do not follow. Put the folder itself there, or mount the other disk there."
+                )
+
     def _make_folders(self, folder: Path) -> None:
         """Each of them for this user only, from the destination on."""
         if folder.is_dir():
@@ -187,6 +199,7 @@ class FolderDestination:
     def delete(self, path: str) -> None:
         whole = self._folder / path
         try:
+            self._refuse_links(path.rpartition("/")[0])
             whole.unlink(missing_ok=True)
         except OSError as error:
             raise self._failed("written", error) from error

@@ -13,7 +13,7 @@ from core.backup import copies
 from core.backup.destination import Destination, Lying, read_all
 from core.backup.manifest import LARGEST_MANIFEST, MANIFEST, NAME, UNFINISHED, Manifest, Part, read_manifest
 from core.backup.parts import rows_of
-from core.errors import BackupDamaged, NotFound, StorageFailed
+from core.errors import BackupDamaged, InvalidRequest, NotFound, StorageFailed
 
 # Who makes a backup gives a sign of life more often.
 ABANDONED_AFTER = timedelta(hours=1)
@@ -90,15 +90,38 @@ def remove_abandoned(destination: Destination) -> None:
             log.warning("what was never finished could not be removed", backup=each.name, cause=error.message)
 
 
-def keep_latest(destination: Destination, number: int) -> list[str]:
-    """Remove all but the latest, with the copies that only they needed; returns their names."""
-    every = complete_backups(destination)
-    old = every[: max(0, len(every) - number)]
+def refuse_later(destination: Destination, name: str) -> None:
+    """Raises `InvalidRequest` when a backup is there from after now: it would count as the latest for ever."""
+    later = [each.name for each in complete_backups(destination) if each.name > name]
+    if later:
+        raise InvalidRequest(
+            f"{destination.address} holds the backup {later[-1]}, which is later than now. "
+            "Set the clock of this machine, or move that backup to another place."
+        )
+
+
+def keep_latest(destination: Destination, number: int, made: str, installation: str) -> list[str]:
+    """Remove all but the latest of an installation, with the copies that only they needed; returns their names.
+
+    `made`: the one that was just made, which stays. Without the id of an installation, none is known to be its own.
+    """
+    if not installation:
+        return []
+    own = [each for each in complete_backups(destination) if _installation(destination, each.name) == installation]
+    old = [each for each in own[: max(0, len(own) - number)] if each.name != made]
     for each in old:
         remove(destination, each)
     if old:
         _remove_unused_copies(destination)
     return [each.name for each in old]
+
+
+def _installation(destination: Destination, name: str) -> str:
+    try:
+        return manifest_of(destination, name).installation
+    except BackupDamaged as error:
+        log.warning("a backup is kept, because nobody can tell whose it is", backup=name, cause=error.message)
+        return ""
 
 
 def _remove_unused_copies(destination: Destination) -> None:
@@ -113,8 +136,9 @@ def _remove_unused_copies(destination: Destination) -> None:
         long_ago = datetime.now(UTC) - ABANDONED_AFTER
         paths = {copies.path_of(digest) for digest in used}
         for lying in there:
-            # What else lies there may be a copy that is being written.
-            if lying.path not in paths and (copies.is_copy(lying.path) or lying.changed_at < long_ago):
+            # One that is new may be in work; and what has no name of ours is somebody else's.
+            is_left = copies.is_left(lying.path) and lying.changed_at < long_ago
+            if is_left or (copies.is_copy(lying.path) and lying.path not in paths):
                 destination.delete(lying.path)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 import structlog
-from sqlalchemy.engine import Connection
+from sqlalchemy.engine import Connection, Engine
 
 from core.backup import copies, listing, tables, vectors
 from core.backup.destination import Destination, FolderDestination
@@ -25,7 +25,7 @@ from core.errors import InvalidRequest, LorekeeperError, StorageFailed
 from core.identity import EMBEDDING, REBUILDING
 from core.retrieval.chroma import LAYOUT
 from core.settings import Settings
-from core.store.engine import open_engine
+from core.store.engine import open_engine, reading
 from core.store.meta import IndexMeta
 from core.store.migrations import stored_revision
 from core.store.schema import meta
@@ -68,6 +68,7 @@ class _Record:
     embedding: str
     is_at_rest: bool
     is_unreached: bool
+    installation: str
 
 
 def make(
@@ -83,6 +84,7 @@ def make(
     begun = time.monotonic()
     listing.remove_abandoned(destination)
     writing = _Writing(destination, new_name(datetime.now(UTC)))
+    listing.refuse_later(destination, writing.name)
     try:
         writing.sign()
         record = _read_record(settings, destination, writing, report, with_vectors=with_vectors)
@@ -99,7 +101,7 @@ def make(
         raise
     listing.remove_abandoned(destination)
     _note_end(settings)
-    removed = listing.keep_latest(destination, keep) if keep else []
+    removed = listing.keep_latest(destination, keep, writing.name, manifest.installation) if keep else []
     return Made(
         writing.name,
         manifest,
@@ -165,6 +167,7 @@ def _read_record(
     engine = open_engine(settings.database_url, settings.data_dir)
     is_waiting = with_vectors and not settings.chroma.url
     try:
+        installation = _installation(engine)
         with (
             vectors.surroundings(settings, COMMAND, WAIT_SECONDS if is_waiting else 0.0) as around,
             tables.snapshot(engine) as connection,
@@ -181,9 +184,21 @@ def _read_record(
             saved = vectors.save(connection, index, writing.put, writing.telling(report, "Reading vectors"))
             is_unreached = bool(embedding) and index is None
             used = embedding if index is not None else ""
-            return _Record(rows, saved, wanted, revision, created_at, used, is_at_rest, is_unreached)
+            return _Record(rows, saved, wanted, revision, created_at, used, is_at_rest, is_unreached, installation)
     finally:
         engine.dispose()
+
+
+def _installation(engine: Engine) -> str:
+    """The id of the database, which is given before the record is read, so that a restored one has it, too."""
+    with reading(engine) as connection:
+        tables.check_revision(stored_revision(connection))
+    try:
+        return IndexMeta(engine).database_id()
+    except StorageFailed as error:
+        # Who cannot write any more needs a backup most.
+        log.warning("the database could get no id, so old backups are kept", cause=error.message)
+        return ""
 
 
 def _write_tables(
@@ -228,6 +243,7 @@ def _manifest(settings: Settings, record: _Record, files: Rows, copied: copies.C
         file_bytes=sum(copied.sizes.values()),
         missing_vectors=record.saved.missing,
         missing_files=copied.missing,
+        installation=record.installation,
     )
 
 

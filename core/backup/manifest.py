@@ -75,6 +75,8 @@ class Manifest(_Strict):
     file_bytes: Number
     missing_vectors: Number
     missing_files: Number
+    installation: str = ""
+    """Id of the database that it was made of; empty when that had none."""
 
     def rows(self, table: str) -> int:
         return self.tables[table].count if table in self.tables else 0

@@ -14,8 +14,8 @@ from core.errors import BackupDamaged, StorageFailed
 
 # Of rows, before they are packed: what is held in memory at once.
 PART_BYTES = 8 * 2**20
-# Longer than any: a row holds a section of a document at most.
-LONGEST_ROW = 2**30
+# Longer than any: a row holds a section at most, of 64 million characters, which JSON writes with six bytes each.
+LONGEST_ROW = 2**29
 _STEP = 2**20
 _GZIP = 31
 
@@ -89,19 +89,25 @@ def _row(line: bytes, name: str, width: int) -> list[Any]:
 def _lines(data: bytes, name: str) -> Iterator[bytes]:
     """Unpacked bit by bit: a small file may claim to hold very much."""
     unpacking = zlib.decompressobj(_GZIP)
-    pending = bytearray()
+    # Of the line that is not at its end yet, in pieces: whoever sent it may have made it as long as can be.
+    pending: list[bytes] = []
+    length = 0
     try:
         while data and not unpacking.eof:
-            pending += unpacking.decompress(data, _STEP)
+            first, *others = unpacking.decompress(data, _STEP).split(b"\n")
             data = unpacking.unconsumed_tail
-            *whole, rest = pending.split(b"\n")
-            yield from map(bytes, whole)
-            pending = bytearray(rest)
-            if len(pending) > LONGEST_ROW:
+            pending.append(first)
+            length += len(first)
+            if length > LONGEST_ROW:
                 raise _unreadable(name)
+            if others:
+                yield b"".join(pending)
+                *whole, rest = others
+                yield from whole
+                pending, length = [rest], len(rest)
     except zlib.error as error:
         raise _unreadable(name) from error
-    if pending or not unpacking.eof or unpacking.unused_data:
+    if length or not unpacking.eof or unpacking.unused_data:
         raise _unreadable(name)
 
 

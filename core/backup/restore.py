@@ -8,10 +8,11 @@ when the passages are.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 
+import structlog
 from sqlalchemy.engine import Connection, Engine
 
 from core.backup import copies, listing, tables, unfinished, vectors
@@ -19,7 +20,7 @@ from core.backup.destination import Destination
 from core.backup.manifest import Manifest
 from core.backup.verify import rows_for, vectors_of, verify
 from core.datafolder import Owner, claim, free_bytes, prepare
-from core.errors import DataFolderInUse, StorageFailed
+from core.errors import BackupDamaged, DataFolderInUse, StorageFailed
 from core.retrieval.chroma import LAYOUT, open_chroma
 from core.settings import Settings
 from core.store.engine import open_engine, reading
@@ -29,16 +30,18 @@ COMMAND = "lorekeeper restore"
 SPARE_BYTES = 100 * 2**20
 # How much larger than its packed rows a database is, with its word index and its log.
 GROWTH = 8
+log = structlog.get_logger(__name__)
 Report = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """What is there now. `missing_vectors`: of passages, which have to be embedded."""
+    """What is there now. `missing_vectors`: of passages, which have to be embedded; `lost_files`: left out."""
 
     name: str
     manifest: Manifest
     missing_vectors: int
+    lost_files: int
     is_moved: bool
     """Whether messages that waited are answered; otherwise they count as answered."""
 
@@ -62,8 +65,9 @@ def restore(
             tables.check_place(engine, may_replace=may_replace)
             _check_alone(engine)
             _check_room(settings, destination, name, manifest)
-            _restore_copies(settings, destination, name, manifest, report)
-            return _restore_record(settings, engine, destination, name, manifest, report, may_replace=may_replace)
+            lost = _restore_copies(settings, destination, name, manifest, report)
+            restored = _restore_record(settings, engine, destination, name, manifest, report, may_replace=may_replace)
+            return replace(restored, lost_files=lost)
         finally:
             engine.dispose()
     finally:
@@ -95,12 +99,17 @@ def _check_room(settings: Settings, destination: Destination, name: str, manifes
         )
 
 
-def _restore_copies(
-    settings: Settings, destination: Destination, name: str, manifest: Manifest, report: Report
-) -> None:
+def _restore_copies(settings: Settings, destination: Destination, name: str, manifest: Manifest, report: Report) -> int:
+    """How many are lost: without them, everything else is still worth having."""
+    lost = 0
     for done, (digest, size) in enumerate(listing.files_of(destination, name, manifest), 1):
-        copies.copy_in(settings.data_dir, destination, digest, size)
+        try:
+            copies.copy_in(settings.data_dir, destination, digest, size)
+        except BackupDamaged as error:
+            log.warning("a stored copy is left out", cause=error.message)
+            lost += 1
         report("Restoring files", done, manifest.files.count)
+    return lost
 
 
 def _restore_record(
@@ -133,7 +142,7 @@ def _restore_record(
         if index is not None:
             index.close()
     missing = manifest.missing_vectors if has_vectors else manifest.rows("chunks")
-    return Restored(name, manifest, missing, is_moved)
+    return Restored(name, manifest, missing, 0, is_moved)
 
 
 def _fill(connection: Connection, destination: Destination, name: str, manifest: Manifest, report: Report) -> None:

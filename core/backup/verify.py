@@ -5,19 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import structlog
+
 from core.backup import copies, listing, tables, values, vectors
 from core.backup.destination import Destination
 from core.backup.manifest import Manifest
 from core.backup.parts import rows_of
-from core.errors import BackupDamaged
+from core.errors import BackupDamaged, StorageFailed
 from core.retrieval.stored import StoredVector
 
 Report = Callable[[str, int, int], None]
 STEP = 1000
+log = structlog.get_logger(__name__)
 
 
 def verify(destination: Destination, name: str, manifest: Manifest, report: Report, *, with_copies: bool) -> None:
-    """Raises `BackupDamaged`, `StorageFailed`. `with_copies`: the stored copies are read, too, not only looked for."""
+    """Raises `BackupDamaged`, `StorageFailed`.
+
+    `with_copies`: the stored copies are read, too, and what is no copy any more is removed, so that the next backup
+    writes it again. Otherwise only their list is read: a restoration leaves out which are lost.
+    """
     _check_shape(name, manifest)
     total = sum(rows.count for rows in manifest.tables.values()) + manifest.vectors.count
     done = 0
@@ -31,7 +38,10 @@ def verify(destination: Destination, name: str, manifest: Manifest, report: Repo
         if done % STEP == 0:
             report("Verifying rows", done, total)
     report("Verifying rows", total, total)
-    _verify_copies(destination, name, manifest, report, are_read=with_copies)
+    if with_copies:
+        _verify_copies(destination, name, manifest, report)
+    else:
+        _verify_list(destination, name, manifest)
 
 
 def rows_for(destination: Destination, name: str, manifest: Manifest, table: str) -> Iterator[list[Any]]:
@@ -63,13 +73,36 @@ def _check_shape(name: str, manifest: Manifest) -> None:
         raise BackupDamaged(f"The backup {name} is damaged: its lists are not those of Lorekeeper.")
 
 
-def _verify_copies(destination: Destination, name: str, manifest: Manifest, report: Report, *, are_read: bool) -> None:
+def _verify_list(destination: Destination, name: str, manifest: Manifest) -> None:
+    for _ in listing.files_of(destination, name, manifest):
+        pass
+
+
+def _verify_copies(destination: Destination, name: str, manifest: Manifest, report: Report) -> None:
     there = copies.lying(destination)
+    lost: list[str] = []
     for done, (digest, size) in enumerate(listing.files_of(destination, name, manifest), 1):
         path = copies.path_of(digest)
         if there.get(digest) != size:
-            raise BackupDamaged(f"The backup is damaged: {path} is not there, or is not as large as it was.")
-        if are_read and not copies.is_whole_there(destination, digest, size):
-            raise BackupDamaged(f"The backup is damaged: {path} is not what its name says.")
+            lost.append(f"{path} is not there, or is not as large as it was")
+        elif not copies.is_whole_there(destination, digest, size):
+            lost.append(f"{path} is not what its name says")
+            _remove(destination, path)
         if done % STEP == 0 or done == manifest.files.count:
             report("Verifying files", done, manifest.files.count)
+    if lost:
+        others = f" {len(lost) - 1} other files are damaged, too." if len(lost) > 1 else ""
+        raise BackupDamaged(f"The backup is damaged: {lost[0]}.{others} {_REMEDY}")
+
+
+_REMEDY = "The next backup writes again what the data folder still has."
+
+
+def _remove(destination: Destination, path: str) -> None:
+    try:
+        destination.delete(path)
+    except StorageFailed as error:
+        # A bucket may be read and let nobody delete.
+        log.warning(
+            "a damaged file could not be removed, so backups go on counting on it", path=path, cause=error.message
+        )

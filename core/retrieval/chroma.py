@@ -23,6 +23,7 @@ import numpy as np
 
 from core.errors import StorageFailed
 from core.ports import Vectors
+from core.retrieval.known import KnownChunks
 from core.retrieval.stored import StoredVector
 from core.settings import Settings
 from core.types import Chunk, Hit, Scope
@@ -66,6 +67,7 @@ class ChromaIndex:
         self._folder = folder
         self._collections: dict[str, Any] = {}
         self._lock = threading.Lock()
+        self._known = KnownChunks()
         # Half of each search runs here.
         self._beside = ThreadPoolExecutor(SEARCHES, "chroma")
 
@@ -111,6 +113,7 @@ class ChromaIndex:
         with self._writing():
             for collection in self._existing(namespace, *KINDS):
                 collection.delete(ids=list(chunk_ids))
+                self._known.forget(collection, chunk_ids)
 
     def search(self, vector: Vectors, scope: Scope, limit: int) -> list[Hit]:
         with _storage_errors():
@@ -128,11 +131,10 @@ class ChromaIndex:
         cosines: dict[str, float] = {}
         with _storage_errors():
             for collection, where in self._readable(scope):
-                found = collection.get(ids=list(chunk_ids), where=where, include=["embeddings"])
-                if found["ids"]:
-                    rows = np.asarray(found["embeddings"], dtype=np.float32)
-                    products = rows @ vector[0] / np.maximum(np.linalg.norm(rows, axis=1), 1e-12)
-                    cosines.update(zip(found["ids"], map(float, products), strict=True))
+                rows = self._known.unit_vectors(collection, where, chunk_ids)
+                if rows:
+                    products = np.stack(list(rows.values())) @ vector[0]
+                    cosines.update(zip(rows, map(float, products), strict=True))
         return cosines
 
     def existing(self, namespace: str, readers: frozenset[str], chunk_ids: Sequence[str]) -> set[str]:
@@ -241,6 +243,7 @@ class ChromaIndex:
             # A document whose readers changed must not stay where others find it.
             for collection in self._existing(namespace, elsewhere, elsewhere + HEADINGS):
                 collection.delete(ids=list(documents))
+                self._known.forget(collection, documents)
 
     def _rows(
         self, namespace: str, chunk_ids: Sequence[str], kinds: Sequence[str]
@@ -263,6 +266,7 @@ class ChromaIndex:
         for start in range(0, len(ids), largest):
             part = slice(start, start + largest)
             collection.upsert(ids=ids[part], embeddings=rows[part], metadatas=metadata[part])
+        self._known.forget(collection, ids)
 
     def _nearest_texts(self, vector: Vectors, scope: Scope, limit: int) -> dict[str, float]:
         cosines: dict[str, float] = {}
@@ -277,15 +281,11 @@ class ChromaIndex:
         cosines: dict[str, float] = {}
         heading_of: dict[str, str] = {}
         for collection, where in self._readable(scope, HEADINGS):
-            found = collection.query(
-                query_embeddings=vector, n_results=limit, where=where, include=["distances", "metadatas"]
-            )
-            rows = zip(found["ids"][0], found["distances"][0], found["metadatas"][0], strict=True)
-            for chunk_id, distance, metadata in rows:
-                if metadata is None:
-                    # Deleted between Chroma's search and its look at what it found.
-                    continue
-                cosines[chunk_id], heading_of[chunk_id] = 1.0 - float(distance), str(metadata["heading"])
+            found = collection.query(query_embeddings=vector, n_results=limit, where=where, include=["distances"])
+            digests = self._known.heading_digests(collection, found["ids"][0])
+            for chunk_id, distance in zip(found["ids"][0], found["distances"][0], strict=True):
+                if chunk_id in digests:
+                    cosines[chunk_id], heading_of[chunk_id] = 1.0 - float(distance), digests[chunk_id]
         shared = Counter(heading_of.values())
         return {chunk_id: cosine for chunk_id, cosine in cosines.items() if shared[heading_of[chunk_id]] == 1}
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from core.abstention import coverage
 from core.ports import Embedder
@@ -22,22 +23,33 @@ class PassageEvidence:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
 
-    def signals(self, found: Retrieval) -> Signals:
+    def signals(self, found: Retrieval, suffices: Callable[[Signals], bool] | None = None) -> Signals:
         passages = found.passages
         if not passages:
             return Signals()
-        return Signals(
+        signals = Signals(
             top_dense=max((passage.dense for passage in passages if passage.dense is not None), default=0.0),
-            top_sentence=self._top_sentence(found.query, passages[:SENTENCES_OF]),
             coverage=coverage(found.rarity, [_stems(each) for each in passages[:WORDS_OF]]),
         )
+        for cosine in self._sentence_cosines(found.query, passages[:SENTENCES_OF], one_by_one=suffices is not None):
+            signals = replace(signals, top_sentence=cosine)
+            if suffices is not None and suffices(signals):
+                break
+        return signals
 
-    def _top_sentence(self, query: str, passages: Sequence[Passage]) -> float:
+    def _sentence_cosines(self, query: str, passages: Sequence[Passage], *, one_by_one: bool) -> Iterator[float]:
+        """The best cosine so far: of the first sentence alone, if so wished, and of all that are looked at.
+
+        To embed a sentence takes longer than all the rest of a question, and most often the first one settles it.
+        """
         every = list(dict.fromkeys(text for passage in passages for text in quotable(passage.text)))
         if not every:
-            return 0.0
+            return
+        question = self._embedder.embed_queries([query])[0]
         sentences = sharing_most(query, every, EMBEDDED)
-        return float((self._embedder.embed(sentences) @ self._embedder.embed_queries([query])[0]).max())
+        if one_by_one:
+            yield float((self._embedder.embed(sharing_most(query, sentences, 1)) @ question).max())
+        yield float((self._embedder.embed(sentences) @ question).max())
 
 
 def _stems(passage: Passage) -> frozenset[str]:

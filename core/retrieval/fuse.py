@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from core.text import known_terms
 from core.types import Hit
 
 T = TypeVar("T")
@@ -45,14 +44,16 @@ def fuse(dense: Sequence[Hit], lexical: Sequence[Hit], lexical_weight: float) ->
     return sorted(rows, key=lambda row: (-row.score, row.chunk_id))
 
 
-def without_near_duplicates(items: Sequence[T], text_of: Callable[[T], str], threshold: float, most: int) -> list[T]:
+def without_near_duplicates(
+    items: Sequence[T], terms_of: Callable[[T], Sequence[str]], threshold: float, most: int
+) -> list[T]:
     """The first `most` of the items that do not repeat an earlier one's words (Jaccard of word triples ≥ threshold)."""
     kept: list[T] = []
     seen: list[frozenset[tuple[str, ...]]] = []
     for item in items:
         if len(kept) == most:
             break
-        shingles = _shingles(text_of(item))
+        shingles = _shingles(terms_of(item))
         if any(_is_similar(shingles, other, threshold) for other in seen):
             continue
         kept.append(item)
@@ -60,9 +61,10 @@ def without_near_duplicates(items: Sequence[T], text_of: Callable[[T], str], thr
     return kept
 
 
-def _shingles(text: str) -> frozenset[tuple[str, ...]]:
-    words = known_terms(text)
-    return frozenset(words[start : start + SHINGLE] for start in range(max(1, len(words) - SHINGLE + 1)))
+def _shingles(terms: Sequence[str]) -> frozenset[tuple[str, ...]]:
+    if len(terms) <= SHINGLE:
+        return frozenset([tuple(terms)])
+    return frozenset(zip(*(terms[start:] for start in range(SHINGLE)), strict=False))
 
 
 def _is_similar(one: frozenset[tuple[str, ...]], other: frozenset[tuple[str, ...]], threshold: float) -> bool:

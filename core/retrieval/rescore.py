@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
+from core.retrieval.fuse import Fused
 from core.store.words import COLUMN_WEIGHTS
 from core.text import known_terms
-from core.types import Passage
+from core.types import Passage, Stems
 
 # Robertson and Zaragoza (2009) with the constants that Anserini uses for passages: repetition and length matter less.
 K1, B = 0.9, 0.4
@@ -70,28 +71,29 @@ def rescored(
     query: str,
     stems: Sequence[str],
     rarity: Mapping[str, float],
-    passages: Sequence[Passage],
+    candidates: Sequence[Fused],
+    stems_of: Callable[[str], Stems],
     lexical_weight: float,
     weights: Weights = WEIGHTS,
-) -> list[Passage]:
-    """The passages by their new scores, best first.
+) -> list[Fused]:
+    """The candidates by their new scores, best first.
 
     `stems` are the query's, in its order, and `rarity` their inverse document frequencies; those without are ignored.
+    `stems_of`: a candidate's words, by its chunk's id.
     """
     asked = [stem for stem in stems if stem in rarity]
     weight = min(1.0, lexical_weight * (weights.statement if is_statement(query) else 1.0))
-    read = [_read(passage, frozenset(asked)) for passage in passages]
+    read = [_read(stems_of(each.chunk_id), asked) for each in candidates]
     words = _bm25(read, rarity)
     best = max(words, default=0.0) or 1.0
     rows = [
-        replace(
-            passage,
-            score=(1 - weight) * (passage.dense or 0.0)
-            + weight * score / best
-            + _together(each, asked, rarity, weights),
-            lexical=score or None,
+        Fused(
+            each.chunk_id,
+            (1 - weight) * (each.dense or 0.0) + weight * score / best + _together(found, asked, rarity, weights),
+            each.dense,
+            score or None,
         )
-        for passage, each, score in zip(passages, read, words, strict=True)
+        for each, found, score in zip(candidates, read, words, strict=True)
     ]
     return sorted(rows, key=lambda row: (-row.score, row.chunk_id))
 
@@ -101,21 +103,29 @@ def inverse_document_frequency(frequencies: Mapping[str, int], chunks: int) -> d
     return {stem: math.log(1 + (max(0, chunks - count) + 0.5) / (count + 0.5)) for stem, count in frequencies.items()}
 
 
-def _read(passage: Passage, asked: frozenset[str]) -> _Words:
+def stems_of_passage(passage: Passage) -> Stems:
+    """For passages whose words the word index does not tell: the same as it would."""
+    return Stems(
+        known_terms(f"{passage.title} {passage.keywords}"),
+        known_terms(" ".join(passage.headings)),
+        known_terms(passage.text),
+    )
+
+
+def _read(passage: Stems, asked: Sequence[str]) -> _Words:
+    wanted = frozenset(asked)
     counts: dict[str, float] = {}
     places: dict[str, list[int]] = {}
     length = 0
-    for text, weight in (
-        (f"{passage.title} {passage.keywords}", COLUMN_WEIGHTS.title),
-        (" ".join(passage.headings), COLUMN_WEIGHTS.headings),
-        (passage.text, COLUMN_WEIGHTS.body),
+    for stems, weight in (
+        (passage.title, COLUMN_WEIGHTS.title),
+        (passage.headings, COLUMN_WEIGHTS.headings),
+        (passage.body, COLUMN_WEIGHTS.body),
     ):
-        stems = known_terms(text)
-        for place, stem in enumerate(stems, start=length):
-            if stem in asked:
-                counts[stem] = counts.get(stem, 0.0) + weight
-                if len(places.setdefault(stem, [])) < MOST_PLACES:
-                    places[stem].append(place)
+        for place, stem in [(place, stem) for place, stem in enumerate(stems, start=length) if stem in wanted]:
+            counts[stem] = counts.get(stem, 0.0) + weight
+            if len(places.setdefault(stem, [])) < MOST_PLACES:
+                places[stem].append(place)
         length += len(stems)
     return _Words(counts, places, length)
 

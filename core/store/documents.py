@@ -40,6 +40,8 @@ from core.types import NOBODY, Chunk, Document, DocumentStatus, HistoryEvent, Or
 
 SHORTEST_PREFIX = 6
 UNFINISHED = (DocumentStatus.QUEUED.value, DocumentStatus.PROCESSING.value)
+# Vectors that are deleted at once. Nobody else writes to SQLite meanwhile, an arriving message included.
+GARBAGE_BATCH, GARBAGE_BATCH_SQLITE = 500, 100
 # Longer than embedding a document takes: until then another process may be about to publish reserved vectors.
 RESERVED_FOR = timedelta(hours=6)
 BY_TITLE = sa.func.lower(documents.c.title)
@@ -161,9 +163,10 @@ class DocumentStore:
             return [document, *members]
 
     def collect_garbage(
-        self, limit: int, delete: Callable[[Sequence[tuple[str, str]]], None], *, with_reserved: bool = False
+        self, delete: Callable[[Sequence[tuple[str, str]]], None], *, with_reserved: bool = False
     ) -> bool:
         """Have some of `vector_garbage` deleted, which nobody can announce meanwhile; whether there was any."""
+        limit = GARBAGE_BATCH_SQLITE if self._engine.dialect.name == "sqlite" else GARBAGE_BATCH
         query = _garbage(limit, with_reserved=with_reserved)
         with transaction(self._engine) as connection:
             # What another process deletes now is its.

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from core.errors import InvalidSettings, MissingExtra, StorageFailed
-from core.store.failures import storage_errors
+from core.store.failures import place, storage_errors
 
 CONNECT_SECONDS = 10
 LOCK_SECONDS = 10
@@ -98,6 +98,11 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """A transaction that sees one state of the database and changes nothing. Raises `StorageFailed`."""
     with storage_errors(engine.url), engine.connect() as connection, connection.begin():
         yield connection
+
+
+def where(url: str) -> str:
+    """The database that a URL names, for a person, without its password. Raises `InvalidSettings`."""
+    return place(_parse(url))
 
 
 def _parse(url: str) -> URL:

@@ -10,22 +10,15 @@ from sqlalchemy.engine import Engine
 from core.metrics import JobCounts
 from core.store.engine import reading
 from core.store.job_turns import now_of
-from core.store.jobs import UNFINISHED
+from core.store.jobs import UNFINISHED, has_come_again
 from core.store.schema import jobs
 from core.types import JobStage, JobState
 
 
 def count_jobs(engine: Engine) -> JobCounts:
     """Those that wait, are in work, or failed and did not come again since. Blocking; raises `StorageFailed`."""
-    later = jobs.alias("later")
-    came_again = sa.exists().where(
-        later.c.document_id == jobs.c.document_id,
-        later.c.position > jobs.c.position,
-        later.c.state.not_in((JobState.FAILED.value, JobState.CANCELLED.value)),
-    )
-    is_wanted = sa.or_(
-        jobs.c.state.in_(UNFINISHED), sa.and_(jobs.c.state == JobState.FAILED.value, sa.not_(came_again))
-    )
+    failed_for_good = sa.and_(jobs.c.state == JobState.FAILED.value, ~has_come_again())
+    is_wanted = sa.or_(jobs.c.state.in_(UNFINISHED), failed_for_good)
     counted = (
         sa.select(jobs.c.state, jobs.c.stage, sa.func.count()).where(is_wanted).group_by(jobs.c.state, jobs.c.stage)
     )

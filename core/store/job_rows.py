@@ -132,5 +132,6 @@ def job_of(row: Any, ahead: int) -> Job:
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
+        due_at=row["due_at"],
         changes=tuple(change_from_json(each) for each in row["changes"]),
     )

@@ -50,10 +50,10 @@ class JobStore:
             return _end(connection, unfinished, JobState.CANCELLED) > 0
 
     def retry(self, job_id: str) -> bool:
-        """Whether it failed or was cancelled, and nothing newer took its place: it waits for its turn now."""
+        """Whether it failed or was cancelled, and nothing newer took its place: it waits for its turn, from now on."""
         statement = (
             sa.update(jobs)
-            .where(jobs.c.id == job_id, jobs.c.state.in_(ENDED_BADLY), ~_is_replaced())
+            .where(jobs.c.id == job_id, jobs.c.state.in_(ENDED_BADLY), ~has_come_again())
             .values(
                 state=JobState.WAITING.value,
                 stage=JobStage.WAITING.value,
@@ -66,7 +66,8 @@ class JobStore:
             )
         )
         with transaction(self._engine) as connection:
-            return connection.execute(statement.values(due_at=now_of(connection))).rowcount > 0
+            now = now_of(connection)
+            return connection.execute(statement.values(created_at=now, started_at=None, due_at=now)).rowcount > 0
 
     # ── working ──────────────────────────────────────────────────────────────────────────────────
 
@@ -130,6 +131,14 @@ class JobStore:
                 kept = sa.update(jobs).where(*mine).values(due_at=until).returning(jobs.c.id, jobs.c.claims)
                 held |= {(row.id, row.claims) for row in connection.execute(kept)}
         return held
+
+    def attend(self) -> None:
+        """Who works is there, and comes to what waits: the next of it is due from now on, and not since long ago."""
+        is_waiting = jobs.c.state == JobState.WAITING.value
+        upcoming = sa.select(jobs.c.position).where(is_waiting).order_by(jobs.c.priority, jobs.c.position).limit(1)
+        with transaction(self._engine) as connection:
+            overdue = (is_waiting, jobs.c.position == upcoming.scalar_subquery(), jobs.c.due_at <= now_of(connection))
+            connection.execute(sa.update(jobs).where(*overdue).values(due_at=now_of(connection)))
 
     def reap(self, *, everything: bool = False) -> int:
         """Jobs whose workers have not been heard of for their time wait again; returns how many.
@@ -208,7 +217,7 @@ class JobStore:
         """
         wanted: sa.ColumnElement[bool] = jobs.c.state.in_([state.value for state in states]) if states else sa.true()
         if JobState.FAILED in states:
-            wanted = sa.and_(wanted, sa.or_(jobs.c.state != JobState.FAILED.value, ~_is_replaced()))
+            wanted = sa.and_(wanted, sa.or_(jobs.c.state != JobState.FAILED.value, ~has_come_again()))
         where = sa.and_(wanted, _in_one_of(within))
         order = (
             sa.case((jobs.c.state == JobState.RUNNING.value, 0), (jobs.c.state == JobState.WAITING.value, 1), else_=2),
@@ -234,7 +243,7 @@ class JobStore:
     def is_replaced(self, job_id: str) -> bool:
         """Whether a later job of the same document was done, or is about to be."""
         with reading(self._engine) as connection:
-            return bool(connection.scalar(sa.select(_is_replaced()).where(jobs.c.id == job_id)))
+            return bool(connection.scalar(sa.select(has_come_again()).where(jobs.c.id == job_id)))
 
     def told(self, job_ids: Sequence[str]) -> tuple[list[Job], set[str]]:
         """Those of these jobs that came to their end, and those whose last attempt failed; and the ids of all the jobs
@@ -370,7 +379,8 @@ def _is_same(row: Any, job: NewJob) -> bool:
     return row is not None and (row.sha256, row.readers, row.of_version) == wanted
 
 
-def _is_replaced() -> sa.ColumnElement[bool]:
+def has_come_again() -> sa.ColumnElement[bool]:
+    """Whether a later job of the same document was done, or is about to be."""
     later = jobs.alias("later")
     return sa.exists().where(
         later.c.document_id == jobs.c.document_id,

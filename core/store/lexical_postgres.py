@@ -29,7 +29,7 @@ from core.store.words import (
     query_stems,
     telling,
 )
-from core.types import Hit, Scope, WordHits
+from core.types import Hit, Scope, Stems, WordHits
 
 # A stem that occurs in more chunks than this, and in more than one of ten, adds to the score of those that rarer stems
 # find, but finds none itself: it would touch much of the index for chunks that end up last.
@@ -72,6 +72,10 @@ class PostgresLexical:
                 _document_frequency(connection, stems[:MAX_QUERY_STEMS], scope.namespace),
                 self._sizes.of(connection, scope.namespace),
             )
+
+    def stems(self, chunk_ids: Sequence[str]) -> dict[str, Stems]:
+        """Of none: what is stored counts a chunk's words, and does not say where they stand."""
+        return {}
 
     def _search(self, connection: Connection, stems: Sequence[str], scope: Scope, limit: int) -> list[Hit]:
         frequencies = _document_frequency(connection, stems)

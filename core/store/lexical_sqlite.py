@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
@@ -22,7 +23,7 @@ from core.store.words import (
     query_stems,
     telling,
 )
-from core.types import Hit, Scope, WordHits
+from core.types import Hit, Scope, Stems, WordHits
 
 # Characters that FTS5's tokenizer takes for letters and leaves as they are: the lower case of the common scripts. All
 # others are escaped, because its Unicode tables are older than Python's and a stem has to come out as it went in.
@@ -32,6 +33,7 @@ _NOT_PLAIN = re.compile(
 )
 # Letters for private use, which no text analysis lets through.
 _ESCAPE, _END = "\ue000", "\ue001"
+_ESCAPED = re.compile(f"{_ESCAPE}([0-9a-f]+){_END}")
 
 words = sa.table("chunk_words", sa.column("rowid", sa.Integer), *map(sa.column, ("title", "headings", "body")))
 vocabulary = sa.table("chunk_words_vocabulary", sa.column("term", sa.Text), sa.column("doc", sa.Integer))
@@ -63,6 +65,13 @@ class SqliteLexical:
                 self._frequencies(connection, stems[:MAX_QUERY_STEMS], everywhere, scope.namespace, size),
                 size,
             )
+
+    def stems(self, chunk_ids: Sequence[str]) -> dict[str, Stems]:
+        if not chunk_ids:
+            return {}
+        with reading(self._engine) as connection:
+            rows = connection.execute(_stems, {"chunk_ids": list(chunk_ids)}).all()
+        return {chunk_id: Stems(*map(_split, columns)) for chunk_id, *columns in rows}
 
     def _search(self, connection: Connection, stems: Sequence[str], scope: Scope, limit: int) -> list[Hit]:
         if not stems:
@@ -155,6 +164,11 @@ _is_alone = sa.select(
         )
     )
 )
+_stems = (
+    sa.select(chunks.c.id, words.c.title, words.c.headings, words.c.body)
+    .select_from(chunks.join(words, words.c.rowid == chunks.c.key))
+    .where(chunks.c.id.in_(sa.bindparam("chunk_ids", expanding=True)))
+)
 _frequency = sa.select(vocabulary.c.term, vocabulary.c.doc).where(
     vocabulary.c.term.in_(sa.bindparam("terms", expanding=True))
 )
@@ -172,8 +186,21 @@ def encode(stem: str) -> str:
     return _NOT_PLAIN.sub(lambda match: f"{_ESCAPE}{ord(match[0]):x}{_END}", stem)
 
 
+def decode(token: str) -> str:
+    """The stem that `encode` made the token of."""
+    return _ESCAPED.sub(lambda match: chr(int(match[1], 16)), token)
+
+
 def _joined(stems: Iterable[str]) -> str:
     return " ".join(map(encode, stems))
+
+
+def _split(joined: str) -> tuple[str, ...]:
+    if not joined:
+        return ()
+    tokens = joined.split(" ")
+    # The same few thousand stems make up all chunks.
+    return tuple(map(sys.intern, map(decode, tokens) if _ESCAPE in joined else tokens))
 
 
 def _any_of(stems: Iterable[str]) -> str:

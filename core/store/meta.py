@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -9,10 +10,11 @@ from sqlalchemy.engine import Engine
 
 from core.store.engine import reading, transaction
 from core.store.schema import meta
-from core.store.upsert import upsert
+from core.store.upsert import insert_missing, upsert
 
 LAST_BACKUP = "backup.ended_at"
 """ISO 8601, in UTC."""
+DATABASE = "database.id"
 
 
 class IndexMeta:
@@ -31,11 +33,24 @@ class IndexMeta:
         with transaction(self._engine) as connection:
             upsert(connection, meta, [{"key": key, "value": value}])
 
+    def database_id(self) -> str:
+        """What tells this database from every other; the first who asks gives it. Raises `StorageFailed`."""
+        if (known := self.get(DATABASE)) is not None:
+            return known
+        with transaction(self._engine) as connection:
+            # Of several who ask at once, one gives it.
+            insert_missing(connection, meta, [{"key": DATABASE, "value": uuid.uuid4().hex}])
+            given: str = connection.execute(sa.select(meta.c.value).where(meta.c.key == DATABASE)).scalar_one()
+            return given
+
     def backed_up(self, at: datetime) -> None:
         """A backup ended then. Raises `StorageFailed`."""
         self.set(LAST_BACKUP, at.astimezone(UTC).isoformat())
 
     def seconds_since_backup(self) -> float | None:
-        """How long ago the last backup ended; None without one. Raises `StorageFailed`."""
-        at = self.get(LAST_BACKUP)
-        return None if at is None else (datetime.now(UTC) - datetime.fromisoformat(at)).total_seconds()
+        """How long ago the last backup ended; None without one, or when that is no time. Raises `StorageFailed`."""
+        try:
+            at = datetime.fromisoformat(self.get(LAST_BACKUP) or "")
+        except ValueError:
+            return None
+        return None if at.tzinfo is None else (datetime.now(UTC) - at).total_seconds()

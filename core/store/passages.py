@@ -17,7 +17,7 @@ from core.types import Passage, Scope
 def of_scope(connection: Connection, chunk_ids: Sequence[str], scope: Scope) -> Iterator[Passage]:
     """The passages of these chunks that the scope may see, in any order; scores are 0."""
     values = {"chunk_ids": list(chunk_ids), **scope_values(scope)}
-    return _passages(connection.execute(_of_scope(with_readers=bool(scope.readers)), values))
+    return _passages(connection.execute(_of_scope(with_readers=bool(scope.readers)), values).all())
 
 
 def of_document(

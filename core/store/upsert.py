@@ -29,20 +29,29 @@ def upsert(
     connection.execute(_statement(connection.dialect.name, table, keys, changing), list(rows))
 
 
+def insert_missing(connection: Connection, table: sa.Table, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert the rows whose primary keys are not there; the others stay as they are."""
+    connection.execute(_insert(connection.dialect.name, table).on_conflict_do_nothing(), list(rows))
+
+
 # Making it takes a millisecond, most of what a row costs.
 @lru_cache(maxsize=64)
-def _statement(dialect: str, table: sa.Table, key: tuple[str, ...], changing: tuple[str, ...]) -> sa.Insert:
-    if dialect == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert
-    else:
-        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
-    statement = insert(table)
+def _statement(dialect: str, table: sa.Table, key: tuple[str, ...], changing: tuple[str, ...]) -> Any:
+    statement = _insert(dialect, table)
     new = statement.excluded
     return statement.on_conflict_do_update(
         index_elements=list(key),
         set_={name: new[name] for name in changing},
         where=sa.or_(*(as_text(table.c[name]).is_distinct_from(as_text(new[name])) for name in changing)),
     )
+
+
+def _insert(dialect: str, table: sa.Table) -> Any:
+    if dialect == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert
+    else:
+        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
+    return insert(table)
 
 
 def as_text(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:

@@ -9,7 +9,7 @@ from typing import Protocol
 from sqlalchemy.engine import Connection
 
 from core.text import analyze
-from core.types import Scope, WordHits
+from core.types import Scope, Stems, WordHits
 
 # To be raised whenever `analyze` gives other stems for the same text: the stored ones are then made anew.
 ANALYSIS = "2"
@@ -52,6 +52,8 @@ class WordIndex(Protocol):
     """Of everything that is built into the stored rows."""
 
     def look_up(self, query: str, scope: Scope, limit: int) -> WordHits: ...
+
+    def stems(self, chunk_ids: Sequence[str]) -> dict[str, Stems]: ...
 
     def write(self, connection: Connection, rows: Sequence[ChunkWords]) -> None:
         """Add these chunks, or replace what is stored of them."""

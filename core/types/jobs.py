@@ -77,8 +77,12 @@ class Job:
     """Of that error in `core.errors`."""
     origin: Origin = NOBODY
     created_at: datetime = LONG_AGO
+    """When it was received, or was to be tried again by a person."""
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    due_at: datetime = LONG_AGO
+    """While it waits, since when or from when on it can be begun. Workers move that on for the next one, as long as
+    they cannot come to it."""
     changes: tuple[DocumentChange, ...] = ()
     """At its end: of the files inside it, and last of itself."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -76,6 +76,8 @@ class Question:
     thread: str | None = None
     asker: str = ""
     """Whose thread it is, where threads of several people or programs may have the same name."""
+    is_first: bool = False
+    """The thread begins with it, so nobody needs to look for what came before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,16 @@ class WordHits:
     """In how many chunks each of the query's stems occurs, in the query's order."""
     chunks: int = 0
     """How many there are in all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stems:
+    """A chunk's words in reading order, as the word index knows them, by where they stand."""
+
+    title: Sequence[str] = ()
+    """Of the document, with its keywords."""
+    headings: Sequence[str] = ()
+    body: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +149,7 @@ class Signals:
     top_dense: float = 0.0
     """Cosine similarity of the best chunk, -1 to 1."""
     top_sentence: float = 0.0
-    """Cosine similarity of the sentence in the best passages that is nearest to the question, -1 to 1."""
+    """Cosine similarity of the sentence in the best passages that is nearest to the question, -1 to 1; of those looked at."""
     coverage: float = 0.0
     """Share (0 to 1, weighted by rarity) of the question's words that the passage with most of them holds."""
 

@@ -63,3 +63,12 @@ def test_no_fit_is_too_extreme(bias: float, expected: float) -> None:
 
 def test_each_signal_has_a_weight() -> None:
     assert len(BUILT_IN.weights) == len(SIGNALS)
+
+
+def test_what_suffices_is_what_would_be_answered() -> None:
+    assert BUILT_IN.suffices(Signals(0.7, 0.7, 0.75), DEFAULT_THRESHOLD)
+    assert not BUILT_IN.suffices(Signals(0.23, 0.25, 0.2), DEFAULT_THRESHOLD)
+
+
+def test_nothing_suffices_before_all_is_seen_where_a_better_sentence_speaks_against_an_answer() -> None:
+    assert not Calibration(9.0, (1.0, -1.0, 1.0)).suffices(Signals(0.9, 0.9, 0.9), DEFAULT_THRESHOLD)

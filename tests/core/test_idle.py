@@ -13,7 +13,7 @@ from core.types import Job, JobState
 
 LATELY = datetime.now(UTC) + timedelta(days=1)
 LONG_AGO = LATELY - timedelta(days=2)
-WAITING = Job("j1", "d1", "default", "a.md", "upload:a.md", JobState.WAITING, created_at=LONG_AGO)
+WAITING = Job("j1", "d1", "default", "a.md", "upload:a.md", JobState.WAITING, created_at=LONG_AGO, due_at=LONG_AGO)
 RUNNING = replace(WAITING, state=JobState.RUNNING)
 DONE = replace(WAITING, state=JobState.DONE, finished_at=LATELY)
 
@@ -51,8 +51,9 @@ class SomeJobs:
         ([WAITING, RUNNING], False),
         ([WAITING, DONE], False),
         ([DONE], False),
-        ([replace(WAITING, created_at=LATELY)], False),
-        ([replace(WAITING, error="The embedding server is away.")], False),
+        ([replace(WAITING, due_at=LATELY)], False),
+        ([replace(WAITING, error="The embedding server is away.", due_at=LATELY)], False),
+        ([replace(WAITING, error="The embedding server is away.")], True),
     ],
 )
 async def test_nobody_works_when_something_waits_and_nothing_was_done_lately(

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import errno
+import json
+import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -42,6 +46,39 @@ def test_a_line_is_an_object_when_it_is_set_so(capsys: pytest.CaptureFixture[str
     finally:
         configure(Log(level="debug"))
     assert '"documents": 3, "event": "indexed"' in capsys.readouterr().err
+
+
+@contextmanager
+def configured(settings: Log) -> Iterator[None]:
+    """As in a process of its own, where nobody else listens to libraries."""
+    level, handlers = logging.root.level, logging.root.handlers[:]
+    logging.root.handlers.clear()
+    configure(settings)
+    try:
+        yield
+    finally:
+        logging.root.setLevel(level)
+        logging.root.handlers[:] = handlers
+        configure(Log(level="debug"))
+
+
+def test_what_a_library_tells_is_an_object_on_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured(Log(format="json")):
+        logging.getLogger("discord.gateway").warning("two\n%s", "lines")
+        logging.getLogger("asyncio").error("it failed", exc_info=ValueError("why"))
+        logging.getLogger("asyncio").info("not told")
+    first, second = map(json.loads, capsys.readouterr().err.splitlines())
+    assert (first["level"], first["logger"], first["message"]) == ("warning", "discord.gateway", "two\nlines")
+    assert second["level"] == "error"
+    assert "ValueError: why" in second["exception"]
+
+
+def test_what_a_library_tells_has_no_line_breaks_for_a_person_either(capsys: pytest.CaptureFixture[str]) -> None:
+    with configured(Log()):
+        logging.getLogger("discord.gateway").warning("two\nlines \x1b[2J")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "discord.gateway" in line
+    assert "\x1b[2J" not in line
 
 
 def test_an_id_lasts_as_long_as_its_request(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,7 @@ class Found:
         self.passages, self.given = passages, signals
         self.queries: list[str] = []
         self.error: Exception | None = None
+        self.was_enough: bool | None = None
 
     async def retrieve(self, query: str, scope: Scope, limit: int | None = None) -> Retrieval:
         self.queries.append(query)
@@ -50,7 +52,8 @@ class Found:
             raise self.error
         return Retrieval(query, self.passages)
 
-    def signals(self, found: Retrieval) -> Signals:
+    def signals(self, found: Retrieval, suffices: Callable[[Signals], bool] | None = None) -> Signals:
+        self.was_enough = None if suffices is None else suffices(self.given)
         return self.given
 
 
@@ -101,6 +104,18 @@ def question(text: str = "How many days of annual leave do I accrue?", **values:
 
 async def events(asked: Responder, about: Question) -> list[Event]:
     return [event async for event in asked.stream(about)]
+
+
+@pytest.mark.parametrize(
+    ("until_sure", "threshold", "enough"), [(True, 0.5, True), (True, 1.0, False), (False, 0.5, None)]
+)
+async def test_evidence_is_looked_for_until_the_threshold_is_reached(
+    store: DocumentStore, until_sure: bool, threshold: float, enough: bool | None
+) -> None:
+    found = Found(LEAVE)
+    asked = replace(responder(store, found, threshold=threshold), until_sure=until_sure)
+    await asked.ask(question())
+    assert found.was_enough is enough
 
 
 async def test_an_answer_cites_document_place_and_quote(store: DocumentStore) -> None:
@@ -215,6 +230,14 @@ class TestConversations:
         await asked.ask(question("Who accrues annual leave?", thread="t", scope=Scope("default", frozenset({"board"}))))
         await asked.ask(Question("q2", "How long is it?", thread="t"))
         assert found.queries[-1] == "How long is it?"
+
+    async def test_nobody_looks_for_what_came_before_the_first_question(self, store: DocumentStore) -> None:
+        found = Found(LEAVE)
+        asked = responder(store, found)
+        await asked.ask(question("Who approves travel?", thread="t"))
+        again = Question("q2", "Why is it so?", thread="t", is_first=True)
+        await asked.ask(again)
+        assert found.queries[-1] == "Why is it so?"
 
     async def test_given_history_comes_before_the_recorded_one(self, store: DocumentStore) -> None:
         found = Found(LEAVE)

@@ -205,6 +205,23 @@ def test_a_secret_is_given_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         load()
 
 
+@pytest.mark.parametrize("as_platform", ["SLACK_BOT_TOKEN", "SLACK_BOT_TOKEN_FILE"])
+@pytest.mark.parametrize("as_ours", ["LOREKEEPER_SLACK__BOT_TOKEN", "LOREKEEPER_SLACK__BOT_TOKEN_FILE"])
+def test_our_name_of_a_secret_wins_over_the_platforms_whether_as_variable_or_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_ours: str, as_platform: str
+) -> None:
+    for name, token in ((as_ours, "xoxb-ours"), (as_platform, "xoxb-platforms")):
+        (tmp_path / name).write_text(token)
+        environment(monkeypatch, **{name: str(tmp_path / name) if name.endswith("_FILE") else token})
+    assert load().slack.bot_token.get_secret_value() == "xoxb-ours"
+
+
+def test_an_empty_file_takes_the_place_of_no_other_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "token").write_text("")
+    environment(monkeypatch, LOREKEEPER_DISCORD__TOKEN_FILE=str(tmp_path / "token"), DISCORD_TOKEN="given")
+    assert load().discord.token.get_secret_value() == "given"
+
+
 def test_what_is_no_secret_has_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment(monkeypatch, LOREKEEPER_SERVER__HOST_FILE=str(tmp_path / "host"))
     with pytest.raises(InvalidSettings, match="LOREKEEPER_SERVER__HOST_FILE is no setting"):

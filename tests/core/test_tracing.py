@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -17,6 +18,7 @@ from core.log import request
 from core.settings import Tracing
 from core.tracing import outgoing, span
 from tests.fakes.otlp import Collector, collector
+from tests.ingest.library import until
 
 CALLER = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
 NOT_SAMPLED = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"}
@@ -109,6 +111,37 @@ def test_other_servers_are_told_trace_and_request(traces: Collector) -> None:
     tracing.stop()
     generate = traces.named("generate")
     assert headers == {"X-Request-Id": "caller-17", "traceparent": f"00-{generate.trace}-{generate.id}-01"}
+
+
+def test_a_caller_has_no_more_sent_than_the_settings_say() -> None:
+    with collector() as running:
+        tracing.start(Tracing(url=running.url, sample=0.0))
+        with span("POST", caller=CALLER), span("question"):
+            pass
+        tracing.stop()
+    assert running.spans == []
+
+
+def test_what_a_callers_system_notes_for_itself_is_not_handed_on(traces: Collector) -> None:
+    with span("POST", caller={**CALLER, "tracestate": "vendor=anything"}):
+        assert set(outgoing()) == {"traceparent"}
+
+
+def test_a_collector_that_hangs_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    held: list[bool] = []
+
+    def hang(*_: object) -> None:
+        held.append(ended.wait(20))
+
+    monkeypatch.setattr("opentelemetry.sdk.trace.export.BatchSpanProcessor.shutdown", hang)
+    monkeypatch.setattr(tracing, "STOP_SECONDS", 0.05)
+    with collector() as running:
+        tracing.start(Tracing(url=running.url))
+        tracing.stop()
+        ended.set()
+        until(lambda: bool(held))
+    assert held == [True], "it was still at it when that was the end"
 
 
 def test_a_caller_who_traces_nothing_is_followed(traces: Collector) -> None:

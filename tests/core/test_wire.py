@@ -91,6 +91,7 @@ FAILED = replace(
     error="It is damaged.",
     code="unreadable_document",
     finished_at=MOMENT,
+    due_at=MOMENT,
     changes=(DocumentChange(ChangeKind.ADDED, "inside.pdf", DOCUMENT), DocumentChange(ChangeKind.FAILED, "leave.pdf")),
 )
 ENTRY = HistoryEntry(

@@ -306,10 +306,11 @@ class TestWatching:
         await self.seen(SomeJobs(waiting=[WAITING]), shown, times=20)
         assert shown.written.getvalue().count(NOBODY_WORKS) == 1
 
-    async def test_behind_what_is_in_work_nothing_of_the_kind_is_said(self) -> None:
+    async def test_behind_what_is_in_work_nothing_of_the_kind_is_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(command_progress, "IDLE_SECONDS", 0.0)
         shown = Shown()
-        await self.seen(SomeJobs([replace(READING, id="other", name="other.pdf")], [WAITING]), shown)
-        assert "Nobody" not in shown.written.getvalue()
+        await self.seen(SomeJobs([replace(READING, id="other", name="other.pdf")], [WAITING]), shown, times=20)
+        assert NOBODY_WORKS not in shown.written.getvalue()
 
     async def test_that_it_cannot_be_looked_at_does_not_end_the_work(self) -> None:
         shown = Shown()

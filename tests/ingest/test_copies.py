@@ -6,7 +6,10 @@ import asyncio
 import hashlib
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
@@ -17,7 +20,9 @@ from core.store.engine import open_engine
 from core.store.history import HistoryStore
 from core.store.job_rows import BULK
 from core.store.jobs import JobStore
-from core.types import JobState
+from core.store.publishing import Publication
+from core.store.publishing import put as put_record
+from core.types import NOBODY, Chunk, Document, DocumentStatus, JobState, Section
 from ingest.engine import Stores
 from ingest.files import FileStore
 from ingest.garbage import collect_garbage
@@ -129,6 +134,63 @@ def test_a_member_whose_bytes_were_discarded_before_it_was_published_is_stored_a
 def _added(library: Library, folder: Path) -> None:
     with pytest.raises(Exception, match=r"deleted with another document .* It is tried again by itself\."):
         library.add(folder)
+
+
+def test_on_sqlite_few_vectors_are_deleted_at_once_because_nobody_else_writes_meanwhile(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.pipeline._checking._inspection.queue_orphans("default", [f"stray{number}" for number in range(250)])
+    sizes: list[int] = []
+    monkeypatch.setattr(library.vectors, "delete", lambda namespace, chunk_ids: sizes.append(len(chunk_ids)))
+    collect_garbage(library.store, library.vectors)
+    assert sizes == [100, 100, 50]
+
+
+def test_bytes_that_are_being_published_elsewhere_are_not_discarded(ours: Stores, theirs: Stores) -> None:
+    """Those of a file that is no job, e.g. one inside another."""
+    theirs.files.put(BYTES)
+    discarding = Beside(lambda: theirs.discard_file(DIGEST))
+
+    def has_copy(digest: str) -> bool:
+        is_there = ours.files.has(digest)
+        discarding.begin()
+        return is_there
+
+    now = datetime.now(UTC)
+    document = Document("d1", "default", "A", "folder:a.md", DocumentStatus.READY, "text/markdown", DIGEST, 1, now)
+    chunk = Chunk("c1", "d1", "s1", 0, "Of two documents.")
+    section = Section("s1", "Of two documents.")
+    (published,) = ours.documents.publish_all([Publication(document, [section], [chunk])], has_copy)
+    discarding.end()
+    assert isinstance(published, Document)
+    assert ours.files.get(DIGEST) == BYTES
+
+
+def test_a_container_in_which_something_is_begun_is_removed_after_it_and_with_it(
+    ours: Stores, theirs: Stores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = datetime.now(UTC)
+    container = Document("container", "default", "A", "folder:a.zip", DocumentStatus.READY, "", DIGEST, 0, now)
+    member = replace(container, id="member", source="folder:a.zip!/b.md", status=DocumentStatus.PROCESSING)
+    ours.documents.put(container)
+    happened: list[str] = []
+
+    def remove() -> None:
+        theirs.documents.withdraw("container", NOBODY, "!/")
+        happened.append("removed")
+
+    removing = Beside(remove)
+
+    def slowly(*given: Any, **chosen: Any) -> None:
+        removing.begin()
+        put_record(*given, **chosen)
+        happened.append("begun")
+
+    monkeypatch.setattr("core.store.documents.put", slowly)
+    ours.documents.put(member, known=["container"])
+    removing.end()
+    assert happened == ["begun", "removed"]
+    assert ours.documents.pending() == []
 
 
 def test_vectors_are_not_announced_elsewhere_while_they_are_deleted(

@@ -53,8 +53,9 @@ def test_of_small_files_in_folders_one_is_told_of_now_and_then(
 
 
 def test_of_what_people_wait_for_each_is_told(library: Library) -> None:
+    telling = Telling(library.jobs, Signal())
     for each in in_work(library, "one", "two", priority=URGENT):
-        Telling(library.jobs, Signal()).stage(each.file.work, JobStage.READING)
+        telling.stage(each.file.work, JobStage.READING)
     assert set(stages(library).values()) == {JobStage.READING}
 
 

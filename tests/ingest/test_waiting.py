@@ -79,7 +79,7 @@ def test_of_two_who_add_the_same_folder_at_once_one_counts_it(tmp_path: Path, fo
         assert {ChangeKind.ADDED} in told
         assert {ChangeKind.UNCHANGED} in told
         assert [document.version for document in library.documents()] == [1, 1, 1]
-        assert library.pipeline._waiting.told_of == set()
+        assert library.pipeline._waiting.told_of == {}
         assert {change.kind for change in library.add(folder).values()} == {ChangeKind.UNCHANGED}
 
 
@@ -96,10 +96,33 @@ def test_what_somebody_received_and_left_is_counted_by_who_asks_for_it_again(
             leaving.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await leaving
+            asking = asyncio.create_task(library.pipeline.add_paths([folder], "default"))
+            while not library.pipeline._waiting.told_of:
+                await asyncio.sleep(0.01)
             embedder.is_open.set()
-            return await library.pipeline.add_paths([folder], "default")
+            return await asking
 
         assert [change.kind for change in asyncio.run(run())] == [ChangeKind.ADDED]
+
+
+def test_what_somebody_leaves_is_counted_by_one_of_those_who_wait_for_it_too(tmp_path: Path, folder: Path) -> None:
+    put(folder / "rules.md", "# Rules\n\nThe rule of the house.\n")
+    embedder = Held()
+    with open_library(tmp_path / "data", embedder) as library:
+
+        async def run() -> list[list[DocumentChange]]:
+            leaving = asyncio.create_task(library.pipeline.add_paths([folder], "default"))
+            await asyncio.to_thread(embedder.is_reached.wait, 60)
+            staying = [asyncio.create_task(library.pipeline.add_paths([folder], "default")) for _ in range(2)]
+            await asyncio.sleep(0.5)
+            leaving.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await leaving
+            embedder.is_open.set()
+            return await asyncio.gather(*staying)
+
+        told = sorted(change.kind for changes in asyncio.run(run()) for change in changes)
+        assert told == [ChangeKind.ADDED, ChangeKind.UNCHANGED]
 
 
 def test_an_upload_that_is_erased_was_cancelled(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from core.errors import EmbeddingFailed, InvalidRequest, StorageFailed
+from core.errors import EmbeddingFailed, EndpointUnavailable, InvalidRequest, StorageFailed
 from core.ports import Vectors
 from core.settings_documents import Jobs
 from core.types import ChangeKind, DocumentChange, DocumentStatus, Job, JobStage, JobState, Origin
@@ -283,8 +284,8 @@ class TestLanes:
     def test_copies_that_nobody_refers_to_any_more_go_in_time(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("ingest.worker.HOLD_SECONDS", 0.05)
-        monkeypatch.setattr("ingest.worker.HOUSEKEEPING_SECONDS", -1.0)
+        monkeypatch.setattr("ingest.housekeeping.FIRST_SECONDS", 0.05)
+        monkeypatch.setattr("ingest.housekeeping.HOUSEKEEPING_SECONDS", 0.05)
         with open_library(tmp_path / "data") as library:
             asyncio.run(send(library, put(tmp_path / "a.md", RULE.format(1))))
             new = put(tmp_path / "data" / "files" / "cd" / ("cd" * 32), b"Received just now.")
@@ -294,21 +295,40 @@ class TestLanes:
             assert new.exists()
             assert len(library.stored_files()) == 2
 
-    def test_jobs_are_held_although_a_file_cannot_be_erased(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_jobs_are_held_while_that_takes_long(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("ingest.worker.HOLD_SECONDS", 0.05)
-        monkeypatch.setattr("ingest.worker.HOUSEKEEPING_SECONDS", -1.0)
-        tried = []
+        monkeypatch.setattr("ingest.housekeeping.FIRST_SECONDS", 0.05)
+        is_sweeping, goes_on = threading.Event(), threading.Event()
 
-        def fail(*given: object) -> None:
-            tried.append(given)
-            raise PermissionError(13, "denied")
+        def sweep(*given: object) -> Any:
+            is_sweeping.set()
+            assert goes_on.wait(60)
+            return []
 
-        monkeypatch.setattr("ingest.worker.Worker._clean_up", fail)
-        with open_library(tmp_path / "data") as library:
-            library.pipeline.work()
-            until(lambda: len(tried) > 1)
+        monkeypatch.setattr("ingest.engine.Stores.unused_copies", sweep)
+        with gated(tmp_path / "data", "house") as (library, gate):
+
+            async def run() -> ChangeKind:
+                sending = asyncio.create_task(send(library, put(tmp_path / "a.md", RULE.format(1))))
+                await asyncio.to_thread(gate.is_reached.wait, 60)
+                await asyncio.to_thread(is_sweeping.wait, 60)
+                held: list[Any] = []
+                hold = library.jobs.hold
+
+                def noted(store: object, *given: Any) -> Any:
+                    held.append(given)
+                    return hold(*given)
+
+                monkeypatch.setattr(library.jobs.__class__, "hold", noted)
+                while len(held) < 3:
+                    await asyncio.sleep(0.02)
+                gate.is_open.set()
+                return (await sending).kind
+
+            try:
+                assert asyncio.run(asyncio.wait_for(run(), 60)) is ChangeKind.ADDED
+            finally:
+                goes_on.set()
 
 
 class Broken(WordEmbedder):
@@ -323,6 +343,21 @@ class Broken(WordEmbedder):
         if self.left and any(self._word in text for text in texts):
             self.left -= 1
             raise EmbeddingFailed("The embedding model does not answer.")
+        return super().embed(texts)
+
+
+class Busy(WordEmbedder):
+    """Answers short requests, and is too busy for longer ones that hold a word, so many times."""
+
+    def __init__(self, word: str, times: int) -> None:
+        super().__init__()
+        self._word = word
+        self.left = times
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        if self.left and any(self._word in text for text in texts):
+            self.left -= 1
+            raise EndpointUnavailable("The embeddings endpoint is too busy or down (HTTP 429).")
         return super().embed(texts)
 
 
@@ -411,6 +446,48 @@ class TestTrouble:
                     "The embedding model does not answer. It was tried 3 times, while the embedding model took other texts.",
                 )
             }
+
+    def test_while_a_model_is_too_busy_no_file_is_to_blame(
+        self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ingest.worker.DELAYS", (0.0,))
+        monkeypatch.setattr("ingest.worker.MOST_ATTEMPTS", 2)
+        monkeypatch.setattr("ingest.worker.FIRST_REST_SECONDS", 0.01)
+        monkeypatch.setattr("ingest.worker.LONGEST_BULK_REST_SECONDS", 0.02)
+        for number in range(4):
+            put(folder / f"{number}.md", RULE.format(number))
+        with open_library(tmp_path / "data", Busy("house", 60)) as library:
+            with pytest.raises(EmbeddingFailed):
+                library.add(folder)
+            until(lambda: not library.jobs.unfinished_documents())
+            assert set(state(library).values()) == {JobState.DONE}
+            assert library.embedder.left == 0  # type: ignore[attr-defined]
+
+    def test_a_file_for_which_it_is_too_busy_while_it_takes_others_is_given_up(
+        self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("ingest.worker.DELAYS", (0.01,))
+        monkeypatch.setattr("ingest.worker.MOST_ATTEMPTS", 3)
+        monkeypatch.setattr("ingest.worker.FIRST_REST_SECONDS", 0.01)
+        monkeypatch.setattr("ingest.worker.LONGEST_BULK_REST_SECONDS", 0.02)
+        # Before the others, and tried again before each of them if nothing held it back.
+        put(folder / "large.md", RULE.format(1))
+        with open_library(tmp_path / "data", Busy("house", 9999)) as library:
+            with pytest.raises(EmbeddingFailed):
+                library.add(folder)
+            others = 0
+            while not library.count(JobState.FAILED):
+                others += 1
+                assert others < 50
+                # The lane of uploads is another one, which tells nothing of this one.
+                fine = [
+                    put(tmp_path / f"{others}" / name, f"# Fine\n\n{name} {others}.\n") for name in ("a.md", "b.md")
+                ]
+                with contextlib.suppress(EmbeddingFailed):
+                    library.add(*fine)
+                until(lambda: library.count(JobState.DONE) == 2 * others)  # noqa: B023
+            assert state(library)["large.md"] is JobState.FAILED
+            assert others >= 2, "only another file shows that it is not the model"
 
     def test_the_longer_it_lasts_the_rarer_it_is_tried(self) -> None:
         lane = Lane(None, None, 1, 60.0)  # type: ignore[arg-type]

@@ -42,7 +42,7 @@ class Shelf:
     async def retrieve(self, query: str, scope: Scope, limit: int | None = None) -> Retrieval:
         return Retrieval(query, self.found[: limit or 3])
 
-    def signals(self, found: Retrieval) -> Signals:
+    def signals(self, found: Retrieval, suffices: object = None) -> Signals:
         return Signals(top_dense=max(passage.dense or 0.0 for passage in found.passages))
 
 

@@ -26,7 +26,7 @@ class Shelf:
         self.asked.append((query, limit))
         return Retrieval(query, tuple(self.found[: limit or 2]))
 
-    def signals(self, found: Retrieval) -> Signals:
+    def signals(self, found: Retrieval, suffices: object = None) -> Signals:
         return Signals(top_dense=1.0 if LEAVE in found.passages else -1.0)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+from core.errors import EndpointUnavailable
 from core.ports import Embedder, Vectors
-from core.retrieval.embed.endpoint import EndpointUnavailable
 
 LARGEST_BATCH = 32
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import structlog
 
-from core.errors import EmbeddingFailed
+from core.errors import EmbeddingFailed, EndpointUnavailable
 from core.ports import Vectors
 from core.settings_documents import Embedding
 
@@ -30,10 +30,6 @@ REFUSALS = {
 }
 RETRIABLE = frozenset({429, 502, 503, 504})
 log = structlog.get_logger(__name__)
-
-
-class EndpointUnavailable(EmbeddingFailed):
-    """The endpoint is down or too busy, whatever it is asked; trying at once again does not help."""
 
 
 class EndpointEmbedder:

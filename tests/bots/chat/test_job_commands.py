@@ -149,7 +149,7 @@ async def test_the_status_says_when_nobody_works(place: Place) -> None:
     queue(place)
     assert "Nobody works" not in (await place.say("status")).text, "it has just come"
     with place.store.engine.begin() as connection:
-        connection.execute(sa.update(jobs).values(created_at=datetime(2026, 1, 1, tzinfo=UTC)))
+        connection.execute(sa.update(jobs).values(due_at=datetime(2026, 1, 1, tzinfo=UTC)))
     assert "Nobody works on them at the moment" in (await place.say("status")).text
     place.store.jobs.claim("worker", 1, 60)
     assert "Nobody works" not in (await place.say("status")).text

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
+from pydantic import SecretStr
 from typer.testing import CliRunner, Result
 
 from core.backup import commands
 from core.backup.make import Made
 from core.cli import app
 from core.errors import BackupDamaged, DataFolderInUse, InvalidRequest
+from core.settings import Chroma, Database, Settings
 from tests.bots.command import place as place_at
 from tests.core.backup.conftest import OpenHome
 from tests.core.backup.installation import Home
 from tests.fakes.embedder import WordEmbedder
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +99,30 @@ def test_nothing_is_restored_without_a_yes(home_at: OpenHome, copy: Made, place:
     assert isinstance(done.exception, InvalidRequest)
     assert "--yes" in done.exception.message
     assert not new.folder.exists()
+
+
+def test_the_question_names_what_is_replaced_and_no_password(
+    copy: Made, place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    chosen = Settings(
+        data_dir=place.parent / "new",
+        database=Database(url=SecretStr("postgresql+psycopg://ada:sesame@db.example/lore?password=sesame")),
+        chroma=Chroma(url="http://ada:sesame@chroma.example:8000"),
+    )
+    monkeypatch.setattr(commands, "load", lambda: chosen)
+    monkeypatch.setattr(sys, "stdin", Terminal("n\n"))
+    with pytest.raises(typer.Abort):
+        commands.restore(str(place), replace=True)
+    asked = capsys.readouterr().err
+    assert f"Data folder: {chosen.data_dir}\nDatabase: db.example/lore\nIndex: chroma.example:8000\n" in asked
+    assert "replaces everything" in asked
+    assert "sesame" not in asked
+
+
+def test_a_lost_copy_is_noted(home_at: OpenHome, copy: Made, place: Path) -> None:
+    next(path for path in (place / "files").rglob("*") if path.is_file()).unlink()
+    done = run(home_at("new", "sqlite"), "restore", place, "--yes")
+    assert "Note: 1 stored copies are gone from the backup" in done.stderr
 
 
 def test_a_damaged_backup_cannot_be_verified_and_is_listed_as_such(filled: Home, copy: Made, place: Path) -> None:

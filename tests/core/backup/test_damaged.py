@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import json
 import os
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,10 @@ from typing import Any
 import pytest
 
 from core.backup import listing, parts
+from core.backup.destination import FolderDestination
 from core.backup.listing import manifest_of
 from core.backup.make import Made
-from core.backup.manifest import MANIFEST
+from core.backup.manifest import MANIFEST, Part, Rows
 from core.backup.verify import verify
 from core.errors import BackupDamaged, InvalidRequest, NotFound, StorageFailed
 from core.retrieval.chroma import ChromaIndex
@@ -133,20 +135,43 @@ def test_a_damaged_backup_is_refused_before_anything_is_touched(
         verify(there, copy.name, manifest_of(there, copy.name), silent, with_copies=True)
 
 
-def test_a_stored_copy_that_was_changed_stops_a_restoration_that_needs_it(
-    home_at: OpenHome, copy: Made, place: Path
+def test_stored_copies_that_are_lost_are_left_out_of_a_restoration(home_at: OpenHome, copy: Made, place: Path) -> None:
+    changed, cut, gone, *others = sorted(path for path in (place / "files").rglob("*") if path.is_file())
+    changed.write_bytes(b"x" * changed.stat().st_size)
+    cut.write_bytes(b"x")
+    gone.unlink()
+    new = home_at("new", "sqlite")
+    assert put_back(new, place, copy).lost_files == 3
+    with new.open() as library:
+        assert len(library.documents()) == 4
+        assert {path.name for path in library.stored_files()} == {path.name for path in others}
+
+
+def test_a_copy_that_rotted_is_written_again_by_the_backup_after_its_verification(filled: Home, place: Path) -> None:
+    back_up(filled, place)
+    files = sorted(path for path in (place / "files").rglob("*") if path.is_file())
+    for each in files[:2]:
+        each.write_bytes(b"x" * each.stat().st_size)
+    made, there = back_up(filled, place), destination(place)
+    assert made.new_files == 0, "nobody reads all of it every night"
+    with pytest.raises(BackupDamaged, match=f"{files[0].name} is not what its name says. 1 other file.* next backup"):
+        verify(there, made.name, made.manifest, silent, with_copies=True)
+    assert back_up(filled, place).new_files == 2
+    verify(there, made.name, made.manifest, silent, with_copies=True)
+
+
+def test_where_nothing_can_be_removed_damage_is_told_all_the_same(
+    copy: Made, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = next(path for path in (place / "files").rglob("*") if path.is_file())
     file.write_bytes(b"x" * file.stat().st_size)
-    new = home_at("new", "sqlite")
+
+    def refuse(*_: object) -> None:
+        raise StorageFailed("Nothing can be deleted there.")
+
+    monkeypatch.setattr(FolderDestination, "delete", refuse)
     with pytest.raises(BackupDamaged, match="not what its name says"):
-        put_back(new, place, copy)
-    with new.open() as library:
-        assert library.documents() == []
-        assert file.name not in [path.name for path in library.stored_files()]
-    there = destination(place)
-    with pytest.raises(BackupDamaged, match="not what its name says"):
-        verify(there, copy.name, copy.manifest, silent, with_copies=True)
+        verify(destination(place), copy.name, copy.manifest, silent, with_copies=True)
 
 
 def test_rows_that_contradict_others_leave_what_is_there(filled: Home, place: Path) -> None:
@@ -178,6 +203,44 @@ def test_a_row_may_be_longer_than_what_is_unpacked_at_once(monkeypatch: pytest.M
     said = writer.finish()
     assert len(said.parts) > 3
     assert list(parts.rows_of(said, lambda part: written[part.name])) == sent
+
+
+def test_a_row_longer_than_any_is_refused_before_all_of_it_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "_STEP", 100)
+    monkeypatch.setattr(parts, "LONGEST_ROW", 1000)
+    data = gzip.compress(b'["' + b"a" * 2000 + b'"]\n')
+    part = Part(name="chunks-00001.jsonl.gz", rows=1, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+    with pytest.raises(BackupDamaged, match="cannot be read"):
+        list(parts.rows_of(Rows(columns=("text",), parts=(part,)), lambda _: data))
+
+
+def test_what_is_unpacked_is_looked_at_once_however_long_its_row_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at, real = 0, zlib.decompressobj
+
+    class Unpacked(bytes):
+        def split(self, *given: Any) -> list[bytes]:
+            nonlocal looked_at
+            looked_at += len(self)
+            return bytes(self).split(*given)
+
+    class Unpacking:
+        def __init__(self, kind: int) -> None:
+            self._real = real(kind)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._real, name)
+
+        def decompress(self, data: bytes, most: int) -> bytes:
+            return Unpacked(self._real.decompress(data, most))
+
+    monkeypatch.setattr(parts, "_STEP", 100)
+    monkeypatch.setattr(zlib, "decompressobj", Unpacking)
+    lines = b'["' + b"a" * 20_000 + b'"]\n["b"]\n'
+    data = gzip.compress(lines)
+    part = Part(name="chunks-00001.jsonl.gz", rows=2, size=len(data), sha256=hashlib.sha256(data).hexdigest())
+    rows = list(parts.rows_of(Rows(columns=("text",), parts=(part,)), lambda _: data))
+    assert rows == [["a" * 20_000], ["b"]]
+    assert looked_at == len(lines)
 
 
 def test_an_installation_with_something_in_it_is_not_replaced_without_being_told(

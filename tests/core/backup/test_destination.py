@@ -103,6 +103,35 @@ def test_no_link_is_followed_on_the_way(tmp_path: Path) -> None:
         read_all(there, "backups/x", 100)
 
 
+def test_a_folder_that_is_a_link_is_refused_with_what_helps(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "ab").mkdir(parents=True)
+    (elsewhere / "ab" / "x").write_text("of somebody else")
+    (tmp_path / "vault").mkdir()
+    (tmp_path / "vault" / "files").symlink_to(elsewhere)
+    there = open_destination(str(tmp_path / "vault"))
+    for refused in (
+        lambda: list(there.list("files")),
+        lambda: list(there.list("files/ab")),
+        lambda: there.write("files/ab/y", b"1"),
+        lambda: there.copy_in("files/ab/y", elsewhere / "ab" / "x"),
+        lambda: there.delete("files/ab/x"),
+    ):
+        with pytest.raises(StorageFailed, match=r"vault/files is a link.*mount"):
+            refused()
+    assert [path.name for path in (elsewhere / "ab").iterdir()] == ["x"]
+
+
+def test_the_place_itself_may_be_a_link(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "vault").symlink_to(tmp_path / "disk")
+    there = open_destination(str(tmp_path / "vault"))
+    there.write("files/x", b"1")
+    assert [each.path for each in there.list("files")] == ["files/x"]
+    there.delete("files/x")
+    assert list(there.list()) == []
+
+
 def test_a_full_disk_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     there = open_destination(str(tmp_path))
 

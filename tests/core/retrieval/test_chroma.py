@@ -114,6 +114,14 @@ def test_a_document_that_becomes_closed_is_no_longer_open(index: ChromaIndex) ->
     assert names(index, Scope("hr", frozenset({"alice"}))) == ["a"]
 
 
+def test_a_chunk_that_was_read_is_gone_when_it_is_deleted_or_closed(index: ChromaIndex) -> None:
+    index.upsert("hr", PUBLIC, [chunk("a"), chunk("b")], np.concatenate([axis(1), axis(1)]))
+    assert index.similarities(axis(1), Scope("hr"), ["a", "b"]).keys() == {"a", "b"}
+    index.delete("hr", ["a"])
+    index.upsert("hr", frozenset({"alice"}), [chunk("b")], axis(1))
+    assert index.similarities(axis(1), Scope("hr"), ["a", "b"]) == {}
+
+
 def test_doing_it_twice_changes_nothing(index: ChromaIndex) -> None:
     for _ in range(2):
         index.upsert("hr", PUBLIC, [chunk("a")], axis(1))

@@ -42,3 +42,23 @@ def test_a_passage_without_a_cosine_or_a_sentence_is_weak_and_no_error() -> None
 
 def test_without_passages_there_is_no_evidence() -> None:
     assert signals("leave") == Signals()
+
+
+LONG = (
+    "Annual leave accrues. The leave expires. Ask about leave. Leave is paid. Leave is long. Other words. More words."
+)
+
+
+def test_sentences_are_looked_at_until_one_suffices() -> None:
+    embedder = WordEmbedder()
+    found = Retrieval("annual leave accrues", (passage(LONG),), {"annual": 1.0})
+    signals = PassageEvidence(embedder).signals(found, lambda each: each.top_sentence > 0.9)
+    assert signals.top_sentence == pytest.approx(1.0, abs=1e-3)
+    assert embedder.embedded == ["Annual leave accrues."]
+
+
+def test_where_none_suffices_the_signals_are_those_of_all() -> None:
+    embedder = WordEmbedder()
+    found = Retrieval("does leave accrue or expire", (passage(LONG),), {"leav": 1.0})
+    evidence = PassageEvidence(embedder)
+    assert evidence.signals(found, lambda each: False) == evidence.signals(found)

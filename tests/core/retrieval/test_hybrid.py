@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from core.settings import Retrieval, Settings
 from core.store.documents import DocumentStore
 from core.store.engine import open_engine, upgrade
 from core.store.lexical import open_lexical
+from core.store.lexical_sqlite import SqliteLexical
 from core.types import Chunk, Document, Scope, Section
 from tests.core.store.samples import document
 from tests.fakes.embedder import WordEmbedder
@@ -132,3 +134,23 @@ async def test_an_empty_index_gives_nothing(library: Library) -> None:
 async def test_no_text_is_taken_for_search_syntax(library: Library, query: str) -> None:
     library.add(document("handbook"), [TRAVEL])
     assert await texts(library.retriever(), query) == [TRAVEL]
+
+
+async def test_words_are_those_of_the_index_or_else_of_the_text(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.add(document("handbook"), [TRAVEL, LEAVE, PARENTS])
+    query, scope = "How does annual leave accrue?", Scope("default")
+    indexed = await library.retriever().retrieve(query, scope)
+    monkeypatch.setattr(SqliteLexical, "stems", lambda self, chunk_ids: {})
+    assert await library.retriever().retrieve(query, scope) == indexed
+
+
+async def test_new_keywords_count_at_once(library: Library) -> None:
+    library.add(document("handbook"), [LEAVE, PARENTS])
+    retriever = library.retriever()
+    before = await retriever.retrieve("vacation", Scope("default"))
+    library.add(replace(document("handbook"), keywords="vacation"), [LEAVE, PARENTS])
+    after = await retriever.retrieve("vacation", Scope("default"))
+    assert [each.lexical for each in before.passages] == [None, None]
+    assert all(each.lexical for each in after.passages)

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import pytest
 
-from core.retrieval.rescore import WEIGHTS, Weights, inverse_document_frequency, is_statement, rescored
+from core.retrieval.fuse import Fused
+from core.retrieval.rescore import (
+    WEIGHTS,
+    Weights,
+    inverse_document_frequency,
+    is_statement,
+    rescored,
+    stems_of_passage,
+)
 from core.store.words import query_stems
 from core.types import Passage
 
@@ -15,14 +25,27 @@ def passage(name: str, text: str, dense: float | None = 0.5, **more: str) -> Pas
     return Passage(name, name, more.get("title", ""), text, text, 0.0, dense=dense, keywords=more.get("keywords", ""))
 
 
+def rescore(
+    query: str,
+    stems: Sequence[str],
+    rarity: Mapping[str, float],
+    passages: Sequence[Passage],
+    weight: float,
+    weights: Weights = WEIGHTS,
+) -> list[Fused]:
+    by_id = {each.chunk_id: stems_of_passage(each) for each in passages}
+    candidates = [Fused(each.chunk_id, each.score, each.dense, each.lexical) for each in passages]
+    return rescored(query, stems, rarity, candidates, by_id.__getitem__, weight, weights)
+
+
 def order(query: str, *passages: Passage, weight: float = 0.2, rarity: dict[str, float] | None = None) -> list[str]:
     stems = query_stems(query)
     known = dict.fromkeys(stems, 2.0) if rarity is None else rarity
-    return [each.chunk_id for each in rescored(query, stems, known, passages, weight)]
+    return [each.chunk_id for each in rescore(query, stems, known, passages, weight)]
 
 
 def test_a_passage_that_only_the_dense_index_found_gets_its_words_counted_too() -> None:
-    (found,) = rescored(QUERY, ["annual"], {"annual": 2.0}, [passage("a", "Annual leave accrues.")], 0.2)
+    (found,) = rescore(QUERY, ["annual"], {"annual": 2.0}, [passage("a", "Annual leave accrues.")], 0.2)
     assert found.lexical is not None
     assert found.score == pytest.approx(0.8 * 0.5 + 0.2)
 
@@ -41,7 +64,7 @@ def test_words_that_stand_together_as_in_the_question_count_more() -> None:
     apart = passage("a", "Annual reports are due in May. " + "Other things are said here. " * 3 + "Leave is paid.")
     together = passage("b", "Reports are due in May. " + "Other things are said here. " * 3 + "Annual leave is paid.")
     stems = ["annual", "leav"]
-    best, other = rescored("annual leave?", stems, dict.fromkeys(stems, 2.0), [apart, together], 0.2)
+    best, other = rescore("annual leave?", stems, dict.fromkeys(stems, 2.0), [apart, together], 0.2)
     assert (best.chunk_id, other.chunk_id) == ("b", "a")
     assert best.score - other.score == pytest.approx(WEIGHTS.adjacent + WEIGHTS.near, abs=0.005)
 
@@ -50,7 +73,7 @@ def test_near_but_in_another_order_counts_half() -> None:
     stems = ["annual", "leav"]
     near = passage("a", "Leave that is annual. " + "Other things. " * 8)
     far = passage("b", "Leave. " + "Other things. " * 8 + "Annual.")
-    best, other = rescored("annual leave?", stems, dict.fromkeys(stems, 2.0), [far, near], 0.2)
+    best, other = rescore("annual leave?", stems, dict.fromkeys(stems, 2.0), [far, near], 0.2)
     assert best.chunk_id == "a"
     assert best.score - other.score == pytest.approx(WEIGHTS.near, abs=0.005)
 
@@ -71,7 +94,7 @@ def test_a_statement_is_matched_more_by_its_words_than_a_question() -> None:
 def test_each_weight_can_be_left_out() -> None:
     found = passage("a", "Annual leave accrues.", 0.5)
     stems, rarity = ["annual", "leav"], {"annual": 1.0, "leav": 1.0}
-    (plain,) = rescored("annual leave", stems, rarity, [found], 0.2, Weights(adjacent=0, near=0, statement=1))
+    (plain,) = rescore("annual leave", stems, rarity, [found], 0.2, Weights(adjacent=0, near=0, statement=1))
     assert plain.score == pytest.approx(0.8 * 0.5 + 0.2)
 
 

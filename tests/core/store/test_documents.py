@@ -80,9 +80,9 @@ def test_a_withdrawn_document_is_gone_everywhere(store: DocumentStore, engine: E
     with pytest.raises(NotFound):
         store.get(handbook.id)
     deleted: list[tuple[str, str]] = []
-    assert store.collect_garbage(10, deleted.extend)
+    assert store.collect_garbage(deleted.extend)
     assert deleted == [("default", old[0])]
-    assert not store.collect_garbage(10, deleted.extend)
+    assert not store.collect_garbage(deleted.extend)
     assert store.vector_garbage(10) == []
 
 

@@ -8,11 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.errors import InvalidRequest, NotFound
+from core.store import schema
 from core.store.documents import DocumentStore
 from core.store.history import Ending
+from core.store.job_counts import count_jobs
 from core.store.job_rows import BULK, URGENT, NewJob, Progress
 from core.store.jobs import JobLost, JobStore
 from core.types import ChangeKind, DocumentChange, DocumentStatus, JobStage, JobState, Origin
@@ -326,6 +329,46 @@ def test_a_job_at_its_end_is_in_no_stage_and_waits_again_when_it_is_retried(
     assert jobs.get("job-guide").stage is JobStage.ENDED
     jobs.retry("job-guide")
     assert jobs.get("job-guide").stage is JobStage.WAITING
+
+
+def test_what_is_tried_again_waits_since_then(store: DocumentStore, jobs: JobStore, engine: Engine) -> None:
+    receive(store, new("guide"))
+    jobs.claim("w", 1, 60)
+    jobs.cancel("job-guide")
+    long_ago = datetime.now(UTC) - timedelta(days=3)
+    with engine.begin() as connection:
+        connection.execute(sa.update(schema.jobs).values(created_at=long_ago, started_at=long_ago, due_at=long_ago))
+    jobs.retry("job-guide")
+    job = jobs.get("job-guide")
+    assert min(job.created_at, job.due_at) > long_ago + timedelta(days=2)
+    assert job.started_at is None
+    assert count_jobs(engine).oldest_seconds < timedelta(days=1).total_seconds()
+
+
+def test_while_somebody_works_the_next_one_is_not_overdue(store: DocumentStore, jobs: JobStore, engine: Engine) -> None:
+    receive(store, new("running"))
+    jobs.claim("w", 1, 60)
+    receive(store, new("bulk"), new("urgent", priority=URGENT))
+    long_ago = datetime.now(UTC) - timedelta(days=3)
+    with engine.begin() as connection:
+        connection.execute(sa.update(schema.jobs).values(due_at=long_ago))
+    jobs.attend()
+    due = {job.id: job.due_at for job in jobs.page((), 10, 0)[0]}
+    assert due["job-urgent"] > long_ago + timedelta(days=2)
+    assert due["job-bulk"] == due["job-running"] == long_ago, "one tells it"
+    assert jobs.reap() == 1, "a dead worker's job is free all the same"
+    assert names(jobs.claim("w", 5, 60)) == ["job-urgent", "job-running", "job-bulk"]
+
+
+def test_what_is_to_be_tried_later_is_not_tried_earlier_because_somebody_works(
+    store: DocumentStore, jobs: JobStore
+) -> None:
+    receive(store, new("guide"))
+    (claimed,) = jobs.claim("w", 1, 60)
+    jobs.put_back(claimed, 3600, "The embedding server is away.")
+    jobs.attend()
+    assert jobs.claim("w", 1, 60) == []
+    assert jobs.get("job-guide").due_at > datetime.now(UTC) + timedelta(minutes=30)
 
 
 def test_of_a_document_the_job_that_came_last_is_found(store: DocumentStore, jobs: JobStore) -> None:

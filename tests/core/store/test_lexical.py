@@ -9,6 +9,7 @@ from sqlalchemy.engine import Engine
 from core.store.documents import DocumentStore
 from core.store.engine import transaction, upgrade
 from core.store.lexical import open_lexical
+from core.store.words import stems
 from core.types import Scope
 from tests.core.store.samples import document, publish
 
@@ -154,3 +155,17 @@ def test_the_size_of_a_large_namespace_may_be_some_seconds_old(
     assert index.look_up("annual", Scope(), 10).chunks == len(ids) + 1
     monkeypatch.setattr("core.store.sizes.SECONDS", 0.0)
     assert index.look_up("annual", Scope(), 10).chunks == len(ids) + 2
+
+
+def test_the_words_of_chunks_come_as_analysed_or_not_at_all(engine: Engine, ids: list[str]) -> None:
+    store = DocumentStore(engine)
+    (foreign,) = publish(store, document("world", title="Welt"), ["Größe 休暇 𐐷abc naïve it's"])
+    found = open_lexical(engine).stems([ids[0], foreign, "unknown"])
+    if engine.dialect.name == "postgresql":
+        assert found == {}
+        return
+    assert found.keys() == {ids[0], foreign}
+    assert list(found[ids[0]].body) == stems(TEXTS[0])
+    assert list(found[foreign].body) == stems("Größe 休暇 𐐷abc naïve it's")
+    assert list(found[foreign].title) == stems("Welt")
+    assert open_lexical(engine).stems([]) == {}

@@ -43,7 +43,9 @@ class FakeDiscord(Interactions):
 
 
 @asynccontextmanager
-async def fake_discord(clock: Clock | None = None, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[FakeDiscord]:
+async def fake_discord(
+    clock: Clock | None = None, *, host: str = "127.0.0.1", port: int = 0
+) -> AsyncIterator[FakeDiscord]:
     """A Discord with a furnished guild (see `Guilds`), until the block ends.
 
     :param clock: what rate limits, tokens, sessions and snowflakes go by.

@@ -10,10 +10,9 @@ from typing import cast
 import numpy as np
 import pytest
 
-from core.errors import EmbeddingFailed
+from core.errors import EmbeddingFailed, EndpointUnavailable
 from core.ports import Vectors
 from core.retrieval.embed.batching import QueryBatcher
-from core.retrieval.embed.endpoint import EndpointUnavailable
 
 
 class Counting:

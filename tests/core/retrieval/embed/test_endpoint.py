@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from pydantic import SecretStr
 
-from core.errors import EmbeddingFailed
-from core.retrieval.embed.endpoint import TRIES, EndpointEmbedder, EndpointUnavailable
+from core.errors import EmbeddingFailed, EndpointUnavailable
+from core.retrieval.embed.endpoint import TRIES, EndpointEmbedder
 from core.settings_documents import Embedding
 
 Reply = Callable[[dict[str, Any]], tuple[int, bytes]]
