@@ -20,6 +20,9 @@ from core.errors import DataFolderInUse, StorageFailed
 
 LOCK = "owner.lock"
 NOTE = "owner.json"
+STORED = "files"
+STORED_BY = "files.databases"
+"""The ids of the databases that stored copies there, a line for each."""
 POLL_SECONDS = 0.1
 
 
@@ -120,3 +123,18 @@ def _unusable(folder: Path, error: OSError) -> StorageFailed:
 def _explain(folder: Path, owner: Owner | None) -> str:
     who = f"`{owner.command}` (process {owner.pid})" if owner else "another process"
     return f"The data folder {folder} is in use by {who}. Wait until it has finished, or stop it, and try again."
+
+
+def hand_over(folder: Path, before: str | None, after: str | None) -> None:
+    """The copies that one database stored are another's now, which was put in its place. Raises `StorageFailed`."""
+    path = folder / STORED_BY
+    if before == after or not path.exists():
+        return
+    try:
+        noted = [each for each in path.read_text(encoding="utf-8", errors="replace").split() if each != before]
+        work = path.with_name(f"{STORED_BY}.new")
+        work.write_text("".join(f"{each}\n" for each in dict.fromkeys([*noted, *([after] if after else [])])))
+        work.chmod(0o600)
+        work.replace(path)
+    except OSError as error:
+        raise _unusable(folder, error) from error

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from core.datafolder import STORED_BY
 from core.errors import StorageFailed
 from ingest.owners import Owners
 
@@ -38,7 +39,7 @@ class FileStore:
     def __init__(self, folder: Path, database: str = "") -> None:
         """`database`: the id of the one that refers to what is stored here."""
         self.folder = folder
-        self.owners = Owners(folder.with_name(f"{folder.name}.databases"), database)
+        self.owners = Owners(folder.with_name(STORED_BY), database)
 
     def put(self, data: bytes) -> str:
         """Returns the sha256, in hex; a copy that was there counts as new. Raises `StorageFailed`, and leaves nothing half written."""

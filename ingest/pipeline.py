@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from core.datafolder import STORED
 from core.errors import LorekeeperError
 from core.identity import IndexIdentity
 from core.metrics import Metrics
@@ -67,7 +68,7 @@ class Pipeline:
         metrics: Metrics | None = None,
     ) -> None:
         # Asked here, where nobody holds the right to write that giving it takes.
-        files = FileStore(settings.data_dir / "files", identity.meta.database_id())
+        files = FileStore(settings.data_dir / STORED, identity.meta.database_id())
         self._stores = Stores(documents, history, jobs, files, vectors)
         self._identity = identity
         self._settings = settings

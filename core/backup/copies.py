@@ -15,10 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from core.backup.destination import PIECE, Destination
+from core.datafolder import STORED
 from core.errors import BackupDamaged, StorageFailed
 from core.types import JobState
 
-FILES = "files"
+FILES = STORED
 COLUMNS = ("sha256", "size")
 # Somebody else may remove old backups at the same time, and with them what nobody seemed to need.
 ROUNDS = 3

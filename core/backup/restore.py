@@ -19,7 +19,7 @@ from core.backup import copies, listing, tables, unfinished, vectors
 from core.backup.destination import Destination
 from core.backup.manifest import Manifest
 from core.backup.verify import rows_for, vectors_of, verify
-from core.datafolder import Owner, claim, free_bytes, prepare
+from core.datafolder import Owner, claim, free_bytes, hand_over, prepare
 from core.errors import BackupDamaged, DataFolderInUse, StorageFailed
 from core.retrieval.chroma import LAYOUT, open_chroma
 from core.settings import Settings
@@ -66,7 +66,9 @@ def restore(
             _check_alone(engine)
             _check_room(settings, destination, name, manifest)
             lost = _restore_copies(settings, destination, name, manifest, report)
+            before = tables.database_id(engine)
             restored = _restore_record(settings, engine, destination, name, manifest, report, may_replace=may_replace)
+            hand_over(settings.data_dir, before, tables.database_id(engine))
             return replace(restored, lost_files=lost)
         finally:
             engine.dispose()

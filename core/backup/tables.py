@@ -21,6 +21,7 @@ from core.errors import BackupDamaged, InvalidRequest
 from core.store.engine import reading, transaction
 from core.store.failures import storage_errors
 from core.store.lexical import open_lexical, rebuild
+from core.store.meta import DATABASE
 from core.store.migrations import VERSION_TABLE, lock, stored_revision
 from core.store.migrations.run import configuration, migrate
 from core.store.schema import meta, metadata, vector_outbox
@@ -107,6 +108,14 @@ def check_place(engine: Engine, *, may_replace: bool) -> None:
         raise InvalidRequest(
             "There are documents, conversations or keys already. With --replace, they are lost, and the backup takes their place."
         )
+
+
+def database_id(engine: Engine) -> str | None:
+    """See `core.store.meta`; None for one that has no tables or stored nothing."""
+    with reading(engine) as connection:
+        if not sa.inspect(connection).has_table(meta.name):
+            return None
+        return connection.scalar(sa.select(meta.c.value).where(meta.c.key == DATABASE))
 
 
 def count_others(connection: Connection) -> int:

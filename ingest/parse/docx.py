@@ -222,6 +222,8 @@ class _Reading:
             elif depth < _MAX_DEPTH:
                 rows = filled_rows(read_table(each), lambda inner: self._cell_text(inner, depth + 1))
                 lines.append("; ".join(", ".join(filter(None, row)) for row in rows if any(row)))
+            else:
+                self._found.counts["deep"] += 1
         return "\n".join(lines)
 
     # ── what hangs on paragraphs ─────────────────────────────────────────────────────────────────
@@ -310,8 +312,13 @@ class _Reading:
             elif depth < _MAX_DEPTH:
                 for row in read_table(each).rows:
                     yield "  ".join(one_line(" ".join(self._margin_lines(cell.element, depth + 1))) for cell in row)
-        for box in found.boxes if depth < _MAX_DEPTH else ():
-            yield from self._margin_lines(box, depth + 1)
+            else:
+                found.counts["deep"] += 1
+        for box in found.boxes:
+            if depth < _MAX_DEPTH:
+                yield from self._margin_lines(box, depth + 1)
+            else:
+                found.counts["deep"] += 1
         self._found.counts.update(found.counts)
         self._found.counts["picture"] += len(found.pictures)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -79,7 +79,7 @@ class Inline:
         return "".join(self._pieces(paragraph, 0))
 
     def _pieces(self, parent: _Element, depth: int) -> Iterator[str]:
-        for child in parent if depth < _MAX_DEPTH else ():
+        for child in self._inside(parent, depth):
             match local(child):
                 case "r" if self._is_hidden(child):
                     self._found.counts["hidden"] += find(child, "t") is not None
@@ -97,7 +97,7 @@ class Inline:
                     self._found.counts["deleted"] += 1
 
     def _run(self, run: _Element, depth: int) -> Iterator[str]:
-        for child in run if depth < _MAX_DEPTH else ():
+        for child in self._inside(run, depth):
             match local(child):
                 case "t":
                     yield "" if self._skips_pages and self._in_page_field() else child.text or ""
@@ -121,7 +121,7 @@ class Inline:
 
     def _graphic(self, element: _Element, depth: int, *, is_object: bool) -> Iterator[str]:
         """DrawingML of today and VML of old."""
-        for child in element if depth < _MAX_DEPTH else ():
+        for child in self._inside(element, depth):
             match local(child):
                 case "txbxContent":
                     self._found.boxes.append(child)
@@ -137,6 +137,13 @@ class Inline:
                     yield f" {attribute(child, 'string')} "
                 case _:
                     yield from self._graphic(child, depth + 1, is_object=is_object)
+
+    def _inside(self, element: _Element, depth: int) -> Iterable[_Element]:
+        """What stands in an element; nothing where it is nested too deeply, which is counted."""
+        if depth < _MAX_DEPTH:
+            return element
+        self._found.counts["deep"] += len(element) > 0
+        return ()
 
     def _keep(self, element: _Element) -> None:
         """What is in a part of its own, by the id of the relation to it."""

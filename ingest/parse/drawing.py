@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ _NO_DESCRIPTION = re.compile(
     r"(?i)(?:.*[\\/])?[\w .()~-]*\.(?:png|jpe?g|gif|emf|wmf|bmp|tiff?|svg)|(?:picture|image|grafik|bild|figure|shape|logo)? ?\d*"
 )
 _MAX_DEPTH, _LONGEST_NAME = 40, 300
+_READ = frozenset({"txBody", "pic", "chart"})
 
 
 @dataclass(slots=True)
@@ -30,11 +31,14 @@ class Drawn:
     texts: list[str] = field(default_factory=list)
     pictures: int = 0
     charts: int = 0
+    deep: int = 0
+    """Parts with such content that are nested too deeply to be read."""
 
 
 def read_drawing(root: _Element, drawn: Drawn, depth: int = 0) -> None:
     """Add the texts of shapes, the descriptions of pictures and the number of charts under `root`."""
     if depth > _MAX_DEPTH:
+        drawn.deep += holds(root, _READ)
         return
     for child in root:
         match local(child):
@@ -49,6 +53,17 @@ def read_drawing(root: _Element, drawn: Drawn, depth: int = 0) -> None:
                 drawn.charts += 1
             case _:
                 read_drawing(child, drawn, depth + 1)
+
+
+def holds(root: _Element, names: Collection[str]) -> bool:
+    """Whether an element of one of these names is `root` or stands in it, however deep."""
+    return any(local(each) in names for each in root.iter())
+
+
+def depth_losses(deep: int, levels: int = _MAX_DEPTH) -> Iterator[str]:
+    """Of parts that are nested deeper than what is read, if there are any."""
+    if deep:
+        yield f"Parts that are nested more than {levels} levels deep were left out."
 
 
 def take_picture(picture: _Element, drawn: Drawn) -> None:

@@ -26,6 +26,8 @@ _UNSEEN = frozenset(
 )
 _MAX_COLUMNS, _MAX_TABLES = 1000, 50_000_000
 """Of one table; and characters of all tables, cells that repeat counted each time."""
+_MOST_REPEATS = 1_000_000
+"""That are believed of a file, for counting what is left out."""
 _MAX_REPEATED = 100
 _LONGEST_HEADING = 300
 _PAGE_NAME = re.compile(r"(?i)(?:page|slide|folie|seite|diapo|diapositive|pagina|página|dia)\s*\d+")
@@ -45,6 +47,10 @@ class Losses:
     hidden_columns: int = 0
     repeated_rows: int = 0
     repeated_cells: int = 0
+    table_cells: int = 0
+    """Of tables in a text that are larger than what is read of them."""
+    same_cells: int = 0
+    """Of tables in a text, and rows: they repeat what stands beside or above them."""
     cut: list[str] = field(default_factory=list)
 
     def lines(self) -> Iterator[str]:
@@ -57,6 +63,18 @@ class Losses:
         yield from counted(self.hidden_columns, "hidden column", "is left out")
         yield from counted(self.repeated_rows, "row", "was left out of those that repeat without end")
         yield from counted(self.repeated_cells, "cell", "was left out of those that repeat without end")
+        yield from counted(
+            self.table_cells,
+            "cell of a table",
+            f"was left out: the first {_MAX_COLUMNS:,} columns are read, and {_MAX_TABLES:,} characters of all tables",
+            "cells of tables",
+        )
+        yield from counted(
+            self.same_cells,
+            "cell or row of a table",
+            "was left out for saying the same as the one before",
+            "cells or rows of tables",
+        )
         if self.macros:
             yield "Its macros are not read."
         yield from self.cut
@@ -280,9 +298,11 @@ class Walk:
     def _table(self, element: etree._Element) -> None:
         rows = list(_rows(element))
         width = max((sum(1 for _ in _cells(row)) for row in rows), default=0)
+        self._losses.same_cells += sum(_repeats(row, "number-rows-repeated") for row in rows)
         if width <= 1 or self._lists:
             for row in rows:
                 for cell in _cells(row):
+                    self._losses.same_cells += _repeats(cell, "number-columns-repeated")
                     self.children(cell)
             return
         self._writer.table(list(self._values(rows)))
@@ -295,9 +315,11 @@ class Walk:
         for row in rows:
             values: list[str] = []
             for cell in _cells(row):
-                times = whole_number(cell, "number-columns-repeated", _MAX_COLUMNS)
+                times = whole_number(cell, "number-columns-repeated", _MOST_REPEATS)
                 text = one_line(self.plain(cell))
-                for _ in range(max(min(times, _MAX_COLUMNS - len(values), self._room // (len(text) + 1)), 0)):
+                read = max(min(times, _MAX_COLUMNS - len(values), self._room // (len(text) + 1)), 0)
+                self._losses.table_cells += times - read if text else 0
+                for _ in range(read):
                     column = len(values)
                     if local(cell) == "covered-table-cell" and reaching.get(column, 0) > 0:
                         reaching[column] -= 1
@@ -320,6 +342,12 @@ def _rows(table: etree._Element) -> Iterator[etree._Element]:
             yield child
         elif local(child) in {"table-header-rows", "table-rows", "table-row-group"}:
             yield from _rows(child)
+
+
+def _repeats(element: etree._Element, name: str) -> int:
+    """How often more than once a row or a cell stands there, if there is text in it."""
+    times = whole_number(element, name, _MOST_REPEATS)
+    return times - 1 if times > 1 and text_of(element).strip() else 0
 
 
 def _cells(row: etree._Element) -> Iterator[etree._Element]:

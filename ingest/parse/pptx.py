@@ -11,10 +11,10 @@ from core.types import Block, BlockKind, ParsedDocument
 from ingest.parse import ocr
 from ingest.parse.blocks import BlockWriter
 from ingest.parse.charts import chart_losses, diagram_lines, read_chart
-from ingest.parse.drawing import body_text, picture_id, picture_text
+from ingest.parse.drawing import body_text, depth_losses, picture_id, picture_text
 from ingest.parse.ooxml import Embedded, Package, Relation, attribute, find, id_of, title_of
 from ingest.parse.pictures_inside import FEW_CHARACTERS, Pictures
-from ingest.parse.pptx_shapes import Layout, Shape, in_reading_order, read_layout, shapes_of, table_rows
+from ingest.parse.pptx_shapes import MAX_DEPTH, Layout, Shape, in_reading_order, read_layout, shapes_of, table_rows
 from ingest.parse.pptx_text import write_text
 from ingest.parse.safe_xml import local
 from ingest.parse.text import counted, one_line, tidy
@@ -74,6 +74,8 @@ class _Reading:
         self._hidden = self._damaged = self._lost_pictures = self._films = self._comments = self._lost_charts = (
             self._cut_charts
         ) = 0
+        self._deep: list[_Element] = []
+        """What is nested too deeply to be read."""
         self._relations: dict[str, Relation] = {}
         self._is_picture = False
         """Whether next to no text stands on the present slide."""
@@ -92,7 +94,7 @@ class _Reading:
         self._writer = BlockWriter()
         self._relations = self._package.relations(relation.target)
         layout = self._layout(relation.target)
-        shapes = list(shapes_of(find(root, "cSld", "spTree"), layout))
+        shapes = list(shapes_of(find(root, "cSld", "spTree"), layout, self._deep))
         self._is_picture = _is_picture(shapes)
         title = next((shape for shape in shapes if shape.placeholder in _TITLES and _text(shape)), None)
         if title is not None:
@@ -112,6 +114,7 @@ class _Reading:
         yield from chart_losses(self._lost_charts, self._cut_charts)
         yield from counted(self._films, "film or sound", "is left out", "films and sounds")
         yield from counted(self._comments, "comment", "is left out")
+        yield from depth_losses(len(self._deep), MAX_DEPTH)
         yield from self.embedded.losses()
         if self._package.has_macros():
             yield "Macros are left out."
@@ -201,7 +204,7 @@ class _Reading:
     def _notes(self) -> None:
         for part in self._of_kind("notesSlide"):
             root = self._package.optional(part)
-            for shape in shapes_of(find(root, "cSld", "spTree"), Layout()):
+            for shape in shapes_of(find(root, "cSld", "spTree"), Layout(), self._deep):
                 if shape.placeholder == "body" and (text := tidy(_text(shape))):
                     self._writer.paragraph(f"Notes: {text}")
 
@@ -213,7 +216,7 @@ class _Reading:
     def _layout(self, slide: str) -> Layout:
         part = next(self._of_kind("slideLayout"), "")
         if part not in self._layouts:
-            self._layouts[part] = read_layout(self._package, part) if part else Layout()
+            self._layouts[part] = read_layout(self._package, part, self._deep) if part else Layout()
         return self._layouts[part]
 
     def _of_kind(self, kind: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ingest.parse.drawing import body_text
+from ingest.parse.drawing import body_text, holds
 from ingest.parse.ooxml import Package, find, shown
 from ingest.parse.safe_xml import local
 from ingest.parse.text import one_line
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 Box = tuple[int, int, int, int]
 """Left, top, right and bottom, in EMU (914,400 to an inch)."""
 _NOWHERE: Box = (0, 0, 0, 0)
-_MAX_DEPTH, _MAX_SHAPES = 20, 1500
+MAX_DEPTH, _MAX_SHAPES = 20, 1500
+"""Groups in groups; and shapes that are cut into columns: more are read from top to bottom."""
 _TOLERANCE = 60_000
 """How far shapes may reach into each other and still stand beside each other: 1.7 mm."""
 _LONGEST_REPEATED = 200
@@ -43,16 +44,19 @@ class Layout:
     texts: tuple[str, ...] = ()
 
 
-def shapes_of(tree: _Element | None, layout: Layout, depth: int = 0) -> Iterator[Shape]:
-    """The visible shapes of a tree; those of a group stay together."""
-    if tree is None or depth > _MAX_DEPTH:
+def shapes_of(tree: _Element | None, layout: Layout, deep: list[_Element], depth: int = 0) -> Iterator[Shape]:
+    """The visible shapes of a tree; those of a group stay together. What is nested too deeply is added to `deep`."""
+    if tree is None:
+        return
+    if depth > MAX_DEPTH:
+        deep += [tree] if holds(tree, _SHAPES) else []
         return
     for element in tree:
         match local(element):
             case "AlternateContent":
-                yield from shapes_of(shown(element), layout, depth + 1)
+                yield from shapes_of(shown(element), layout, deep, depth + 1)
             case "grpSp":
-                inner = tuple(shapes_of(element, layout, depth + 1))
+                inner = tuple(shapes_of(element, layout, deep, depth + 1))
                 if inner:
                     yield Shape(element, _box(find(element, "grpSpPr", "xfrm")) or _around(inner), inner=inner)
             case tag if tag in _SHAPES and not _is_hidden(element):
@@ -92,15 +96,15 @@ def _widest_gap(shapes: Sequence[Shape], axis: int) -> tuple[int, int]:
     return best
 
 
-def read_layout(package: Package, part: str) -> Layout:
-    """A layout over its master."""
+def read_layout(package: Package, part: str, deep: list[_Element]) -> Layout:
+    """A layout over its master. What is nested too deeply is added to `deep`."""
     master_part = next(package.related(part, "slideMaster"), "")
     trees = [find(package.optional(each), "cSld", "spTree") for each in (master_part, part) if each]
     by_number: dict[str, Box] = {}
     by_type: dict[str, Box] = {}
     texts: list[str] = []
     for tree in trees:
-        for shape in shapes_of(tree, Layout({}, dict(by_type))):
+        for shape in shapes_of(tree, Layout({}, dict(by_type)), deep):
             if shape.is_placeholder:
                 if any(shape.box):
                     by_type[_kin(shape.placeholder)] = shape.box

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from core.errors import UnreadableDocument
 from core.types import Block, BlockKind, ParsedDocument
+from ingest.parse.drawing import depth_losses
 from ingest.parse.ooxml import Embedded, Package, title_of
 from ingest.parse.sheet_rows import Layout
 from ingest.parse.sheets import sheet_blocks
@@ -89,6 +90,7 @@ class _Reading:
         charts = sum(extras.charts for extras in self._extras) + self.chartsheets
         yield from counted(charts, "chart", "is left out; the cells that it shows are not")
         yield from counted(sum(extras.comments for extras in self._extras), "comment", "is left out")
+        yield from depth_losses(sum(extras.deep for extras in self._extras))
         yield from self.embedded.losses()
         if self._package.has_macros():
             yield "Macros are left out."

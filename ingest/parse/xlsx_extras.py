@@ -17,6 +17,8 @@ class Extras:
     pictures: int = 0
     charts: int = 0
     comments: int = 0
+    deep: int = 0
+    """Parts of drawings that are nested too deeply to be read."""
 
 
 def read_extras(package: Package, sheet: str, embedded: Embedded) -> Extras:
@@ -31,7 +33,7 @@ def read_extras(package: Package, sheet: str, embedded: Embedded) -> Extras:
     for part in package.related(sheet, "comments"):
         root = package.optional(part)
         comments += sum(local(each) == "comment" for each in root.iter()) if root is not None else 0
-    return Extras(tuple(drawn.texts), drawn.pictures, drawn.charts, comments)
+    return Extras(tuple(drawn.texts), drawn.pictures, drawn.charts, comments, drawn.deep)
 
 
 @dataclass(frozen=True, slots=True)

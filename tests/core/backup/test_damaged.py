@@ -20,8 +20,10 @@ from core.backup.listing import manifest_of
 from core.backup.make import Made
 from core.backup.manifest import MANIFEST, Part, Rows
 from core.backup.verify import verify
+from core.datafolder import STORED_BY
 from core.errors import BackupDamaged, InvalidRequest, NotFound, StorageFailed
 from core.retrieval.chroma import ChromaIndex
+from core.store.meta import IndexMeta
 from tests.core.backup.conftest import OpenHome
 from tests.core.backup.installation import Home, answers, back_up, destination, put_back, rows, silent, vectors
 
@@ -262,6 +264,8 @@ def test_an_installation_with_something_in_it_is_not_replaced_without_being_told
             bool(each[1]) for each in vectors(library).values()
         )
         assert asyncio.run(library.pipeline.check()) == []
+        # The copies that lie there are the restored database's: it may delete those that nobody needs.
+        assert (other.folder / STORED_BY).read_text().split() == [IndexMeta(library.engine).database_id()]
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])

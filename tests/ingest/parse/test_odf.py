@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import UnreadableDocument
 from core.types import Block, BlockKind, ParsedDocument
-from ingest.parse import odf_sheets, parse
+from ingest.parse import odf_sheets, odf_text, parse
 from ingest.parse.errors import Protected
 
 KINDS = {"text": "odt", "presentation": "odp", "spreadsheet": "ods"}
@@ -110,6 +110,45 @@ class TestText:
         assert texts(document, BlockKind.TABLE) == [
             "| Grade | Days | Note |\n| --- | --- | --- |\n| Senior | 30 | 30 |\n| Senior | 32 |  |"
         ]
+
+    def test_columns_beyond_what_is_read_of_a_table_are_said(self) -> None:
+        cell = "<table:table-cell{}><text:p>{}</text:p></table:table-cell>"
+        row = (
+            cell.format("", "Grade")
+            + cell.format(' table:number-columns-repeated="1001"', "x")
+            + cell.format("", "last")
+        )
+        document = read("text", f"<table:table><table:table-row>{row}</table:table-row></table:table>")
+        assert "last" not in str(document.blocks)
+        assert document.losses == (
+            "3 cells of tables were left out: the first 1,000 columns are read, and 50,000,000 characters of all tables.",
+        )
+
+    def test_characters_beyond_what_is_read_of_tables_are_said(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(odf_text, "_MAX_TABLES", 12)
+        cells = "".join(
+            f"<table:table-cell><text:p>{text}</text:p></table:table-cell>" for text in ("Grade", "Days", "x")
+        )
+        document = read("text", f"<table:table><table:table-row>{cells}</table:table-row></table:table>")
+        assert document.losses == (
+            "One cell of a table was left out: the first 1,000 columns are read, and 12 characters of all tables.",
+        )
+
+    @pytest.mark.parametrize("columns", [1, 2])
+    def test_rows_that_repeat_stand_once_which_is_said(self, columns: int) -> None:
+        rows = "".join(
+            f'<table:table-row table:number-rows-repeated="3">{cell * columns}</table:table-row>'
+            for cell in ("<table:table-cell><text:p>Days</text:p></table:table-cell>", "<table:table-cell/>")
+        )
+        document = read("text", f"<table:table>{rows}</table:table>")
+        assert str(document.blocks).count("Days") == columns
+        assert document.losses == ("2 cells or rows of tables were left out for saying the same as the one before.",)
+
+    def test_a_lone_cell_that_repeats_stands_once_which_is_said(self) -> None:
+        cell = '<table:table-cell table:number-columns-repeated="2"><text:p>Days</text:p></table:table-cell>'
+        document = read("text", f"<table:table><table:table-row>{cell}</table:table-row></table:table>")
+        assert texts(document) == ["Days"]
+        assert document.losses == ("One cell or row of a table was left out for saying the same as the one before.",)
 
     def test_a_table_of_one_column_is_layout(self) -> None:
         body = "<table:table><table:table-row><table:table-cell><text:p>One.</text:p><text:p>Two.</text:p></table:table-cell></table:table-row></table:table>"

@@ -111,6 +111,29 @@ def test_groups_stay_together() -> None:
     assert texts(read(fill)) == ["first", "second", "last"]
 
 
+@pytest.mark.parametrize(
+    ("groups", "read_texts", "losses"),
+    [
+        (20, ["top", "inside"], ()),
+        (21, ["top"], ("Parts that are nested more than 20 levels deep were left out.",)),
+    ],
+)
+def test_groups_in_groups_are_read_to_a_depth_and_the_rest_is_said(
+    groups: int, read_texts: list[str], losses: tuple[str, ...]
+) -> None:
+    def fill(deck: Any) -> None:
+        added = slide(deck)
+        box(added, "top", 1, 0)
+        group = added
+        for _ in range(groups):
+            group = group.shapes.add_group_shape()
+        group.shapes.add_textbox(Inches(1), Inches(3), Inches(2), Inches(1)).text_frame.text = "inside"
+
+    document = read(fill)
+    assert texts(document) == read_texts
+    assert document.losses == losses
+
+
 def test_numbered_paragraphs_have_their_numbers() -> None:
     def fill(deck: Any) -> None:
         added = slide(deck)
