@@ -12,6 +12,7 @@ from tests.bots.load_servers import Servers, chroma_server
 from tests.fakes.discord import Interaction, Message
 
 MENTIONS, COMMANDS, CHANNELS = 60, 20, 20
+UNKNOWN_WEBHOOK = "10015"
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 
@@ -21,14 +22,15 @@ def shared(postgres_url: str) -> Iterator[Servers]:
         yield Servers(postgres_url, chroma)
 
 
-async def answered_once(workspace: Crowd, asked: Sequence[Message | Interaction]) -> None:
+async def answered_once(workspace: Crowd, asked: Sequence[Message | Interaction], refused: str = "") -> None:
+    """`refused`: the error with which Discord may have refused what it was sent beside these."""
     fake = workspace.fake
     await fake.until(lambda: all(is_whole(fake, each) for each in asked), PATIENCE)
     await workspace.settled()
     await asyncio.sleep(1)
     assert [len(answers(fake, each)) for each in asked] == [1] * len(asked)
     assert not any(is_doubled(fake, each) for each in asked)
-    assert fake.violations == []
+    assert [each for each in fake.violations if each.error != refused] == []
     assert fake.pings == []
 
 
@@ -60,7 +62,8 @@ async def test_every_command_that_was_acknowledged_is_answered_once_over_a_kill_
         await process.kill()
         known = [each for each in asked if each.acked is not None]
         await process.start()
-        await answered_once(workspace, known)
+        # A command that was written down, and not acknowledged before the end, is one that Discord does not know.
+        await answered_once(workspace, known, UNKNOWN_WEBHOOK)
         # To the others, Discord said that nobody answered; whether they are answered all the same is a matter of luck.
         assert not any(is_doubled(workspace.fake, each) for each in asked)
 
