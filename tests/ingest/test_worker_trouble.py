@@ -52,6 +52,14 @@ class Busy(WordEmbedder):
         return super().embed(texts)
 
 
+def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two attempts, one right after the other."""
+    monkeypatch.setattr("ingest.worker.DELAYS", (0.0,))
+    monkeypatch.setattr("ingest.worker.MOST_ATTEMPTS", 2)
+    monkeypatch.setattr("ingest.worker.FIRST_REST_SECONDS", 0.01)
+    monkeypatch.setattr("ingest.worker.LONGEST_BULK_REST_SECONDS", 0.02)
+
+
 class TestTrouble:
     def test_a_passing_trouble_is_told_and_overcome(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr("ingest.worker.DELAYS", (0.1, 0.1, 0.1, 0.1))
@@ -91,10 +99,7 @@ class TestTrouble:
     def test_while_the_model_is_away_no_file_is_to_blame(
         self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("ingest.worker.DELAYS", (0.0,))
-        monkeypatch.setattr("ingest.worker.MOST_ATTEMPTS", 2)
-        monkeypatch.setattr("ingest.worker.FIRST_REST_SECONDS", 0.01)
-        monkeypatch.setattr("ingest.worker.LONGEST_BULK_REST_SECONDS", 0.02)
+        without_waiting(monkeypatch)
         for number in range(4):
             put(folder / f"{number}.md", RULE.format(number))
         # More often than their attempts are, all together.
@@ -141,10 +146,7 @@ class TestTrouble:
     def test_while_a_model_is_too_busy_no_file_is_to_blame(
         self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("ingest.worker.DELAYS", (0.0,))
-        monkeypatch.setattr("ingest.worker.MOST_ATTEMPTS", 2)
-        monkeypatch.setattr("ingest.worker.FIRST_REST_SECONDS", 0.01)
-        monkeypatch.setattr("ingest.worker.LONGEST_BULK_REST_SECONDS", 0.02)
+        without_waiting(monkeypatch)
         for number in range(4):
             put(folder / f"{number}.md", RULE.format(number))
         with open_library(tmp_path / "data", Busy("house", 60)) as library:
