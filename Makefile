@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 VENV   := .venv
 BIN    := $(VENV)/bin
-EXTRAS := buckets,discord,eval,export,ocr,postgres,slack,traces
+EXTRAS := buckets,discord,eval,export,ocr,postgres,slack,traces,tune
 # What users ask about; why things are as they are is for developers.
 GUIDE  := $(filter-out docs/decisions.md,$(wildcard docs/*.md))
 STAMP  := $(VENV)/.installed

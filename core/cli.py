@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "upgrade": ("core.store.upgrade_command:upgrade_command", "Bring the database to this version."),
     "settings": ("core.settings_example:app", "Show the settings that exist, with their defaults."),
     "models": ("core.retrieval.embed.commands:app", "Prepare the embedding model."),
-    "tune": ("tuning.commands:app", "Make and review datasets to tune a model with."),
+    "tune": ("tuning.commands:app", "Tune a model on your documents, and serve it."),
     "eval": ("evals.commands:app", "Measure on a data set."),
 }
 

@@ -1,0 +1,321 @@
+"""Documents, golden questions and feedback to a dataset, from top to bottom.
+
+The same documents, feedback, options and seed give the same bytes: every order and every choice is drawn from a digest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sqlalchemy.engine import Engine
+
+from core.build import Application
+from core.errors import InvalidRequest
+from core.ports import CountTokens
+from core.responder import Responder
+from core.store.documents import DocumentStore
+from core.types import Document, DocumentStatus, Passage
+from tuning.dataset.balance import drawn_first, in_turn, quotas, unanswerable_quota
+from tuning.dataset.building import NOT_FOUND, Builder, Built, NotMade
+from tuning.dataset.cleaning import Rules, clean, leaks, own_languages
+from tuning.dataset.golden import Names, draft, read_golden
+from tuning.dataset.personal import Policy
+from tuning.dataset.preferences import preferences
+from tuning.dataset.questions import SectionText, drafts, sections_of
+from tuning.dataset.rated import RatedAnswer, corrections, liked, read_rated
+from tuning.dataset.serving import serving_of
+from tuning.dataset.splitting import divide
+from tuning.dataset.teacher import Teacher
+from tuning.dataset.types import Draft, Example, Kind, Preference, Split, digest
+
+PAGE = 500
+NOT_NEEDED = "unanswerable, and refused before a model is asked"
+# A section with fewer words is a caption or a stub: a teacher would make something up about it.
+FEWEST_WORDS = 12
+Report = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a person may choose."""
+
+    namespaces: tuple[str, ...] = ()
+    """Empty means all that hold a document."""
+    golden: tuple[Path, ...] = ()
+    seed: int = 1
+    most: int = 2000
+    most_per_document: int = 20
+    unanswerable_share: float = 0.2
+    test_share: float = 0.2
+    personal: Policy = Policy.DROP
+    with_feedback: bool = True
+    with_documents: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What examples are made of: documents that everybody in their namespace may read, and what people said."""
+
+    documents: tuple[Document, ...]
+    passages: dict[str, list[Passage]]
+    rated: tuple[RatedAnswer, ...]
+    restricted: int
+    """Documents left out because not everybody may read them."""
+
+    @property
+    def namespace_of(self) -> dict[str, str]:
+        return {document.id: document.namespace for document in self.documents}
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """The examples, and all that its card tells."""
+
+    examples: tuple[Example, ...]
+    preferences: tuple[Preference, ...]
+    dropped: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+async def make_dataset(
+    application: Application,
+    engine: Engine,
+    count_tokens: CountTokens,
+    options: Options,
+    teacher: Teacher | None,
+    report: Report,
+) -> Dataset:
+    """Raises `InvalidRequest` when nothing can be made, `GenerationFailed` when the teacher fails, `StorageFailed`."""
+    responder = application.asker
+    if not isinstance(responder, Responder) or application.record is None:
+        raise InvalidRequest("A dataset is made in the process that owns the data folder.")
+    namespaces = options.namespaces or tuple(responder.store.namespaces())
+    material = await asyncio.to_thread(_collect, responder.store, application, engine, namespaces, options)
+    if not material.documents:
+        raise InvalidRequest(
+            "There are no documents that everybody may read. Add some with: lorekeeper documents add FOLDER"
+        )
+    report("dividing", 0, 1)
+    division = await asyncio.to_thread(
+        divide, material.passages, material.namespace_of, options.seed, options.test_share
+    )
+    serving = serving_of(responder, application.settings, count_tokens, options.personal)
+    builder = Builder(serving, division, options.seed)
+    dropped: Counter[str] = Counter()
+
+    from_people = drawn_first(_from_people(material, namespaces, options, dropped), options.seed)
+    from_documents = await _from_documents(material, options, teacher, report, dropped)
+    built = await _build(builder, from_people, from_documents, options, report, dropped)
+
+    rules = Rules(count_tokens, serving.budget, application.settings.generation.max_tokens, _languages(material))
+    cleaned = await asyncio.to_thread(clean, [each.example for each in built], rules)
+    dropped.update(cleaned.dropped)
+    if not cleaned.kept:
+        raise InvalidRequest(f"No example could be made. {_reasons(dropped)}")
+    if leaked := leaks(cleaned.kept):
+        raise AssertionError(f"held-out documents are in training examples: {leaked}")
+    kept = {example.hash for example in cleaned.kept}
+    pairs = preferences([each for each in built if each.example.hash in kept], material.rated, options.personal)
+    easy = sum(not each.is_asked and each.example.hash in kept for each in built)
+    examples = tuple(sorted(cleaned.kept, key=lambda example: example.hash))
+    return Dataset(examples, tuple(pairs), dict(sorted(dropped.items())), _notes(material, examples, easy))
+
+
+def _collect(
+    store: DocumentStore, application: Application, engine: Engine, namespaces: Collection[str], options: Options
+) -> Material:
+    documents: list[Document] = []
+    restricted = 0
+    for namespace in sorted(set(namespaces)):
+        offset = 0
+        while True:
+            page, total = store.page(namespace, PAGE, offset, DocumentStatus.READY)
+            documents += [document for document in page if not document.readers]
+            restricted += sum(bool(document.readers) for document in page)
+            offset += len(page)
+            if offset >= total or not page:
+                break
+    documents.sort(key=lambda document: document.id)
+    passages = {document.id: store.passages_of(document.id) for document in documents}
+    assert application.record is not None  # noqa: S101 - the caller has looked
+    rated = read_rated(engine, application.record.conversations, namespaces, passages) if options.with_feedback else []
+    return Material(tuple(documents), passages, tuple(rated), restricted)
+
+
+def _from_people(material: Material, namespaces: Sequence[str], options: Options, dropped: Counter[str]) -> list[Draft]:
+    """Corrections first: of what repeats another, the first stays."""
+    made = [*corrections(material.rated), *liked(material.rated)]
+    if options.golden and len(set(namespaces)) != 1:
+        raise InvalidRequest("Golden questions are about one namespace: name it with --namespace.")
+    for path in options.golden:
+        names = Names(material.documents)
+        for question in read_golden(path):
+            found = draft(question, names, material.passages, namespaces[0], f"golden: {path.parent.name}/{path.name}")
+            if isinstance(found, Draft):
+                made.append(found)
+            else:
+                dropped[found] += 1
+    return made
+
+
+async def _from_documents(
+    material: Material, options: Options, teacher: Teacher | None, report: Report, dropped: Counter[str]
+) -> list[Draft]:
+    if not options.with_documents:
+        return []
+    made: list[Draft] = []
+    for document in material.documents:
+        sections = await asyncio.to_thread(sections_of, material.passages[document.id])
+        by_rule = await asyncio.to_thread(drafts, sections, document.namespace)
+        # A teacher asks better than the rules, except that it sees one section at a time.
+        made += by_rule if teacher is None else [each for each in by_rule if each.kind is Kind.FOLLOW_UP]
+        if teacher is not None:
+            asked = _for_teacher(sections, options)
+            proposed, refused = await teacher.drafts(
+                asked, document.namespace, lambda done, total: report("asking the teacher", done, total)
+            )
+            made += proposed
+            dropped["proposed by the teacher, but unclear or not supported"] += refused
+    return in_turn(made, options.seed, options.most_per_document)
+
+
+def _for_teacher(sections: Sequence[SectionText], options: Options) -> list[SectionText]:
+    telling = [section for section in sections if len(section.text.split()) >= FEWEST_WORDS]
+    drawn = sorted(
+        telling, key=lambda section: digest([options.seed, section.document, section.headings, section.text])
+    )
+    return drawn[: options.most_per_document]
+
+
+async def _build(
+    builder: Builder,
+    from_people: Sequence[Draft],
+    from_documents: Sequence[Draft],
+    options: Options,
+    report: Report,
+    dropped: Counter[str],
+) -> list[Built]:
+    """What people gave comes first, documents fill up; then no-answers, as their share is."""
+    every = [*from_people, *from_documents]
+    answered, missed = await _answered(builder, [each for each in every if each.answer], options, report, dropped)
+    # Questions that people wrote and search fails first; then those that others answer, with their documents kept out.
+    hidden = drawn_first([each.draft for each in answered], options.seed)
+    candidates = [(each, False) for each in (*(each for each in every if not each.answer), *missed)]
+    candidates += [(each, True) for each in hidden]
+    return answered + await _unanswered(builder, candidates, answered, options, report, dropped)
+
+
+async def _answered(
+    builder: Builder, drafts: Sequence[Draft], options: Options, report: Report, dropped: Counter[str]
+) -> tuple[list[Built], list[Draft]]:
+    """The examples, and the golden questions that search fails."""
+    most = round(options.most * (1 - options.unanswerable_share))
+    available = Counter(each.namespace for each in drafts)
+    left = dict(
+        place
+        for name, size in quotas(available, most).items()
+        for place in _places(name, size, options, is_scarce=size == available[name])
+    )
+    built: list[Built] = []
+    missed: list[Draft] = []
+    for number, each in enumerate(drafts, start=1):
+        report("searching", number, len(drafts))
+        split = builder.division.split_of(each.documents, each.question)
+        if split is not None and left[each.namespace, split] <= 0:
+            continue
+        try:
+            made = await builder.answered(each)
+        except NotMade as why:
+            dropped[why.reason] += 1
+            missed += [each] if each.kind is Kind.GOLDEN and why.reason == NOT_FOUND else []
+        else:
+            left[each.namespace, made.example.split] -= 1
+            built.append(made)
+    return built, missed
+
+
+async def _unanswered(
+    builder: Builder,
+    candidates: Sequence[tuple[Draft, bool]],
+    answered: Sequence[Built],
+    options: Options,
+    report: Report,
+    dropped: Counter[str],
+) -> list[Built]:
+    """`candidates` with whether their documents are to be kept out; so many that each split has the same share.
+
+    What serving refuses by itself a model hardly has to learn: it is taken only where there is not enough else.
+    """
+    beside = Counter((each.example.namespace, each.example.split) for each in answered)
+    left = {place: unanswerable_quota(count, options.unanswerable_share) for place, count in beside.items()}
+    built: list[Built] = []
+    easy: list[Built] = []
+    for number, (each, hide) in enumerate(candidates, start=1):
+        report("searching for what does not answer", number, len(candidates))
+        split = builder.division.split_of(each.documents, each.question)
+        if split is None or left.get((each.namespace, split), 0) <= 0:
+            continue
+        try:
+            made = await builder.unanswered(each, hide=hide)
+        except NotMade as why:
+            dropped[why.reason] += 1
+        else:
+            (built if made.is_asked else easy).append(made)
+            left[each.namespace, split] -= made.is_asked
+    for made in easy:
+        place = (made.example.namespace, made.example.split)
+        if left[place] > 0:
+            left[place] -= 1
+            built.append(made)
+        else:
+            dropped[NOT_NEEDED] += 1
+    return built
+
+
+def _places(namespace: str, size: int, options: Options, *, is_scarce: bool) -> list[tuple[tuple[str, Split], int]]:
+    """How many examples of a namespace each split gets; where all there are can be taken, all are."""
+    test = round(size * options.test_share)
+    train = size - test
+    return [
+        ((namespace, Split.TEST), size if is_scarce else test),
+        ((namespace, Split.TRAIN), size if is_scarce else train),
+    ]
+
+
+def _languages(material: Material) -> dict[str, frozenset[str]]:
+    texts: dict[str, list[str]] = {}
+    for document in material.documents:
+        beginning = " ".join(passage.text for passage in material.passages[document.id][:5])
+        texts.setdefault(document.namespace, []).append(beginning)
+    return own_languages(texts)
+
+
+def _notes(material: Material, examples: Sequence[Example], easy: int) -> tuple[str, ...]:
+    notes = []
+    if material.restricted:
+        count = material.restricted
+        notes.append(
+            f"{count} document{' is' if count == 1 else 's are'} left out, because not everybody in the namespace may "
+            "read them: what a model has learned it tells everybody."
+        )
+    if easy:
+        notes.append(
+            f"{easy} of the no-answers are easy: with these passages, the search refuses the question before a model is asked."
+        )
+    if not any(example.split is Split.TEST for example in examples):
+        notes.append(
+            "There are no test examples: the documents are too few, or too much alike, to hold some out. Add golden "
+            "questions or more documents before you trust a comparison."
+        )
+    return tuple(notes)
+
+
+def _reasons(dropped: Counter[str]) -> str:
+    said = "; ".join(f"{reason} ({count})" for reason, count in dropped.most_common(3))
+    return (
+        f"Most were dropped because: {said}." if said else "The documents hold no headings or sentences to ask about."
+    )
