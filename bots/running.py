@@ -114,6 +114,8 @@ async def _run_until_stopped(
     application.work()
     if application.keep_in_sync is not None:
         tasks.append(asyncio.create_task(application.keep_in_sync(), name="sources"))
+    if channels and application.keep_models is not None:
+        tasks.append(asyncio.create_task(application.keep_models(), name="models"))
     if GATEWAY not in channels:
         log.info("ready", parts=[*channels, *([WORKER] if application.settings.jobs.run else [])])
     stop = asyncio.create_task(_stop_signal())

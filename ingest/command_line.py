@@ -42,12 +42,15 @@ def call(
     work: Callable[[Application], Coroutine[Any, Any, T]],
     *,
     for_reindex: bool = False,
+    for_repair: bool = False,
     stopped: Callable[[Application], str] | None = None,
 ) -> T:
     """What the work returns. `stopped`: what to say when somebody ends the command with Ctrl-C."""
     settings = load()
     configure_for_command(settings.log)
-    application = open_application(settings, command, wait_seconds=WAIT_SECONDS, for_reindex=for_reindex)
+    application = open_application(
+        settings, command, wait_seconds=WAIT_SECONDS, for_reindex=for_reindex, for_repair=for_repair
+    )
     try:
         return asyncio.run(work(application))
     except KeyboardInterrupt:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Annotated
 
@@ -15,6 +15,8 @@ from core.build import Application
 from core.console import plain
 from core.errors import InvalidRequest, NotFound
 from core.namespace import check_namespace
+from core.restoring import forget
+from core.settings import load
 from core.types import ChangeKind, DocumentChange, Finding, HistoryEntry, HistoryEvent
 from core.wire import finding_to_json, history_to_json
 from ingest.command_line import (
@@ -136,6 +138,25 @@ def purge(
             sys.stderr.write(f"{document_id[:SHORT_ID]} {title}\n")
         typer.confirm("Erase for good, with all versions? Nothing brings it back.", abort=True, err=True)
     call("lorekeeper documents purge", work)
+    _name_adapters(titles)
+
+
+def _name_adapters(document_ids: Collection[str]) -> None:
+    """A model cannot forget, so whoever erases a document is told which ones learnt from it."""
+    from core.store.adapters import AdapterStore
+    from core.store.engine import open_engine
+
+    settings = load()
+    engine = open_engine(settings.database_url, settings.data_dir)
+    try:
+        found = [adapter.id for adapter in AdapterStore(engine).using(document_ids) if adapter.retired_at is None]
+    finally:
+        engine.dispose()
+    if found:
+        sys.stdout.write(
+            f"Tuned models learnt from it: {', '.join(found)}. `lorekeeper tune uses DOCUMENT` says where they answer, "
+            "and what to do.\n"
+        )
 
 
 def check(
@@ -143,7 +164,15 @@ def check(
     as_json: JsonOption = False,
 ) -> None:
     """Hold record, word index, vector index and stored copies against each other."""
-    findings = call("lorekeeper documents check", lambda application: application.documents.check(repair=repair))
+
+    async def work(application: Application) -> Sequence[Finding]:
+        found = await application.documents.check(repair=repair)
+        if repair:
+            # What a restoration left that did not come to its end is put right now.
+            forget(application.settings.data_dir)
+        return found
+
+    findings = call("lorekeeper documents check", work, for_repair=repair)
     if as_json:
         write_json({"findings": [finding_to_json(finding) for finding in findings]})
     elif findings:

@@ -116,11 +116,14 @@ def read_to(terminal: int, end: bytes) -> bytes:
 
 
 def _pressed_until_it_ends(process: subprocess.Popen[bytes]) -> int:
-    """Ctrl-C between a prompt and the reading of its answer is seen only by the next one: so it is in Python itself."""
-    for _ in range(int(SECONDS)):
+    """Ctrl-C between a prompt and the reading of its answer is seen only by the next one: so it is in Python itself.
+
+    The next comes late, because one in the midst of ending would be another end.
+    """
+    for _ in range(int(SECONDS / 15)):
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(1)
+            return process.wait(15)
     raise AssertionError("it did not end")
 
 

@@ -24,7 +24,7 @@ LEAVE = "# Leave\n\nFull-time staff accrue 15 days of vacation each year.\n"
 QUESTION = "How many days of vacation do I accrue?"
 ANSWER = "Full-time staff accrue 15 days of vacation each year. [1]"
 WAIT = 60.0
-DOCUMENTS = 100
+DOCUMENTS = 300
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ MOST_UNFINISHED_OF_KEY = 16
 # Of these only the record is kept, so that a client whose last answer was lost learns that it is done.
 MOST_FINISHED = 1000
 SHORTEST_WAIT_SECONDS = 1.0
-GONE = "There is no such upload: it was never begun, was given up, or has expired. Begin it anew."
+GONE = "There is no such upload here: it was never begun, was given up, has expired, or is at another gateway. Begin it anew."
 
 
 class TooManyUploads(LorekeeperError):

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 from typer.core import TyperGroup
 
+from core import restoring
 from core.backup import listing
 from core.backup.destination import Destination, open_destination
 from core.backup.make import Made, Report, make
@@ -193,7 +194,7 @@ def _made_whole(settings: Settings, restored: Restored) -> Iterator[str]:
     try:
         _check_identity(settings)
         if restored.missing_vectors:
-            _embed_missing(settings)
+            _embed_missing(settings, restored.name)
             yield f"{restored.missing_vectors} passages had no vectors in the backup and were embedded again."
     except IndexMismatch as error:
         yield error.message
@@ -214,13 +215,14 @@ def _check_identity(settings: Settings) -> None:
         engine.dispose()
 
 
-def _embed_missing(settings: Settings) -> None:
+def _embed_missing(settings: Settings, name: str) -> None:
     sys.stderr.write("Embedding passages that have no vectors …\n")
-    application = open_application(settings, COMMAND)
-    try:
-        asyncio.run(application.documents.check(repair=True))
-    finally:
-        application.close()
+    with restoring.noted(settings.data_dir, name, None):
+        application = open_application(settings, COMMAND, for_repair=True)
+        try:
+            asyncio.run(application.documents.check(repair=True))
+        finally:
+            application.close()
 
 
 @contextmanager

@@ -25,7 +25,7 @@ from core.errors import InvalidRequest, LorekeeperError, StorageFailed
 from core.identity import EMBEDDING, REBUILDING
 from core.retrieval.chroma import LAYOUT
 from core.settings import Settings
-from core.store.engine import open_engine, reading
+from core.store.engine import count_others, open_engine, reading
 from core.store.meta import IndexMeta
 from core.store.migrations import stored_revision
 from core.store.schema import meta
@@ -174,7 +174,7 @@ def _read_record(
         ):
             revision = tables.check_revision(stored_revision(connection))
             created_at = datetime.now(UTC)
-            is_at_rest = around.is_at_rest or (not settings.is_embedded and not tables.count_others(connection))
+            is_at_rest = around.is_at_rest or (not settings.is_embedded and not count_others(connection))
             every = tables.saved_tables(connection, revision)
             wanted = copies.needed(connection, every)
             embedding = _embedding(connection) if with_vectors else ""

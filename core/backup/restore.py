@@ -2,12 +2,14 @@
 
 Everything is verified first. The stored copies come next, which harms nothing, then all tables in one transaction: what
 was there before goes, or all of it stays. The vectors are written before that transaction ends, so that they are there
-when the passages are.
+when the passages are. A note in the data folder says until the end that somebody is at it, so that what was killed
+halfway is not taken for the backup.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -15,15 +17,17 @@ from itertools import islice
 import structlog
 from sqlalchemy.engine import Connection, Engine
 
+from core import restoring
 from core.backup import copies, listing, tables, unfinished, vectors
 from core.backup.destination import Destination
 from core.backup.manifest import Manifest
 from core.backup.verify import rows_for, vectors_of, verify
 from core.datafolder import Owner, claim, free_bytes, hand_over, prepare
 from core.errors import BackupDamaged, DataFolderInUse, StorageFailed
-from core.retrieval.chroma import LAYOUT, open_chroma
+from core.restoring import Restoration
+from core.retrieval.chroma import LAYOUT, ChromaIndex, open_chroma
 from core.settings import Settings
-from core.store.engine import open_engine, reading
+from core.store.engine import count_others, open_engine, reading
 
 COMMAND = "lorekeeper restore"
 # Of the disk, that nothing else may run into its end.
@@ -65,10 +69,14 @@ def restore(
             tables.check_place(engine, may_replace=may_replace)
             _check_alone(engine)
             _check_room(settings, destination, name, manifest)
-            lost = _restore_copies(settings, destination, name, manifest, report)
-            before = tables.database_id(engine)
-            restored = _restore_record(settings, engine, destination, name, manifest, report, may_replace=may_replace)
-            hand_over(settings.data_dir, before, tables.database_id(engine))
+            with restoring.noted(settings.data_dir, name, tables.database_id(engine)) as noted:
+                lost = _restore_copies(settings, destination, name, manifest, report)
+                restored = _restore_record(settings, engine, destination, name, manifest, report, noted)
+                # One that was killed left vectors that nobody needs, even where nothing else was.
+                if may_replace or noted.is_again:
+                    _drop_orphans(settings, engine, manifest)
+                for before in noted.replaced or (None,):
+                    hand_over(settings.data_dir, before, tables.database_id(engine))
             return replace(restored, lost_files=lost)
         finally:
             engine.dispose()
@@ -82,7 +90,7 @@ _STOP = "Stop Lorekeeper, restore, and start it again."
 
 def _check_alone(engine: Engine) -> None:
     with reading(engine) as connection:
-        if others := tables.count_others(connection):
+        if others := count_others(connection):
             raise DataFolderInUse(f"The database is in use by Lorekeeper ({others} connections). {_STOP}")
 
 
@@ -121,30 +129,37 @@ def _restore_record(
     name: str,
     manifest: Manifest,
     report: Report,
-    *,
-    may_replace: bool,
+    noted: Restoration,
 ) -> Restored:
     now = datetime.now(UTC)
     is_moved = unfinished.is_moved(manifest.created_at, now, is_at_rest=manifest.is_at_rest)
-    # Vectors that lie otherwise than this version looks for them are made anew.
-    has_vectors = bool(manifest.embedding) and manifest.layout == LAYOUT
-    index = open_chroma(settings, manifest.embedding) if has_vectors else None
+    with _index(settings, manifest) as index, tables.replacing(engine) as connection:
+        _fill(connection, destination, name, manifest, report)
+        unfinished.go_on(connection, now, is_moved=is_moved)
+        noted.has_written = True
+        if index is not None:
+            total = manifest.vectors.count
+            saved = vectors_of(destination, name, manifest)
+            vectors.restore(connection, index, saved, lambda done: report("Restoring vectors", done, total))
+    missing = manifest.rows("chunks") if index is None else manifest.missing_vectors
+    return Restored(name, manifest, missing, 0, is_moved)
+
+
+@contextmanager
+def _index(settings: Settings, manifest: Manifest) -> Iterator[ChromaIndex | None]:
+    """Vectors that lie otherwise than this version looks for them are made anew: then None."""
+    index = open_chroma(settings, manifest.embedding) if manifest.embedding and manifest.layout == LAYOUT else None
     try:
-        with tables.replacing(engine) as connection:
-            _fill(connection, destination, name, manifest, report)
-            unfinished.go_on(connection, now, is_moved=is_moved)
-            if index is not None:
-                total = manifest.vectors.count
-                saved = vectors_of(destination, name, manifest)
-                vectors.restore(connection, index, saved, lambda done: report("Restoring vectors", done, total))
-        if index is not None and may_replace:
-            with reading(engine) as connection:
-                vectors.drop_orphans(connection, index)
+        yield index
     finally:
         if index is not None:
             index.close()
-    missing = manifest.missing_vectors if has_vectors else manifest.rows("chunks")
-    return Restored(name, manifest, missing, 0, is_moved)
+
+
+def _drop_orphans(settings: Settings, engine: Engine, manifest: Manifest) -> None:
+    with _index(settings, manifest) as index, reading(engine) as connection:
+        if index is not None:
+            vectors.drop_orphans(connection, index)
 
 
 def _fill(connection: Connection, destination: Destination, name: str, manifest: Manifest, report: Report) -> None:

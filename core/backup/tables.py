@@ -118,17 +118,6 @@ def database_id(engine: Engine) -> str | None:
         return connection.scalar(sa.select(meta.c.value).where(meta.c.key == DATABASE))
 
 
-def count_others(connection: Connection) -> int:
-    """Connections of other processes of ours with a Postgres database; 0 for another one."""
-    if connection.dialect.name != "postgresql":
-        return 0
-    others = (
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-        "AND application_name = current_setting('application_name') AND pid <> pg_backend_pid()"
-    )
-    return int(connection.execute(sa.text(others)).scalar_one())
-
-
 @contextmanager
 def replacing(engine: Engine) -> Iterator[Connection]:
     """In it everything is replaced, or nothing. Raises `StorageFailed`, also while another process uses the tables."""

@@ -100,6 +100,17 @@ def reading(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+def count_others(connection: Connection) -> int:
+    """Connections of other processes of ours with a Postgres database; 0 for another one."""
+    if connection.dialect.name != "postgresql":
+        return 0
+    others = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
+        "AND application_name = current_setting('application_name') AND pid <> pg_backend_pid()"
+    )
+    return int(connection.execute(sa.text(others)).scalar_one())
+
+
 def where(url: str) -> str:
     """The database that a URL names, for a person, without its password. Raises `InvalidSettings`."""
     return place(_parse(url))

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from core.errors import DataFolderInUse
 from core.log import configure_for_command
-from core.settings import load
+from core.settings import Settings, load
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
+
+COMMAND = "lorekeeper upgrade"
+# Who has just been stopped may need a moment to be gone.
+WAIT_SECONDS = 10.0
+POLL_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,16 +43,21 @@ def upgrade_command(
 ) -> None:
     """Bring the database to this version of Lorekeeper. Make a backup first: there is no way back but a backup."""
     from core.datafolder import prepare
+    from core.restoring import refuse_unfinished
     from core.store.engine import open_engine, upgrade
 
     settings = load()
     configure_for_command(settings.log)
     prepare(settings.data_dir)
+    refuse_unfinished(settings.data_dir)
     engine = open_engine(settings.database_url, settings.data_dir)
     try:
-        found = tried(engine)
-        if not check:
-            upgrade(engine)
+        if check:
+            found = tried(engine)
+        else:
+            with _alone(settings, engine):
+                found = tried(engine)
+                upgrade(engine)
             found = Upgrade(found.before, found.after, is_done=True)
     finally:
         engine.dispose()
@@ -68,6 +82,49 @@ def tried(engine: Engine) -> Upgrade:
             migrate(connection)
             connection.rollback()
     return Upgrade(before, HEAD, is_done=False)
+
+
+@contextmanager
+def _alone(settings: Settings, engine: Engine) -> Iterator[None]:
+    """Processes of an older version must not go on with tables that they do not know.
+
+    Raises `DataFolderInUse` while there is somebody, unless nothing is going to change.
+    """
+    from core.datafolder import Owner, claim
+    from core.store.engine import reading
+    from core.store.migrations import HEAD, stored_revision
+
+    with reading(engine) as connection:
+        before = stored_revision(connection)
+    if before in {None, HEAD}:
+        yield
+        return
+    held = claim(settings.data_dir, COMMAND) if settings.is_embedded else None
+    if isinstance(held, Owner):
+        raise DataFolderInUse(f"The data folder is in use by `{held.command}` (process {held.pid}). {_STOP}")
+    try:
+        _wait_for_others(engine)
+        yield
+    finally:
+        if held is not None:
+            held.release()
+
+
+def _wait_for_others(engine: Engine) -> None:
+    from core.store.engine import count_others, reading
+
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        with reading(engine) as connection:
+            others = count_others(connection)
+        if not others:
+            return
+        if time.monotonic() >= deadline:
+            raise DataFolderInUse(f"The database is in use by Lorekeeper ({others} connections). {_STOP}")
+        time.sleep(POLL_SECONDS)
+
+
+_STOP = "Stop all of its processes, upgrade, and start them again."
 
 
 def _told(found: Upgrade) -> str:

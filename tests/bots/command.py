@@ -31,7 +31,7 @@ except SystemExit as end:
 print("\\nMODULES", *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
 sys.exit(status)
 """
-SECONDS = 60.0
+SECONDS = 180.0
 PLATFORM = ("SLACK_", "DISCORD_")
 
 
@@ -60,11 +60,13 @@ class Place:
         }
         return {**kept, **ours, **self.extra}
 
-    def run(self, *arguments: str, text: str = "", command: tuple[str, ...] = (str(COMMAND),)) -> Done:
+    def run(
+        self, *arguments: str, text: str = "", command: tuple[str, ...] = (str(COMMAND),), seconds: float = SECONDS
+    ) -> Done:
         """Run to the end. `text` goes to its standard input."""
         done = subprocess.run(
             [*command, *arguments],
-            input=text, capture_output=True, text=True, check=False, timeout=SECONDS,
+            input=text, capture_output=True, text=True, check=False, timeout=seconds,
             cwd=self.folder, env=self.environment(),
         )  # fmt: skip
         return Done(done.returncode, done.stdout, done.stderr)

@@ -122,7 +122,12 @@ def test_ten_thousand_open_streams_are_bounded_and_the_rest_refused_politely(her
                 break
             asyncio.run(asyncio.sleep(0.1))
         assert descriptors(server) <= before + MOST_DESCRIPTORS
-        answer = httpx.post(f"{server.url}/v1/ask", json=QUESTION, timeout=60, trust_env=False)
+        # The answers that nobody waits for any more are ended soon, on a busy machine somewhat later.
+        for _ in range(200):
+            answer = httpx.post(f"{server.url}/v1/ask", json=QUESTION, timeout=60, trust_env=False)
+            if answer.status_code != httpx.codes.SERVICE_UNAVAILABLE:
+                break
+            asyncio.run(asyncio.sleep(0.1))
     assert answer.json()["outcome"] == "answered"
 
 

@@ -11,9 +11,11 @@ import pytest
 
 from core.log import configure, id_of
 from core.settings import Log
+from tests.bots.discord import running as on_discord
 from tests.bots.gateway.serving import LEAVE, QUESTION, Server, serving, settings
 from tests.bots.slack.running import running
 from tests.bots.slack.running import settings as slack_settings
+from tests.fakes.discord import fake_discord
 from tests.fakes.openai_server import fake_openai
 from tests.fakes.slack import fake_slack
 
@@ -79,6 +81,23 @@ async def test_what_fails_shows_the_id_as_its_reference(shared_server: Server, l
 async def shared_server(tmp_path: Path) -> Any:
     async with serving(settings(tmp_path)) as server:
         yield server
+
+
+async def test_a_question_in_discord_has_one_id_too(tmp_path: Path, log: Any) -> None:
+    async with fake_discord() as fake:
+        with fake_openai() as model:
+            async with on_discord.running(on_discord.settings(tmp_path, fake, model), fake):
+                log()
+                question = await fake.say(fake.ann, fake.general, f"<@BOT> {QUESTION}")
+                await on_discord.answered(fake, question)
+                command = await fake.slash(fake.ann, fake.random, "ask", question=QUESTION)
+                await fake.until(lambda: any("13 days" in each.shown for each in command.messages))
+                lines = log()
+    answered = [line for line in lines if line["event"] == "answered"]
+    assert [line["request"] for line in answered] == [each["x-request-id"] for each in model.headers]
+    assert [line["request"] for line in answered] == [id_of(line["question"]) for line in answered]
+    assert len({line["request"] for line in answered}) == 2
+    assert not [secret for secret in SECRETS if secret in json.dumps(lines)]
 
 
 async def test_a_question_in_slack_has_one_id_too(tmp_path: Path, log: Any) -> None:

@@ -17,7 +17,7 @@ import pytest
 from bots.running import serve
 from core.build import Application, open_application
 from core.errors import StorageFailed
-from core.settings import Settings
+from core.settings import Server, Settings
 from core.settings_documents import Jobs
 from tests.fakes.embedder import WordEmbedder
 
@@ -31,16 +31,17 @@ class Run:
     folder: Path
     part: Callable[[], Any]
     give_back: Callable[[], None] = lambda: None
+    parts: list[str] = field(default_factory=lambda: ["slack"])
     said: list[object] = field(default_factory=list)
     """The status that it said when it began to end, `given back` and `closed`, in this order or not."""
 
     async def go(self) -> int:
-        settings = Settings(data_dir=self.folder / "data", jobs=Jobs(run=False))
+        settings = Settings(data_dir=self.folder / "data", jobs=Jobs(run=False), server=Server(port=0))
         with (
             patch("core.build.open_embedder", lambda _: WordEmbedder()),
             patch("bots.running.open_application", self._open),
         ):
-            return await serve(settings, ["slack"], self.said.append, is_standby=True)
+            return await serve(settings, self.parts, self.said.append, is_standby=True)
 
     def _open(self, *given: Any, **chosen: Any) -> Application:
         application = open_application(*given, **chosen)
@@ -110,3 +111,24 @@ async def test_while_files_are_given_back_slowly_it_can_be_told_to_stop_at_once(
     run = Run(tmp_path, finishes_first, give_back)
     assert await run.go() == 0
     assert run.said == [0, "given back", "closed"]
+
+
+@pytest.mark.parametrize("parts", [["slack"], ["gateway"]])
+async def test_a_process_that_answers_keeps_its_models_and_another_one_does_not(
+    tmp_path: Path, parts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[str] = []
+    run = Run(tmp_path, until_told_to_stop)
+    opened = run._open
+
+    async def keep() -> None:
+        kept.append("models")
+        await asyncio.Event().wait()
+
+    def with_models(*given: Any, **chosen: Any) -> Application:
+        return replace(opened(*given, **chosen), keep_models=keep)
+
+    monkeypatch.setattr(run, "_open", with_models)
+    run.parts = parts
+    assert await run.go() == 0
+    assert kept == (["models"] if parts == ["gateway"] else []), "without a token, Slack is off"

@@ -38,6 +38,7 @@ def exposed() -> dict[str, dict[str, set[str]]]:
             backup_seconds=lambda: 1.0,
             ask_model=_ready,
             channels=lambda: {"slack": True, "discord": True},
+            adapters=lambda: {"served": 1, "missing": 1},
         )
     )
     metrics.start()
@@ -56,7 +57,7 @@ def _count_everything(metrics: Metrics) -> None:
     for outcome in Outcome:
         why = Receipt(Signals(), 1.0, 0.5, (), dict.fromkeys(("rewrite", "retrieve", "judge", "generate"), 1.0))
         metrics.answered(Answer("a1", outcome, "", generator="extractive", why=why), 1.0)
-    for end in ("answered", "retried", "refused", "failed", "interrupted"):
+    for end in ("answered", "retried", "unknown", "refused", "failed", "interrupted"):
         metrics.model_replied(end, 1.0)
     for status in (200, 404, 503):
         metrics.requested("GET", "/v1/ask", status, 1.0)

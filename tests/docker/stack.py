@@ -46,11 +46,12 @@ def docker(*arguments: str, timeout_s: float = COMMAND_SECONDS) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """`name` keeps it apart from other stacks on this machine, `env_file` is its `.env`."""
+    """`name` keeps it apart from other stacks on this machine, `env_file` is its `.env`; `beside`: files like it."""
 
     name: str
     env_file: Path
     ports: tuple[int, ...]
+    beside: tuple[Path, ...] = ()
 
     @property
     def url(self) -> str:
@@ -62,7 +63,8 @@ class Stack:
         return tuple(f"http://127.0.0.1:{port}" for port in self.ports)
 
     def compose(self, *arguments: str, timeout_s: float = COMMAND_SECONDS) -> str:
-        base = ("compose", "-p", self.name, "-f", str(COMPOSE), "--env-file", str(self.env_file))
+        files = [part for path in (COMPOSE, *self.beside) for part in ("-f", str(path))]
+        base = ("compose", "-p", self.name, *files, "--env-file", str(self.env_file))
         return docker(*base, *arguments, timeout_s=timeout_s)
 
     def up(self, **scale: int) -> None:
@@ -103,6 +105,11 @@ class Stack:
         state = self.inspect(container)["State"]
         return str(state.get("Health", {}).get("Status", "")) if state["Status"] == "running" else ""
 
+    def memory_mb(self) -> dict[str, float]:
+        """What each container uses now."""
+        used = docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}").splitlines()
+        return {line.split()[0]: _mb(line.split()[1]) for line in used if line.startswith(self.name)}
+
     def logs(self) -> str:
         return self.compose("logs", "--no-color", "--tail", "60")
 
@@ -127,8 +134,10 @@ class World:
 
 
 @asynccontextmanager
-async def world(folder: Path, name: str, *, gateways: int = 1, **settings: str) -> AsyncGenerator[World, None]:
-    """Nothing is started yet; in the end everything is removed."""
+async def world(
+    folder: Path, name: str, *, gateways: int = 1, beside: tuple[str, ...] = (), **settings: str
+) -> AsyncGenerator[World, None]:
+    """Nothing is started yet; in the end everything is removed. `beside`: what stands in files beside compose.yaml."""
     async with fake_slack(host=HOST) as slack, fake_discord(host=HOST) as discord:
         with fake_openai(host=HOST) as model:
             ports = _free_ports(gateways)
@@ -144,21 +153,33 @@ async def world(folder: Path, name: str, *, gateways: int = 1, **settings: str) 
                 "LOREKEEPER_PORT": f"{ports[0]}-{ports[-1]}" if gateways > 1 else str(ports[0]),
                 **settings,
             }
-            with stack(folder, name, variables, ports) as started:
+            with stack(folder, name, variables, ports, beside) as started:
                 yield World(started, slack, discord, model)
 
 
 @contextmanager
-def stack(folder: Path, name: str, variables: Mapping[str, str], ports: tuple[int, ...]) -> Iterator[Stack]:
+def stack(
+    folder: Path, name: str, variables: Mapping[str, str], ports: tuple[int, ...], beside: tuple[str, ...] = ()
+) -> Iterator[Stack]:
     """Nothing is started yet; in the end everything is removed."""
     env_file = folder / f"{name}.env"
     env_file.write_text("".join(f"{key}={value}\n" for key, value in variables.items()))
     env_file.chmod(0o600)
-    made = Stack(f"lorekeeper-{name}", env_file, ports)
+    paths = tuple(folder / f"{name}-{number}.yaml" for number in range(len(beside)))
+    for path, text in zip(paths, beside, strict=True):
+        path.write_text(text)
+    made = Stack(f"lorekeeper-{name}", env_file, ports, paths)
     try:
         yield made
     finally:
         made.down(with_volumes=True)
+
+
+def _mb(size: str) -> float:
+    for unit, factor in (("GiB", 1073.7), ("MiB", 1.0486), ("KiB", 0.001)):
+        if size.endswith(unit):
+            return float(size.removesuffix(unit)) * factor
+    raise ValueError(size)
 
 
 def _free_ports(count: int) -> tuple[int, ...]:

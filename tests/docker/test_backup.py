@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.docker.crowd import FACT, LEAVE, TEXTS, ask, assert_done_once, begin, titles, upload
-from tests.docker.stack import BOTS, Stack, world
+from tests.docker.stack import BOTS, Stack, docker, world
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 OLD = "0004"
@@ -58,6 +60,25 @@ async def test_what_was_backed_up_while_it_ran_comes_back_after_all_volumes_are_
         assert await titles(stack.url, key) == ["Leave"]
         await made.run(stack.lorekeeper, "documents", "check")
         await assert_done_once(made, await begin(made, 1))
+
+
+async def test_who_serves_ends_before_the_tables_can_be_changed(tmp_path: Path) -> None:
+    """As with new images: every container of a process is made anew."""
+    async with world(tmp_path, "anew") as made:
+        stack = made.stack
+        await made.run(stack.up)
+        begun = str(int(time.time()))
+        with stack.env_file.open("a") as settings:
+            settings.write("LOREKEEPER_LOG_LEVEL=debug\n")
+        await made.run(stack.up)
+        rows = docker(
+            "events", "--since", begun, "--until", str(int(time.time()) + 1), "--format", "{{json .}}",
+            "--filter", f"label=com.docker.compose.project={stack.name}", "--filter", "type=container",
+        ).splitlines()  # fmt: skip
+    events = [json.loads(row) for row in rows]
+    found = [(each["Actor"]["Attributes"]["com.docker.compose.service"], each["Action"]) for each in events]
+    served = [found.index((service, "die")) for service in BOTS]
+    assert max(served) < found.index(("migrate", "start")), found
 
 
 async def test_an_older_database_is_brought_up_to_date_before_anything_serves(tmp_path: Path) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 
+import httpx
 import pytest
 import pytest_asyncio
 
-from tests.docker.crowd import FACT, LEAVE, TEXTS, ask, assert_done_once, begin, has_begun, upload
+from tests.docker.crowd import FACT, LEAVE, TEXTS, ask, assert_done_once, begin, client_of, has_begun, upload
 from tests.docker.stack import BOTS, World, world
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900), pytest.mark.asyncio(loop_scope="module")]
@@ -32,6 +33,19 @@ async def test_both_gateways_know_the_same(running: World) -> None:
     assert {each["outcome"] for each in answers} == {"answered"}
     # The same bytes under the same name, through the other gateway, are the same document.
     await upload(running.stack.urls[1], key, "parking.md", TEXTS["parking.md"])
+
+
+async def test_what_only_one_gateway_knows_is_told_clearly_by_the_other(running: World) -> None:
+    key = await running.run(running.stack.key)
+    one, two = running.stack.urls
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": "10", "Upload-Metadata": "filename YS5tZA=="}
+    async with client_of(one, key) as client:
+        path = httpx.URL((await client.post("/v1/uploads", headers=headers)).headers["location"]).path
+    async with client_of(two, key) as client:
+        piece = {"Tus-Resumable": "1.0.0", "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+        lost = await client.patch(path, headers=piece, content=b"0123456789")
+    assert lost.status_code == 404
+    assert "Begin it anew" in lost.json()["detail"]
 
 
 async def test_a_crowd_is_served_once_by_two_of_each(running: World) -> None:

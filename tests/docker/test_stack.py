@@ -118,14 +118,6 @@ async def test_processes_are_told_to_stop_and_end_in_time(running: World) -> Non
 
 
 async def test_idle_it_needs_little_memory(running: World) -> None:
-    used = docker("stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}").splitlines()
-    sizes = {line.split()[0]: _mb(line.split()[1]) for line in used if line.startswith(running.stack.name)}
+    sizes = await running.run(running.stack.memory_mb)
     assert len(sizes) == len(SERVICES)
     assert sum(sizes.values()) <= IDLE_MB, sizes
-
-
-def _mb(size: str) -> float:
-    for unit, factor in (("GiB", 1073.7), ("MiB", 1.0486), ("KiB", 0.001)):
-        if size.endswith(unit):
-            return float(size.removesuffix(unit)) * factor
-    raise ValueError(size)

@@ -11,6 +11,7 @@ import pytest
 
 from core.backup.make import Made
 from tests.core.backup.installation import Home, back_up, fill
+from tests.fakes.embedder import WordEmbedder
 from tests.postgres import PostgresServer
 
 OpenHome = Callable[[str, str], Home]
@@ -37,6 +38,15 @@ def filled(home_at: OpenHome, folder: Path) -> Home:
     with home.open() as library:
         fill(library, folder)
     return home
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For commands: the installations are made with it, and cut so."""
+    monkeypatch.setattr("core.backup.commands.open_embedder", lambda _: WordEmbedder())
+    monkeypatch.setattr("core.build.open_embedder", lambda _: WordEmbedder())
+    monkeypatch.setenv("LOREKEEPER_SPLIT__MAX_TOKENS", "60")
+    monkeypatch.setenv("LOREKEEPER_SPLIT__OVERLAP_TOKENS", "0")
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from core.backup.destination import Destination, open_destination
 from core.backup.make import Made, make
 from core.backup.restore import Restored, restore
 from core.settings import Chroma, Database, Settings
+from core.store.adapters import AdapterStore
 from core.store.conversations import Conversations
 from core.store.feedback import FeedbackStore
 from core.store.inbox import Entry, Inbox
@@ -29,6 +30,7 @@ from core.store.schema import metadata
 from core.store.sources import KnownEntry, SourceStore
 from core.types import Answer, Citation, Feedback, Outcome, Question, Scope, SyncedSource, Thumb
 from ingest.received import Received
+from tests.core.store.samples import adapter
 from tests.ingest.library import Library, open_library, put
 
 # What a restoration changes on purpose, or makes anew.
@@ -106,6 +108,10 @@ def fill_record(engine: Engine) -> None:
     sources.put(_source())
     sources.put_entries("s0urce", [KnownEntry("/srv/docs/a.md", "1 2"), KnownEntry("/srv/docs/b.md", "", "No text.")])
     sources.lease("s0urce", "somebody", 600)
+    adapters = AdapterStore(engine)
+    adapters.add(adapter())
+    adapters.promote("board", "hr-1", "ada", reason="Better with 日本.")
+    adapters.rollback("board", "ada")
 
 
 def rows(engine: Engine) -> dict[str, list[tuple[Any, ...]]]:

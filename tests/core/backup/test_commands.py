@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,16 +10,17 @@ from typing import Any
 import pytest
 import typer
 from pydantic import SecretStr
-from typer.testing import CliRunner, Result
 
 from core.backup import commands
 from core.backup.make import Made
-from core.cli import app
-from core.errors import BackupDamaged, DataFolderInUse, InvalidRequest
+from core.build import Application, open_application
+from core.errors import BackupDamaged, DataFolderInUse, InvalidRequest, StorageFailed
+from core.restoring import refuse_unfinished
 from core.settings import Chroma, Database, Settings
 from tests.bots.command import place as place_at
 from tests.core.backup.conftest import OpenHome
 from tests.core.backup.installation import Home
+from tests.core.backup.running import run, said
 from tests.fakes.embedder import WordEmbedder
 
 
@@ -29,23 +29,7 @@ class Terminal(io.StringIO):
         return True
 
 
-@pytest.fixture(autouse=True)
-def _model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The installations of these tests are made with it, and cut as they are."""
-    monkeypatch.setattr(commands, "open_embedder", lambda _: WordEmbedder())
-    monkeypatch.setattr("core.build.open_embedder", lambda _: WordEmbedder())
-    monkeypatch.setenv("LOREKEEPER_SPLIT__MAX_TOKENS", "60")
-    monkeypatch.setenv("LOREKEEPER_SPLIT__OVERLAP_TOKENS", "0")
-
-
-def run(home: Home, *arguments: str | Path, text: str | None = None) -> Result:
-    environment = {"LOREKEEPER_DATA_DIR": str(home.folder), "LOREKEEPER_DATABASE__URL": home.database, "COLUMNS": "200"}
-    return CliRunner().invoke(app, [str(each) for each in arguments], env=environment, input=text)
-
-
-def said(result: Result) -> Any:
-    assert result.exit_code == 0, result.exception
-    return json.loads(result.stdout)
+pytestmark = pytest.mark.usefixtures("model")
 
 
 def test_a_backup_is_made_listed_verified_and_restored(home_at: OpenHome, filled: Home, place: Path) -> None:
@@ -79,6 +63,22 @@ def test_without_vectors_they_are_embedded_again(home_at: OpenHome, filled: Home
     with new.open() as library:
         assert library.vectors.count() > 0
         assert library.texts("annual leave")
+
+
+def test_until_they_are_embedded_again_the_restoration_is_not_at_its_end(
+    home_at: OpenHome, filled: Home, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said(run(filled, "backup", place, "--no-vectors", "--json"))
+
+    def opened(settings: Settings, *given: Any, **chosen: Any) -> Application:
+        with pytest.raises(StorageFailed, match="has not come to its end"):
+            refuse_unfinished(settings.data_dir)
+        return open_application(settings, *given, **chosen)
+
+    monkeypatch.setattr(commands, "open_application", opened)
+    new = home_at("new", "sqlite")
+    assert "were embedded again" in run(new, "restore", place, "--yes").stderr
+    assert run(new, "documents", "list").exit_code == 0
 
 
 def test_another_model_is_told_with_the_command_that_helps(

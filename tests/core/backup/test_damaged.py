@@ -22,6 +22,7 @@ from core.backup.manifest import MANIFEST, Part, Rows
 from core.backup.verify import verify
 from core.datafolder import STORED_BY
 from core.errors import BackupDamaged, InvalidRequest, NotFound, StorageFailed
+from core.restoring import refuse_unfinished
 from core.retrieval.chroma import ChromaIndex
 from core.store.meta import IndexMeta
 from tests.core.backup.conftest import OpenHome
@@ -183,6 +184,7 @@ def test_rows_that_contradict_others_leave_what_is_there(filled: Home, place: Pa
         before = (rows(library.engine), answers(library))
     with pytest.raises(BackupDamaged, match="rows of chunks"):
         put_back(filled, place, made, may_replace=True)
+    refuse_unfinished(filled.folder)
     with filled.open() as library:
         assert (rows(library.engine), answers(library)) == before
 
@@ -285,6 +287,8 @@ def test_a_restoration_that_fails_halfway_leaves_what_was_there(
         patch.setattr(ChromaIndex, "put_stored", full)
         with pytest.raises(StorageFailed):
             put_back(other, place, copy, may_replace=True)
+    with pytest.raises(StorageFailed, match="check --repair"):
+        refuse_unfinished(other.folder)
     with other.open() as library:
         assert rows(library.engine) == before
         assert library.texts("gym opens") == ["The gym opens at six."]

@@ -32,9 +32,10 @@ def test_everything_comes_back_on_the_same_and_on_the_other_database(
         record, found_vectors, found = rows(library.engine), vectors(library), answers(library)
         # Somebody held the source, who is not there any more.
         assert _without_leases(record) == _without_leases(expected[0])
-        assert {"documents", "exchanges", "feedback", "api_keys", "bindings", "installations", "sources"} <= {
-            name for name, there in record.items() if there
-        }
+        assert {
+            "documents", "exchanges", "feedback", "api_keys", "bindings", "installations", "sources",
+            "adapters", "adapter_lineage", "promotions",
+        } <= {name for name, there in record.items() if there}  # fmt: skip
         assert found_vectors == expected[1]
         assert found == expected[2]
         assert all(found.values())
