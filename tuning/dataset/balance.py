@@ -33,8 +33,10 @@ def in_turn(drafts: Sequence[Draft], seed: int, most_per_document: int) -> list[
     for draft in drafts:
         of_document[draft.documents][draft.origin].append(draft)
     ranked: list[tuple[int, str, Draft]] = []
-    for of_origin in of_document.values():
-        shuffled = [sorted(each, key=lambda draft: _drawn(seed, draft)) for _, each in sorted(of_origin.items())]
+    for documents, of_origin in of_document.items():
+        # Where a document has few turns, the rules take them by lot.
+        origins = sorted(of_origin, key=lambda origin: digest([seed, origin, sorted(documents)]))
+        shuffled = [sorted(of_origin[each], key=lambda draft: _drawn(seed, draft)) for each in origins]
         longest = max(map(len, shuffled))
         mixed = [each[turn] for turn in range(longest) for each in shuffled if turn < len(each)]
         ranked += [(turn, _drawn(seed, draft), draft) for turn, draft in enumerate(mixed[:most_per_document])]

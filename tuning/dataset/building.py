@@ -9,7 +9,7 @@ from core.citations import parse_citations
 from core.prompts import NO_ANSWER
 from core.types import Passage, Turn
 from tuning.dataset.grounding import cited, is_said, problem, shown_passages
-from tuning.dataset.personal import Policy, find, masked
+from tuning.dataset.personal import Policy, as_kept, find
 from tuning.dataset.questions import GAP_RULE
 from tuning.dataset.serving import Seen, Serving
 from tuning.dataset.splitting import Division
@@ -26,6 +26,7 @@ PERSONAL = "personal data in question, history or answer"
 ALSO_ELSEWHERE = "it stands in a training document as well"
 ANSWERED_ELSEWHERE = "made unanswerable, but another passage answers"
 AS_NEAR = "made unanswerable, but another passage is as near to the question"
+NEWER = "a no-answer of which a passage is newer"
 NOTHING_LEFT = "made unanswerable, but nothing else is found"
 
 
@@ -64,16 +65,14 @@ class Builder:
             draft = await self._located(draft)
             if not draft.documents:
                 raise NotMade(NOT_SAID)
-        split = self.division.split_of(draft.documents, draft.question)
-        if split is None:
-            raise NotMade(IN_BOTH)
+        split = self._split(draft)
         if split is Split.TEST and draft.chunks & self.division.in_both:
             raise NotMade(ALSO_ELSEWHERE)
         found = await self.serving.search(draft.question, draft.history, draft.namespace, self._held_out(split))
         seen = self._see(draft, found.passages)
         arrangement = Arrangement.AS_SERVED
         if split is Split.TRAIN and (moved := self._moved(draft, seen.passages)):
-            arrangement, seen = Arrangement.MOVED, self._see(draft, moved)
+            arrangement, seen = Arrangement.MOVED, replace(self._see(draft, moved), masked=seen.masked)
         gold = _gold(draft, seen.passages)
         if not gold:
             raise NotMade(NOT_FOUND)
@@ -87,14 +86,14 @@ class Builder:
         draft = self._without_personal(draft)
         if _is_personal(draft, self.serving.policy):
             raise NotMade(PERSONAL)
-        split = self.division.split_of(draft.documents, draft.question)
-        if split is None:
-            raise NotMade(IN_BOTH)
+        split = self._split(draft)
         without = self._held_out(split) | (self._hidden(draft, split) if hide else frozenset())
         found = await self.serving.search(draft.question, draft.history, draft.namespace, without)
         if not found.passages:
             raise NotMade(NOTHING_LEFT)
         seen = self._see(draft, found.passages)
+        if draft.unseen & {passage.document_id for passage in seen.passages}:
+            raise NotMade(NEWER)
         if not hide and self.division.group(draft.documents) & {passage.document_id for passage in seen.passages}:
             raise NotMade(ANSWERED_ELSEWHERE)
         if draft.answer and is_said(draft.answer, draft.spoken, shown_passages(seen.prompt)):
@@ -122,6 +121,13 @@ class Builder:
         used = [seen.passages[number - 1] for number in parse_citations(answer)]
         documents, chunks = (frozenset(each) for each in zip(*((p.document_id, p.chunk_id) for p in used), strict=True))
         return replace(draft, documents=documents, chunks=chunks)
+
+    def _split(self, draft: Draft) -> Split:
+        """Raises `NotMade` for what would be in both; the history quotes documents, too."""
+        split = self.division.split_of(draft.documents, draft.question)
+        if split is None or draft.quoted & self._held_out(split):
+            raise NotMade(IN_BOTH)
+        return split
 
     def _see(self, draft: Draft, passages: Sequence[Passage]) -> Seen:
         return self.serving.see(draft.question, draft.history, draft.namespace, passages)
@@ -155,10 +161,10 @@ class Builder:
         return rest if rest != list(passages) else []
 
     def _without_personal(self, draft: Draft) -> Draft:
-        if self.serving.policy is not Policy.MASK:
-            return draft
-        history = tuple(Turn(turn.role, masked(turn.text)) for turn in draft.history)
-        return replace(draft, question=masked(draft.question), answer=masked(draft.answer), history=history)
+        policy = self.serving.policy
+        history = tuple(Turn(turn.role, as_kept(turn.text, policy)) for turn in draft.history)
+        question, answer = as_kept(draft.question, policy), as_kept(draft.answer, policy)
+        return replace(draft, question=question, answer=answer, history=history)
 
     def _built(self, draft: Draft, split: Split, seen: Seen, answer: str, arrangement: Arrangement) -> Built:
         rests_on = [seen.passages[number - 1] for number in parse_citations(answer)]
@@ -167,6 +173,7 @@ class Builder:
             answer=uses(rests_on),
             shown=uses(seen.passages),
             numbered=numbered,
+            quoted=tuple(sorted(draft.quoted)),
             people=draft.people,
             feedback=draft.feedback,
             golden=draft.golden,
@@ -202,10 +209,12 @@ def _nearness(passages: Sequence[Passage]) -> float:
 
 
 def _gold(draft: Draft, passages: Sequence[Passage]) -> list[int]:
-    """Numbers of the passages that may be cited, those known to answer first."""
-    known = [n for n, passage in enumerate(passages, start=1) if passage.chunk_id in draft.chunks]
-    of_documents = [n for n, passage in enumerate(passages, start=1) if passage.document_id in draft.documents]
-    return list(dict.fromkeys([*known, *of_documents]))
+    """Numbers of the passages that may be cited: those known to answer, or those of the documents that do."""
+    return [
+        number
+        for number, passage in enumerate(passages, start=1)
+        if (passage.chunk_id in draft.chunks if draft.chunks else passage.document_id in draft.documents)
+    ]
 
 
 def _every(passages: Sequence[Passage]) -> list[int]:

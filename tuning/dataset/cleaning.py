@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from core.ports import CountTokens
+from tuning.dataset.files import used_documents
 from tuning.dataset.languages import agree, language_of
 from tuning.dataset.rated import without_marks
 from tuning.dataset.similar import Shingles, near_duplicates, shingles
@@ -18,7 +19,7 @@ SAME_QUESTION = 0.9
 LEAK = 0.8
 # Share of a namespace's documents that makes a language one of its own.
 OWN_LANGUAGE = 0.05
-_CONTROL = re.compile(
+CONTROL_TOKENS = re.compile(
     r"<\|[^|<>\s]{1,40}\|>|</?s>|\[/?INST\]|<</?SYS>>|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>|<\uff5c[^<>]{1,40}\uff5c>"
 )
 
@@ -68,13 +69,7 @@ def clean(examples: Sequence[Example], rules: Rules) -> Cleaned:
 def leaks(examples: Iterable[Example]) -> list[str]:
     """Documents that test examples are about and that are in a training example, in whatever place; there should be none."""
     every = list(examples)
-    trained = {
-        use.document_id
-        for example in every
-        if example.split is Split.TRAIN
-        for use in (*example.lineage.answer, *example.lineage.shown)
-    }
-    trained |= {each for example in every if example.split is Split.TRAIN for each in example.lineage.hidden}
+    trained = {each for example in every if example.split is Split.TRAIN for each in used_documents(example.lineage)}
     tested = {use.document_id for example in every if example.split is Split.TEST for use in example.lineage.answer}
     tested |= {each for example in every if example.split is Split.TEST for each in example.lineage.hidden}
     return sorted(tested & trained)
@@ -92,7 +87,7 @@ def own_languages(texts: Mapping[str, Sequence[str]]) -> dict[str, frozenset[str
 
 def _fault(example: Example, rules: Rules) -> str:
     texts = [content for _, content in example.prompt]
-    if any(map(_CONTROL.search, (*texts, example.answer))):
+    if any(map(CONTROL_TOKENS.search, (*texts, example.answer))):
         return CONTROL
     length = sum(map(rules.count_tokens, texts))
     if length > rules.longest_prompt or rules.count_tokens(example.answer) > rules.longest_answer:

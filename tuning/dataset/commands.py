@@ -42,7 +42,7 @@ def dataset(
     ] = "",
     seed: Annotated[int, typer.Option(help="Draws what is chosen; the same seed chooses the same.")] = 1,
     most: Annotated[int, typer.Option(min=1, help="Examples at most.")] = 2000,
-    most_per_document: Annotated[int, typer.Option(min=1, help="Questions made from one document at most.")] = 20,
+    most_per_document: Annotated[int, typer.Option(min=1, help="Questions made from one document at most.")] = 100,
     unanswerable: Annotated[float, typer.Option(min=0, max=0.8, help="Share of examples without an answer.")] = 0.2,
     test: Annotated[float, typer.Option(min=0, max=0.5, help="Share of the documents that is held out.")] = 0.2,
     personal_data: Annotated[

@@ -17,6 +17,7 @@ from tuning.dataset.types import Arrangement, DocumentUse, Example, Kind, Lineag
 
 TRAIN, TEST, PREFERENCES = "train.jsonl", "test.jsonl", "preferences.jsonl"
 CARD, MANIFEST, REVIEW, TEACHER = "card.md", "manifest.json", "review.jsonl", "teacher.jsonl"
+OWN = (TRAIN, TEST, PREFERENCES, CARD, MANIFEST, REVIEW, TEACHER)
 FORMAT = 1
 SHORTEST_PREFIX = 6
 Row = dict[str, Any]
@@ -58,6 +59,11 @@ def read_examples(folder: Path) -> list[Example]:
     return sorted(found, key=lambda example: example.hash)
 
 
+def read_preferences(folder: Path) -> list[Preference]:
+    """All pairs as they were made. Raises `InvalidRequest` with the line that is wrong."""
+    return [_preference(row, where) for row, where in _rows(folder / PREFERENCES)]
+
+
 def read_manifest(folder: Path) -> Row:
     """Raises `InvalidRequest`."""
     try:
@@ -74,19 +80,29 @@ def check_free(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise InvalidRequest(f"{folder} is a file. Name a folder for the dataset.")
     if folder.is_dir() and not (folder / MANIFEST).is_file():
-        others = [each.name for each in folder.iterdir() if each.name != TEACHER]
+        # Of a run that was killed, anything of a dataset may be there.
+        others = [each.name for each in folder.iterdir() if not each.name.lstrip(".").startswith(OWN)]
         if others:
             raise InvalidRequest(f"{folder} holds other files ({others[0]}). Name a new or empty folder.")
 
 
 def write_folder(folder: Path, texts: Mapping[str, str]) -> None:
-    """Each file appears whole, the manifest last. For the owner's eyes only. Raises `StorageFailed`."""
+    """Each file appears whole; without a manifest, which is written last, they are no dataset. For the owner's eyes only.
+
+    Raises `StorageFailed`.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / MANIFEST).unlink(missing_ok=True)
         for name in sorted(texts, key=lambda name: name == MANIFEST):
             write_text(folder / name, texts[name])
     except OSError as error:
         raise StorageFailed(f"{folder} cannot be written: {error.strerror}.") from error
+
+
+def for_owner(path: str, flags: int) -> int:
+    """Opens a file that only its owner may read."""
+    return os.open(path, flags, 0o600)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -161,7 +177,7 @@ def lineage_uses(row: Row, wanted: str) -> list[str]:
 
 def used_documents(lineage: Lineage) -> set[str]:
     """Ids of all documents that an example has anything of."""
-    return {use.document_id for use in (*lineage.answer, *lineage.shown)} | set(lineage.hidden)
+    return {use.document_id for use in (*lineage.answer, *lineage.shown)} | {*lineage.hidden, *lineage.quoted}
 
 
 def _messages(prompt: Sequence[tuple[str, str]]) -> list[Row]:
@@ -201,12 +217,22 @@ def _example(row: Row, where: str) -> Example:
         raise InvalidRequest(f"{where}, is not an example of a dataset.") from error
 
 
+def _preference(row: Row, where: str) -> Preference:
+    try:
+        prompt = tuple((str(each["role"]), str(each["content"])) for each in row["prompt"])
+        chosen, rejected = (str(row[name][0]["content"]) for name in ("chosen", "rejected"))
+        return Preference(str(row["namespace"]), prompt, chosen, rejected, _lineage(row["lineage"]))
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise InvalidRequest(f"{where}, is not a pair of a dataset.") from error
+
+
 def _lineage(row: Row) -> Lineage:
     return Lineage(
         _uses(row["answer"]),
         _uses(row["shown"]),
         tuple(row["numbered"]),
         tuple(row["hidden"]),
+        tuple(row.get("quoted", ())),
         tuple(row["people"]),
         str(row["feedback"]),
         str(row["golden"]),

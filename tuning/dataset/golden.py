@@ -69,7 +69,7 @@ class Names:
 def read_golden(path: Path) -> list[GoldenQuestion]:
     """Raises `InvalidRequest`, with the line that is wrong."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{path} cannot be read as golden questions: {error}.") from error
     return [_question(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()]

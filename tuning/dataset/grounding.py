@@ -12,13 +12,19 @@ from collections.abc import Iterator, Sequence
 from core.citations import ground, parse_citations
 from core.prompts import NO_ANSWER
 from core.sentences import sentences
-from core.text import analyze
+from core.text import analyze, known_terms
 from core.types import Passage
 from tuning.dataset.types import Prompt
 
 _PASSAGE = re.compile(r'<passage number="(\d+)" source="([^"\n]*)">\n(.*?)\n</passage>', re.DOTALL)
 _MARK = re.compile(r"\s*\[\d{1,3}\]")
 _ADDRESS = re.compile(r"https?://[^\s\])>]+|\bwww\.[^\s\])>]+|\S+@\S+\.\w+", re.IGNORECASE)
+# In the languages that questions are put in. "No, it does" denies nothing.
+_NEGATION = re.compile(
+    r"\b(?:not|never|cannot|without|neither|nor|nobody|nothing|none|no(?!,)|\w+n['’]t"
+    r"|nicht|kein\w*|nie|niemals|ohne|ne|n['’](?=\w)|pas|jamais|aucun\w*|sans|nunca|sin|ning[uú]n\w*)\b",
+    re.IGNORECASE,
+)
 FENCE = "```"
 
 
@@ -63,6 +69,11 @@ def problem(prompt: Prompt, answer: str) -> str | None:
     return None if answer == NO_ANSWER else next(_problems(answer, shown_passages(prompt)), None)
 
 
+def claims(answer: str) -> Iterator[str]:
+    """The sentences that say something, and so have to name a passage."""
+    return (each for line in answer.split("\n") for each in sentences(line) if not _says_nothing(_MARK.sub("", each)))
+
+
 def _problems(answer: str, passages: Sequence[Passage]) -> Iterator[str]:
     marks = parse_citations(answer)
     if FENCE in answer:
@@ -75,16 +86,12 @@ def _problems(answer: str, passages: Sequence[Passage]) -> Iterator[str]:
     for address in _ADDRESS.findall(answer):
         if address.rstrip(".,;") not in text:
             yield f"No passage holds this address: {address}"
-    for claim in _claims(answer):
+    for claim in claims(answer):
         given = [passages[number - 1] for number in parse_citations(claim)]
         if not given:
             yield f"A sentence names no passage: {claim}"
         elif not _is_held(claim, given):
             yield f"The passages that it names do not say this: {claim}"
-
-
-def _claims(answer: str) -> Iterator[str]:
-    return (each for line in answer.split("\n") for each in sentences(line) if not _says_nothing(_MARK.sub("", each)))
 
 
 def _says_nothing(sentence: str) -> bool:
@@ -94,7 +101,19 @@ def _says_nothing(sentence: str) -> bool:
 
 def _supports(sentence: str, number: int, passages: Sequence[Passage], is_trusted: bool) -> bool:
     passage = passages[number - 1]
-    return bool(ground(f"{sentence} [1]" if is_trusted else sentence, [passage]).text)
+    if is_trusted:
+        return bool(ground(f"{sentence} [1]", [passage]).text)
+    return bool(ground(sentence, [passage]).text) and _is_as_negated(sentence, passage.text)
+
+
+def _is_as_negated(sentence: str, text: str) -> bool:
+    """Whether some sentence of the text has most of its words, and denies as it does: words alone tell no yes from no."""
+    terms = set(analyze(sentence))
+    return any(
+        bool(_NEGATION.search(each)) == bool(_NEGATION.search(sentence))
+        for each in sentences(text)
+        if 2 * len(terms & set(known_terms(each))) >= len(terms)
+    )
 
 
 def _is_held(claim: str, given: Sequence[Passage]) -> bool:

@@ -40,7 +40,7 @@ def language_of(text: str) -> str:
     if script:
         return script
     words = Counter(_WORD.findall(beginning.lower()))
-    found = {language: sum(words[word] for word in known) for language, known in _WORDS.items()}
+    found = {language: sum(words[word] for word in known & words.keys()) for language, known in _WORDS.items()}
     (best, hits), (_, next_hits) = Counter(found).most_common(2)
     return best if hits >= FEWEST and hits > next_hits else ""
 
@@ -51,7 +51,7 @@ def agree(*texts: str) -> bool:
 
 
 def _script(text: str) -> str:
-    letters = [character for character in text if character.isalpha()]
+    letters = [] if text.isascii() else [character for character in text if character.isalpha()]
     if not letters or all(character < "\u0370" for character in letters):
         return ""
     counted = Counter(

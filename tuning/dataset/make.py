@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.engine import Engine
@@ -23,9 +24,10 @@ from tuning.dataset.balance import drawn_first, in_turn, quotas, unanswerable_qu
 from tuning.dataset.building import NOT_FOUND, Builder, Built, NotMade
 from tuning.dataset.cleaning import Rules, clean, leaks, own_languages
 from tuning.dataset.golden import Names, draft, read_golden
+from tuning.dataset.languages import language_of
 from tuning.dataset.personal import Policy
 from tuning.dataset.preferences import preferences
-from tuning.dataset.questions import SectionText, drafts, sections_of
+from tuning.dataset.questions import WORDINGS, SectionText, drafts, in_conversation, sections_of
 from tuning.dataset.rated import RatedAnswer, corrections, liked, read_rated
 from tuning.dataset.serving import serving_of
 from tuning.dataset.splitting import divide
@@ -36,6 +38,9 @@ PAGE = 500
 NOT_NEEDED = "unanswerable, and refused before a model is asked"
 # A section with fewer words is a caption or a stub: a teacher would make something up about it.
 FEWEST_WORDS = 12
+IN_ANY_LANGUAGE = (
+    "The rules ask in English, German, French and Spanish; a model that is named with --teacher asks in others."
+)
 Report = Callable[[str, int, int], None]
 
 
@@ -48,7 +53,7 @@ class Options:
     golden: tuple[Path, ...] = ()
     seed: int = 1
     most: int = 2000
-    most_per_document: int = 20
+    most_per_document: int = 100
     unanswerable_share: float = 0.2
     test_share: float = 0.2
     personal: Policy = Policy.DROP
@@ -111,7 +116,9 @@ async def make_dataset(
     from_documents = await _from_documents(material, options, teacher, report, dropped)
     built = await _build(builder, from_people, from_documents, options, report, dropped)
 
-    rules = Rules(count_tokens, serving.budget, application.settings.generation.max_tokens, _languages(material))
+    beginnings = _beginnings(material)
+    longest_answer = application.settings.generation.max_tokens
+    rules = Rules(count_tokens, serving.budget, longest_answer, own_languages(beginnings))
     cleaned = await asyncio.to_thread(clean, [each.example for each in built], rules)
     dropped.update(cleaned.dropped)
     if not cleaned.kept:
@@ -119,10 +126,14 @@ async def make_dataset(
     if leaked := leaks(cleaned.kept):
         raise AssertionError(f"held-out documents are in training examples: {leaked}")
     kept = {example.hash for example in cleaned.kept}
-    pairs = preferences([each for each in built if each.example.hash in kept], material.rated, options.personal)
+    rated = [each for each in material.rated if not each.documents & division.held_out]
+    pairs = preferences([each for each in built if each.example.hash in kept], rated, options.personal)
     easy = sum(not each.is_asked and each.example.hash in kept for each in built)
     examples = tuple(sorted(cleaned.kept, key=lambda example: example.hash))
-    return Dataset(examples, tuple(pairs), dict(sorted(dropped.items())), _notes(material, examples, easy))
+    notes = _notes(material, examples, easy)
+    if teacher is None and options.with_documents:
+        notes += _unworded(beginnings)
+    return Dataset(examples, tuple(pairs), dict(sorted((+dropped).items())), tuple(notes))
 
 
 def _collect(
@@ -148,7 +159,8 @@ def _collect(
 
 def _from_people(material: Material, namespaces: Sequence[str], options: Options, dropped: Counter[str]) -> list[Draft]:
     """Corrections first: of what repeats another, the first stays."""
-    made = [*corrections(material.rated), *liked(material.rated)]
+    changed = {document.id: document.updated_at for document in material.documents}
+    made = [*corrections(material.rated), *liked(material.rated, changed)]
     if options.golden and len(set(namespaces)) != 1:
         raise InvalidRequest("Golden questions are about one namespace: name it with --namespace.")
     for path in options.golden:
@@ -167,28 +179,45 @@ async def _from_documents(
 ) -> list[Draft]:
     if not options.with_documents:
         return []
-    made: list[Draft] = []
+    of_document: dict[str, list[Draft]] = {}
+    sections: dict[str, list[SectionText]] = {}
     for document in material.documents:
-        sections = await asyncio.to_thread(sections_of, material.passages[document.id])
-        by_rule = await asyncio.to_thread(drafts, sections, document.namespace)
+        sections[document.id] = await asyncio.to_thread(sections_of, material.passages[document.id])
+        by_rule = await asyncio.to_thread(drafts, sections[document.id], document.namespace)
         # A teacher asks better than the rules, except that it sees one section at a time.
-        made += by_rule if teacher is None else [each for each in by_rule if each.kind is Kind.FOLLOW_UP]
-        if teacher is not None:
-            asked = _for_teacher(sections, options)
+        of_document[document.id] = by_rule if teacher is None else [each for each in by_rule if each.history]
+    if teacher is not None:
+        for namespace, asked in _for_teacher(sections, material.namespace_of, options).items():
             proposed, refused = await teacher.drafts(
-                asked, document.namespace, lambda done, total: report("asking the teacher", done, total)
+                asked, namespace, partial(report, f"asking the teacher about {namespace}")
             )
-            made += proposed
+            for each in proposed:
+                of_document[next(iter(each.documents))].append(each)
             dropped["proposed by the teacher, but unclear or not supported"] += refused
+        dropped["a passage that the teacher said nothing about"] += teacher.failed
+    made = [draft for asked in of_document.values() for draft in in_conversation(asked)]
     return in_turn(made, options.seed, options.most_per_document)
 
 
-def _for_teacher(sections: Sequence[SectionText], options: Options) -> list[SectionText]:
-    telling = [section for section in sections if len(section.text.split()) >= FEWEST_WORDS]
-    drawn = sorted(
-        telling, key=lambda section: digest([options.seed, section.document, section.headings, section.text])
-    )
-    return drawn[: options.most_per_document]
+def _for_teacher(
+    sections: Mapping[str, Sequence[SectionText]], namespace_of: Mapping[str, str], options: Options
+) -> dict[str, list[SectionText]]:
+    """By namespace, the sections that are asked about: each document in turn, and no more than examples are wanted."""
+    ranked: dict[str, list[tuple[int, str, SectionText]]] = {name: [] for name in sorted(set(namespace_of.values()))}
+    for document, those in sections.items():
+        telling = [section for section in those if len(section.text.split()) >= FEWEST_WORDS]
+        drawn = sorted(
+            ((digest([options.seed, document, each.headings, each.text]), each) for each in telling),
+            key=lambda place: place[0],
+        )
+        ranked[namespace_of[document]] += [
+            (turn, lot, each) for turn, (lot, each) in enumerate(drawn[: options.most_per_document])
+        ]
+    most = quotas({name: len(those) for name, those in ranked.items()}, options.most)
+    return {
+        name: [each for _, _, each in sorted(those, key=lambda place: place[:2])[: most[name]]]
+        for name, those in ranked.items()
+    }
 
 
 async def _build(
@@ -286,15 +315,23 @@ def _places(namespace: str, size: int, options: Options, *, is_scarce: bool) -> 
     ]
 
 
-def _languages(material: Material) -> dict[str, frozenset[str]]:
+def _beginnings(material: Material) -> dict[str, list[str]]:
+    """Of the documents, by namespace."""
     texts: dict[str, list[str]] = {}
     for document in material.documents:
         beginning = " ".join(passage.text for passage in material.passages[document.id][:5])
         texts.setdefault(document.namespace, []).append(beginning)
-    return own_languages(texts)
+    return texts
 
 
-def _notes(material: Material, examples: Sequence[Example], easy: int) -> tuple[str, ...]:
+def _unworded(beginnings: Mapping[str, Sequence[str]]) -> list[str]:
+    languages = [language_of(text) for texts in beginnings.values() for text in texts]
+    count = sum(language not in {"", *WORDINGS} for language in languages)
+    documents = f"{count} document{'' if count == 1 else 's'}"
+    return [f"Nothing is asked about {documents}, because of the language. {IN_ANY_LANGUAGE}"] if count else []
+
+
+def _notes(material: Material, examples: Sequence[Example], easy: int) -> list[str]:
     notes = []
     if material.restricted:
         count = material.restricted
@@ -311,11 +348,17 @@ def _notes(material: Material, examples: Sequence[Example], easy: int) -> tuple[
             "There are no test examples: the documents are too few, or too much alike, to hold some out. Add golden "
             "questions or more documents before you trust a comparison."
         )
-    return tuple(notes)
+    if not any(example.split is Split.TRAIN for example in examples):
+        notes.append(
+            "There are no training examples: nothing could be asked about the documents that are not held out."
+        )
+    return notes
 
 
 def _reasons(dropped: Counter[str]) -> str:
     said = "; ".join(f"{reason} ({count})" for reason, count in dropped.most_common(3))
     return (
-        f"Most were dropped because: {said}." if said else "The documents hold no headings or sentences to ask about."
+        f"Most were dropped because: {said}."
+        if said
+        else f"The documents hold no headings or sentences to ask about by rule. {IN_ANY_LANGUAGE}"
     )

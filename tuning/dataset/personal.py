@@ -38,7 +38,7 @@ ROLES = frozenset(
     "marketing billing accounts accounting finance legal privacy security abuse noreply no-reply postmaster webmaster "
     "it facilities benefits payroll feedback enquiries inquiries customerservice dpo compliance".split()
 )
-_EMAIL = re.compile(r"[\w.+%-]{1,64}@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,24}")
+_EMAIL = re.compile(r"[\w.+%-]{1,64}@[^\W_][\w-]*(?:\.[^\W_][\w-]*)*\.[^\W\d_]{2,24}")
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?\b")
 _CARD = re.compile(r"(?<![\d.,-])\d(?:[ -]?\d){12,18}(?![\d-])")
 _US_SOCIAL = re.compile(r"(?<![\d-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])")
@@ -50,7 +50,7 @@ _FRENCH_ID = re.compile(r"(?<!\d)([12] ?\d{2} ?(?:0[1-9]|1[0-2]) ?\d{2} ?\d{3} ?
 _POLISH_ID = re.compile(r"(?<![\d.,-])\d{11}(?![\d.,-])")
 _PHONE = re.compile(
     r"(?<![\w.,/-])(?:\+\d{1,3}[ .-]?(?:\(0\)[ .-]?)?(?:\(?\d{1,5}\)?[ ./-]?){2,6}\d{2,}"
-    r"|\(\d{3,5}\)[ .-]?\d{3,4}[ .-]?\d{3,5}|\d{3}[.-]\d{3}[.-]\d{4})(?![\w-])"
+    r"|\(\d{3,5}\)[ .-]?\d{3,4}[ .-]?\d{3,5}|\d{3}[.-]\d{3}[.-]\d{4}|0[1-9]\d{1,3}[ /-]\d{3,4}[ -]?\d{3,4})(?![\w-])"
 )
 _NAMED_PHONE = re.compile(
     r"\b(?:tel|phone|telephone|call|mobile|cell|fax|telefon|tél|teléfono|móvil|handy)\b[^\w\n+]{0,4}"
@@ -79,6 +79,11 @@ def masked(text: str) -> str:
     return text
 
 
+def as_kept(text: str, policy: Policy) -> str:
+    """As it stands in a dataset that is made by this policy."""
+    return masked(text) if policy is Policy.MASK else text
+
+
 def _every(text: str) -> Iterator[Found]:
     yield from _matching(text, "e-mail", _EMAIL, lambda match: match.group().partition("@")[0].lower() not in ROLES)
     yield from _matching(text, "bank account", _IBAN, _is_iban)
@@ -102,7 +107,8 @@ def _matching(
 
 
 def _digits(text: str) -> str:
-    return "".join(character for character in text if character in "0123456789")
+    """As ASCII, in whatever script they are written."""
+    return "".join(str(int(character)) for character in text if character.isdecimal())
 
 
 def _is_card(digits: str) -> bool:

@@ -10,10 +10,11 @@ from core.guard import clean_question
 from core.prompts import NO_ANSWER
 from core.types import Outcome, Thumb
 from tuning.dataset.building import Built
-from tuning.dataset.personal import Policy, find, masked
+from tuning.dataset.personal import Policy, as_kept, find
 from tuning.dataset.rated import RatedAnswer, without_marks
 from tuning.dataset.types import Kind, Preference, Split
 
+JUDGED = frozenset({Outcome.ANSWERED, Outcome.NO_EVIDENCE})
 BETTER = frozenset({Kind.LIKED, Kind.CORRECTION, Kind.GOLDEN})
 _MARK = re.compile(r"[ \t]*\[(\d{1,3})\]")
 
@@ -24,23 +25,25 @@ def preferences(built: Sequence[Built], rated: Sequence[RatedAnswer], policy: Po
     Test examples are not used: a model must not learn from what it is tested on.
     """
     found: dict[str, Preference] = {}
-    disliked = [each for each in rated if each.thumb is Thumb.DOWN]
+    disliked = [each for each in rated if each.thumb is Thumb.DOWN and each.outcome in JUDGED]
     for better in built:
         example = better.example
         if example.split is not Split.TRAIN or better.draft.kind not in BETTER:
             continue
         for worse in disliked:
-            if _is_same_question(better, worse) and (rejected := _rejected(better, worse, policy)):
+            if _is_same_question(better, worse, policy) and (rejected := _rejected(better, worse, policy)):
                 people = tuple(sorted({*example.lineage.people, *worse.people}))
-                lineage = replace(example.lineage, people=people, feedback=worse.answer_id)
+                quoted = tuple(sorted({*example.lineage.quoted, *worse.documents}))
+                lineage = replace(example.lineage, quoted=quoted, people=people, feedback=worse.answer_id)
                 pair = Preference(example.namespace, example.prompt, example.answer, rejected, lineage)
                 found.setdefault(pair.hash, pair)
     return [found[each] for each in sorted(found)]
 
 
-def _is_same_question(better: Built, worse: RatedAnswer) -> bool:
+def _is_same_question(better: Built, worse: RatedAnswer, policy: Policy) -> bool:
+    said = tuple(replace(turn, text=as_kept(turn.text, policy)) for turn in worse.history or ())
     mine = (better.draft.namespace, _plain(better.draft.question), better.draft.history)
-    return mine == (worse.namespace, _plain(worse.question), worse.history)
+    return worse.history is not None and mine == (worse.namespace, _plain(as_kept(worse.question, policy)), said)
 
 
 def _rejected(better: Built, worse: RatedAnswer, policy: Policy) -> str:
@@ -49,10 +52,9 @@ def _rejected(better: Built, worse: RatedAnswer, policy: Policy) -> str:
         text = NO_ANSWER
     else:
         text = "".join(_renumbered(worse.answer, worse.cited, better.example.lineage.numbered)).strip()
-    if policy is Policy.MASK:
-        text = masked(text)
-    elif policy is Policy.DROP and find(text):
+    if policy is Policy.DROP and find(text):
         return ""
+    text = as_kept(text, policy)
     return "" if _plain(without_marks(text)) == _plain(without_marks(better.example.answer)) else text
 
 

@@ -41,35 +41,51 @@ class Wording:
     """How a question is put, in one language."""
 
     about: str
+    whole: str
     gap: str
     next: str
 
 
 WORDINGS = {
     "en": Wording(
-        "What does {title} say about {heading}?", "Which words are missing here: “{text}”?", "And what about {heading}?"
+        "What does {title} say about {heading}?",
+        "What do the documents say about {title}?",
+        "Which words are missing here: “{text}”?",
+        "And what about {heading}?",
     ),
     "de": Wording(
-        "Was steht in {title} über {heading}?", "Welche Wörter fehlen hier: „{text}“?", "Und was gilt für {heading}?"
+        "Was steht in {title} über {heading}?",
+        "Was steht in den Dokumenten über {title}?",
+        "Welche Wörter fehlen hier: „{text}“?",
+        "Und was gilt für {heading}?",
     ),
     "fr": Wording(
-        "Que dit {title} sur {heading} ?", "Quels mots manquent ici : « {text} » ?", "Et qu'en est-il de {heading} ?"
+        "Que dit {title} sur {heading} ?",
+        "Que disent les documents sur {title} ?",
+        "Quels mots manquent ici : « {text} » ?",
+        "Et qu'en est-il de {heading} ?",
     ),
     "es": Wording(
-        "¿Qué dice {title} sobre {heading}?", "¿Qué palabras faltan aquí: «{text}»?", "¿Y qué hay de {heading}?"
+        "¿Qué dice {title} sobre {heading}?",
+        "¿Qué dicen los documentos sobre {title}?",
+        "¿Qué palabras faltan aquí: «{text}»?",
+        "¿Y qué hay de {heading}?",
     ),
 }
 GAP = "____"
 GAP_RULE = "rule: gap"
 MOST_UNITS, LONGEST_ANSWER = 3, 500
 LONGEST_HEADING = 80
+# Words that a question has to hold to be about one thing only.
+FEWEST_TERMS = 3
 SHORTEST_GAP, LONGEST_GAP = 50, 240
-# Of what is asked about one document, so many sentences get a gap for each that does not.
+# One sentence of so many gets a gap, and one question of so many is asked after another one.
 EVERY_NTH = 3
 # Sections in which a name may stand and still be worth asking for.
 RARE = 2
 _NUMBERED = re.compile(
-    r"^(?:(?:chapter|section|part|kapitel|abschnitt|appendix)\s+)?(?:\d+(?:\.\d+)*|[ivxlc]+|[a-z])[.):]?\s+",
+    r"^(?:(?:chapter|section|part|kapitel|abschnitt|appendix)\s+(?:\d+(?:\.\d+)*|[ivxlc]+|[a-z])[.):]?\s+"
+    r"|(?:\d+(?:\.\d+)+[.):]?|(?:\d+|[ivxlc]+|[a-z])[.):])\s+)",
     re.IGNORECASE,
 )
 _EMPTY = frozenset(
@@ -78,7 +94,7 @@ _EMPTY = frozenset(
 )
 _DEFINITION = re.compile(
     r"^(?P<what>(?:(?:An?|The)\s+)?[A-Z]?[\w'’/-]+(?:\s+(?:of|and|for|[\w'’/-]+)){0,4}?)\s+(?P<verb>is|are|means|refers to)\s+"
-    r"(?:an?|the|any|all|when|how)\s(?!(?:\w+ly )?(?:important|key|great|good|essential|vital|critical|valuable|best|same)\b)"
+    r"(?:an?|the|any|all|when|how)\s(?!(?:\w+ly )?(?:most|important|key|great|good|essential|vital|critical|valuable|best|same)\b)"
 )
 # "The two main regions are …" defines nothing.
 _COUNTS = re.compile(
@@ -98,6 +114,8 @@ _FIGURE = re.compile(
 )
 # A row of a table, as it stands there or as a sentence.
 _IS_TABLE = re.compile(r"\|| – ")
+# Where a line break was lost, one sentence goes on in the next.
+_GLUED = re.compile(r"[a-z)\d][.:;!?][A-Z][a-z ]|\.\d+\.$")
 _SHOUTED = re.compile(r"\b[A-Z]{2,}(?:\W+[A-Z]{2,}){2,}")
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][\w'’&-]+(?: (?:of |and |the |de |der )?[A-Z][\w'’&-]+)+")
 
@@ -121,7 +139,23 @@ def drafts(sections: Sequence[SectionText], namespace: str) -> list[Draft]:
     # A section that goes on over pages comes in several parts, of which the first says what it is about.
     opening = list({section.headings: section for section in reversed(sections)}.values())[::-1]
     every += [draft for section in opening for draft in _about_heading(section, namespace)]
+    if len(opening) == 1:
+        every += _about_whole(opening[0], namespace)
     return [*every, *_follow_ups(opening, namespace)]
+
+
+def in_conversation(asked: Sequence[Draft]) -> list[Draft]:
+    """The questions about one document, some of them asked after the one before."""
+    made = list(asked)
+    for number in range(1, len(asked), EVERY_NTH):
+        if not asked[number].history and not asked[number - 1].history:
+            made[number] = _after(asked[number - 1], asked[number])
+    return made
+
+
+def _after(first: Draft, draft: Draft) -> Draft:
+    history = (Turn("user", first.question), Turn("assistant", _as_served(first.answer)))
+    return replace(draft, kind=Kind.FOLLOW_UP, history=history)
 
 
 def _about_heading(section: SectionText, namespace: str) -> Iterator[Draft]:
@@ -130,7 +164,23 @@ def _about_heading(section: SectionText, namespace: str) -> Iterator[Draft]:
         return
     question, answer = _heading_question(section, wording), _opening(_units(section.text), section.heading)
     if question and answer:
-        yield replace(_draft(section, namespace), question=question, answer=answer, origin="rule: heading")
+        # Where the title does not say which document is meant, any passage about the same thing may answer.
+        spoken = (_bare(section.heading),) if _holds_title(section) else ()
+        yield replace(
+            _draft(section, namespace), question=question, answer=answer, spoken=spoken, origin="rule: heading"
+        )
+
+
+def _about_whole(section: SectionText, namespace: str) -> Iterator[Draft]:
+    """A document of one section is about its title, where no heading says more."""
+    wording, title = WORDINGS.get(language_of(section.text)), _title(section)
+    if wording is None or _heading_question(section, wording) or not _tells(title):
+        return
+    question = title if title.endswith("?") else wording.whole.format(title=title)
+    # Many pages repeat their title as their first line.
+    if answer := _opening(_units(section.text.strip().removeprefix(title)), title):
+        base = _draft(section, namespace)
+        yield replace(base, question=question, answer=answer, spoken=(title,), origin="rule: title")
 
 
 def _about_sentences(section: SectionText, namespace: str, common: frozenset[str]) -> Iterator[Draft]:
@@ -142,7 +192,8 @@ def _about_sentences(section: SectionText, namespace: str, common: frozenset[str
         if "\n" in unit or not _stands_alone(unit):
             continue
         if definition := _defined(unit):
-            yield replace(base, question=definition, answer=unit, origin="rule: definition")
+            question, what = definition
+            yield replace(base, question=question, answer=unit, spoken=(what,), origin="rule: definition")
         elif number % EVERY_NTH == 0 and (gap := _gap(unit, common)):
             yield replace(base, question=wording.gap.format(text=gap), answer=unit, origin=GAP_RULE)
 
@@ -180,13 +231,24 @@ def _heading_question(section: SectionText, wording: Wording) -> str:
     heading = section.heading
     if not _tells(heading):
         return ""
+    title = _title(section)
     if heading.endswith("?"):
-        return _bare(heading)
-    title = section.title.strip().strip("“”\"'")
+        # "What is not covered?" is asked of many documents.
+        is_clear = len(set(analyze(heading))) >= FEWEST_TERMS
+        return _bare(heading) if is_clear else f"{title}: {_bare(heading)}"
     # "What does the handbook say about the handbook?"
-    if set(analyze(title)) <= set(analyze(heading)):
-        return ""
+    if _holds_title(section):
+        more = set(analyze(heading)) - set(analyze(title))
+        return "" if all(map(str.isdigit, more)) else wording.whole.format(title=_bare(heading))
     return wording.about.format(title=title, heading=_bare(heading))
+
+
+def _holds_title(section: SectionText) -> bool:
+    return set(analyze(_title(section))) <= set(analyze(section.heading))
+
+
+def _title(section: SectionText) -> str:
+    return section.title.strip().strip("“”\"'")
 
 
 def _tells(heading: str) -> bool:
@@ -243,11 +305,12 @@ def _stands_alone(unit: str) -> bool:
 
 
 def _is_whole(unit: str) -> bool:
-    """Ends as a sentence or a list does, and has no heading in it, as pages give them."""
-    return ("\n" in unit or unit[-1] in ".!") and not _SHOUTED.search(unit)
+    """Ends as a sentence or a list does, and holds neither a heading nor a second sentence, as pages give them."""
+    return ("\n" in unit or unit[-1] in ".!") and not _SHOUTED.search(unit) and not _GLUED.search(unit)
 
 
-def _defined(unit: str) -> str:
+def _defined(unit: str) -> tuple[str, str] | None:
+    """The question and what it asks for."""
     match = _DEFINITION.match(unit)
     if (
         match is None
@@ -255,9 +318,10 @@ def _defined(unit: str) -> str:
         or not analyze(match["what"])
         or _COUNTS.search(match["what"])
     ):
-        return ""
+        return None
     what = re.sub(r"^(An?|The)\b", lambda article: article.group().lower(), match["what"])
-    return f"What does {what} mean?" if match["verb"] in {"means", "refers to"} else f"What {match['verb']} {what}?"
+    question = f"What does {what} mean?" if match["verb"] in {"means", "refers to"} else f"What {match['verb']} {what}?"
+    return question, what
 
 
 def _gap(unit: str, common: frozenset[str]) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,10 +22,11 @@ from core.followup import refers_back
 from core.store.conversations import Conversations
 from core.store.engine import reading
 from core.store.schema import feedback
-from core.types import Exchange, Outcome, Thumb, Turn
+from core.types import Outcome, Thumb, Turn
 from tuning.dataset.types import Draft, Kind, person
 
 LONGEST_HISTORY = 3
+LATEST = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,9 @@ class RatedAnswer:
     people: tuple[str, ...]
     history: tuple[Turn, ...] | None = ()
     """What was said before; None when it is not known any more, or holds what not everybody may read."""
+    quoted: frozenset[str] = frozenset()
+    """Ids of the documents that the answers before it cite."""
+    rated_at: datetime = LATEST
 
     @property
     def text(self) -> str:
@@ -65,14 +71,21 @@ def read_rated(
     return [each for each in rated if each.documents <= set(open_documents)]
 
 
-def liked(rated: Sequence[RatedAnswer]) -> Iterator[Draft]:
-    """Answers that somebody found good and nobody found bad."""
+def liked(rated: Sequence[RatedAnswer], changed: Mapping[str, datetime]) -> Iterator[Draft]:
+    """Answers that somebody found good and nobody found bad. `changed`: by document id, since when it is as it is."""
     disliked = {each.answer_id for each in rated if each.thumb is Thumb.DOWN}
-    seen: set[str] = set()
+    people: dict[str, set[str]] = defaultdict(set)
+    first: dict[str, RatedAnswer] = {}
     for each in rated:
-        if each.thumb is Thumb.UP and each.answer_id not in disliked | seen and _is_usable(each):
-            seen.add(each.answer_id)
-            yield _draft(each, Kind.LIKED, each.text if each.outcome is Outcome.ANSWERED else "")
+        if each.thumb is Thumb.UP and each.answer_id not in disliked and _is_usable(each):
+            people[each.answer_id].update(each.people)
+            first.setdefault(each.answer_id, each)
+    for each in first.values():
+        draft = replace(_draft(each, Kind.LIKED, each.text), people=tuple(sorted(people[each.answer_id])))
+        if each.outcome is not Outcome.ANSWERED:
+            unseen = frozenset(document for document, at in changed.items() if at > each.rated_at)
+            draft = replace(draft, answer="", unseen=unseen)
+        yield draft
 
 
 def corrections(rated: Sequence[RatedAnswer]) -> Iterator[Draft]:
@@ -101,6 +114,7 @@ def _draft(each: RatedAnswer, kind: Kind, answer: str) -> Draft:
         answer,
         documents,
         history=each.history or (),
+        quoted=each.quoted,
         origin="feedback",
         is_trusted=kind is Kind.LIKED,
         people=each.people,
@@ -111,6 +125,7 @@ def _draft(each: RatedAnswer, kind: Kind, answer: str) -> Draft:
 def _rated(row: Any, conversations: Conversations, open_documents: Collection[str]) -> RatedAnswer:
     citations = [each for each in row["details"].get("citations", ()) if "chunk_id" in each]
     people = [person(row["rater"]), person(_asker(row["thread"]))]
+    history, quoted = _before(row, conversations, open_documents)
     return RatedAnswer(
         answer_id=row["answer_id"],
         namespace=row["namespace"],
@@ -122,7 +137,9 @@ def _rated(row: Any, conversations: Conversations, open_documents: Collection[st
         cited={int(each["number"]): str(each["chunk_id"]) for each in citations},
         documents=frozenset(str(each["document_id"]) for each in citations),
         people=tuple(sorted(set(filter(None, people)))),
-        history=_history(row, conversations, open_documents),
+        history=history,
+        quoted=quoted,
+        rated_at=row["rated_at"],
     )
 
 
@@ -135,14 +152,15 @@ def _asker(thread: str) -> str:
         return ""
 
 
-def _history(row: Any, conversations: Conversations, open_documents: Collection[str]) -> tuple[Turn, ...] | None:
+def _before(
+    row: Any, conversations: Conversations, open_documents: Collection[str]
+) -> tuple[tuple[Turn, ...] | None, frozenset[str]]:
+    """What was said before the answer, and the ids of the documents that were cited then."""
     if conversations.find(row["answer_id"]) is None:
-        return None if refers_back(row["question"]) else ()
+        return (None if refers_back(row["question"]) else ()), frozenset()
     before = conversations.exchanges(row["thread"], LONGEST_HISTORY, before=row["answer_id"])
-    if any(not _is_open(each, open_documents) for each in before):
-        return None
-    return tuple(turn for each in before for turn in (Turn("user", each.question), Turn("assistant", each.answer.text)))
-
-
-def _is_open(exchange: Exchange, open_documents: Collection[str]) -> bool:
-    return all(each.document_id in open_documents for each in exchange.answer.citations)
+    quoted = frozenset(citation.document_id for each in before for citation in each.answer.citations)
+    if not quoted <= set(open_documents):
+        return None, frozenset()
+    turns = [turn for each in before for turn in (Turn("user", each.question), Turn("assistant", each.answer.text))]
+    return tuple(turns), quoted

@@ -6,7 +6,7 @@ An example is named by its hash, so decisions outlive a dataset that is made aga
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -14,9 +14,9 @@ from pathlib import Path
 from core.citations import parse_citations
 from core.errors import InvalidRequest, StorageFailed
 from core.prompts import NO_ANSWER
-from tuning.dataset.files import REVIEW, read_examples
+from tuning.dataset.files import REVIEW, for_owner, read_examples, read_preferences
 from tuning.dataset.grounding import problem
-from tuning.dataset.types import DocumentUse, Example, Lineage
+from tuning.dataset.types import DocumentUse, Example, Lineage, Preference, digest
 
 
 class Verdict(StrEnum):
@@ -48,6 +48,8 @@ class Reviewed:
     """Nobody has decided about these; they are among the examples."""
     unverified: int = 0
     """Edits whose answer the passages do not support; these are left out."""
+    preferences: tuple[Preference, ...] = ()
+    """The pairs whose better answer still stands, or has been edited."""
 
 
 def apply(examples: Sequence[Example], decisions: Mapping[str, Decision]) -> Reviewed:
@@ -87,8 +89,24 @@ def edited(example: Example, answer: str) -> Example:
 
 
 def reviewed(folder: Path) -> Reviewed:
-    """The examples to train and test with. Raises `InvalidRequest`."""
-    return apply(read_examples(folder), read_decisions(folder))
+    """The examples and pairs to train and test with. Raises `InvalidRequest`."""
+    decisions = read_decisions(folder)
+    done = apply(read_examples(folder), decisions)
+    return replace(done, preferences=tuple(_preferred(read_preferences(folder), decisions)))
+
+
+def _preferred(pairs: Iterable[Preference], decisions: Mapping[str, Decision]) -> Iterator[Preference]:
+    """A pair's better answer is an example's, and what was decided about that holds for the pair."""
+    for pair in pairs:
+        decision = decisions.get(digest([pair.namespace, pair.prompt, pair.chosen]))
+        if decision is None or decision.verdict is Verdict.ACCEPT:
+            yield pair
+        elif decision.verdict is Verdict.EDIT and _is_better(decision.answer, pair):
+            yield replace(pair, chosen=decision.answer)
+
+
+def _is_better(answer: str, pair: Preference) -> bool:
+    return answer != pair.rejected and problem(pair.prompt, answer) is None
 
 
 def read_decisions(folder: Path) -> dict[str, Decision]:
@@ -115,7 +133,7 @@ def keep(folder: Path, decisions: Iterable[Decision]) -> None:
     try:
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         torn = text.rpartition("\n")[2]
-        with path.open("r+" if path.exists() else "w", encoding="utf-8", newline="\n") as file:
+        with open(path, "r+" if path.exists() else "w", encoding="utf-8", newline="\n", opener=for_owner) as file:
             file.seek(len(text.encode()) - len(torn.encode()))
             file.truncate()
             file.writelines(json.dumps(_row(each)) + "\n" for each in decisions)

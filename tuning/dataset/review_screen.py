@@ -19,7 +19,7 @@ HELP = (
 END_OF_ANSWER = "."
 SHOWN_OF_PASSAGE = 400
 Ask = Callable[[str], str]
-"""Shows a prompt and returns the line that was typed. Raises `EOFError` at the end of the input."""
+"""Shows a prompt and returns the line that was typed. Raises `EOFError` or `KeyboardInterrupt` at the end of the input."""
 Show = Callable[[str], None]
 Keep = Callable[[Decision], None]
 
@@ -67,7 +67,7 @@ class Review:
                 self.show(_passages(example, None))
             else:
                 self.show(HELP)
-        except EOFError:
+        except (EOFError, KeyboardInterrupt):
             return False
         return True
 
@@ -103,8 +103,8 @@ class Review:
 
 
 def _passages(example: Example, most: int | None) -> str:
-    """The passages that the answer names, cut short; without a limit, all of them whole."""
-    cited = parse_citations(example.answer)
+    """The passages that the answer names, or all where it is a no-answer, cut short; without a limit, all of them whole."""
+    cited = parse_citations(example.answer) or range(1, len(example.lineage.numbered) + 1)
     lines = []
     for number, passage in enumerate(shown_passages(example.prompt), start=1):
         if most is None or number in cited:

@@ -1,7 +1,7 @@
 """From a question to the prompt that a model is served: the product's own search and prompt code, nothing of its own.
 
 What differs from serving is written down in each example: documents may be kept out of the search, a passage may be moved,
-and personal data may be masked. A follow-up is made to stand alone by the rule, also where serving asks a model, so that
+and personal data may be masked. Passages with a chat template's control tokens are in none. A follow-up is made to stand alone by the rule, also where serving asks a model, so that
 the same documents always give the same dataset.
 """
 
@@ -20,6 +20,7 @@ from core.prompts import NO_ANSWER, messages
 from core.responder import Responder
 from core.settings import Generation, Namespace, Settings
 from core.types import GenerationRequest, Passage, Retrieval, Scope, Turn
+from tuning.dataset.cleaning import CONTROL_TOKENS
 from tuning.dataset.grounding import shown_passages
 from tuning.dataset.personal import Policy, find, masked
 from tuning.dataset.types import Prompt, digest
@@ -61,11 +62,13 @@ class Serving:
     ) -> Retrieval:
         """What is found for it among the documents that everybody may read.
 
-        Documents and chunks whose ids are in `without` are left out, as if they were not indexed.
+        Documents and chunks whose ids are in `without` are left out, as if they were not indexed. So are passages with a
+        chat template's control tokens: one of them among the others would cost all examples that show it.
         """
 
         def is_left_out(passage: Passage) -> bool:
-            return passage.document_id in without or passage.chunk_id in without
+            is_named = passage.document_id in without or passage.chunk_id in without
+            return is_named or CONTROL_TOKENS.search(f"{passage.text}\n{passage.context}") is not None
 
         query = standalone(clean_question(question), history)
         found = await self.retriever.retrieve(query, Scope(namespace))
@@ -124,6 +127,10 @@ def _words(text: str) -> int:
 
 
 def _masked(passage: Passage) -> Passage:
-    if not find(f"{passage.title}\n{passage.text}\n{passage.context}"):
-        return passage
-    return replace(passage, title=masked(passage.title), text=masked(passage.text), context=masked(passage.context))
+    return replace(
+        passage,
+        title=masked(passage.title),
+        headings=tuple(map(masked, passage.headings)),
+        text=masked(passage.text),
+        context=masked(passage.context),
+    )

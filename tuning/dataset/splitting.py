@@ -119,10 +119,13 @@ def _held_out(
 
 
 def _test_groups(sizes: Mapping[str, int], seed: int, share: float) -> set[str]:
-    """Groups in an order drawn by the seed, each taken if that comes nearer to the share; never all of them."""
+    """Groups in an order drawn by the seed, each taken if that comes nearer to the share.
+
+    Never more than half of them: beside one huge document, all others are less than its share.
+    """
     wanted, taken, chosen = share * sum(sizes.values()), 0, set[str]()
     for group in sorted(sizes, key=lambda each: digest([seed, each])):
-        if len(chosen) + 1 < len(sizes) and abs(taken + sizes[group] - wanted) < abs(taken - wanted):
+        if 2 * (len(chosen) + 1) <= len(sizes) and abs(taken + sizes[group] - wanted) < abs(taken - wanted):
             chosen.add(group)
             taken += sizes[group]
     return chosen

@@ -23,12 +23,15 @@ from core.ports import CountTokens
 from core.prompts import Role, truncated
 from core.settings import Generation
 from core.types import Passage
+from tuning.dataset.files import for_owner
 from tuning.dataset.grounding import cited, problem
 from tuning.dataset.questions import SectionText
 from tuning.dataset.types import Draft, Kind, digest
 
 QUESTIONS = 3
 AT_ONCE = 4
+# So many failures in a row are the teacher's, not the passages'.
+FAILURES = 4
 PASSAGE_TOKENS = 800
 LONGEST_QUESTION, LONGEST_ANSWER, LONGEST_REPLY = 300, 800, 20_000
 SYSTEM = f"""\
@@ -53,6 +56,9 @@ class Teacher:
     chat: ChatGenerator
     cache: Path | None = None
     replies: dict[str, str] = field(default_factory=dict)
+    failed: int = 0
+    """Passages that it said nothing about."""
+    _in_a_row: int = field(default=0, init=False)
 
     @property
     def name(self) -> str:
@@ -63,7 +69,7 @@ class Teacher:
     ) -> tuple[list[Draft], int]:
         """What it proposes about these sections, in their order, and how many proposals were refused.
 
-        Raises `GenerationFailed` when the teacher fails; what it said before is kept.
+        Raises `GenerationFailed` when the teacher fails time after time; what it said before is kept.
         """
         slots = asyncio.Semaphore(AT_ONCE)
         done = 0
@@ -71,7 +77,7 @@ class Teacher:
         async def ask(section: SectionText) -> str:
             nonlocal done
             async with slots:
-                reply = await self._reply(section)
+                reply = await self._reply_if_any(section, min(FAILURES, len(sections)))
             done += 1
             report(done, len(sections))
             return reply
@@ -90,6 +96,19 @@ class Teacher:
             drafts += [_draft(*pair, section, namespace, self.name) for pair in taken]
         return drafts, refused
 
+    async def _reply_if_any(self, section: SectionText, most_in_a_row: int) -> str:
+        """Some models have nothing to say about some passage, however often they are asked."""
+        try:
+            reply = await self._reply(section)
+        except GenerationFailed:
+            self.failed += 1
+            self._in_a_row += 1
+            if self._in_a_row >= most_in_a_row:
+                raise
+            return ""
+        self._in_a_row = 0
+        return reply
+
     async def _reply(self, section: SectionText) -> str:
         prompt = request(section, self.chat.count_tokens)
         key = digest([self.name, prompt])
@@ -101,7 +120,7 @@ class Teacher:
 
     def _keep(self, key: str, reply: str) -> None:
         if self.cache is not None:
-            with self.cache.open("a", encoding="utf-8") as file:
+            with open(self.cache, "a", encoding="utf-8", opener=for_owner) as file:
                 file.write(json.dumps({"asked": key, "reply": reply}) + "\n")
 
 

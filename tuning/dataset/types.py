@@ -27,7 +27,7 @@ class Kind(StrEnum):
     UNANSWERABLE = "unanswerable"
     """A question that the passages shown do not answer."""
     FOLLOW_UP = "follow_up"
-    """A question that is understood only with the ones before it."""
+    """A question after another one about the same document, some of them understood only with it."""
 
 
 class Split(StrEnum):
@@ -69,6 +69,8 @@ class Lineage:
     """Ids of their chunks, in the order of their numbers."""
     hidden: tuple[str, ...] = ()
     """Ids of documents that answer the question and were kept out of the prompt."""
+    quoted: tuple[str, ...] = ()
+    """Ids of documents that earlier answers in the prompt, or a rejected answer, were made from."""
     people: tuple[str, ...] = ()
     """Who asked or judged, as `person` makes it of their stored id."""
     feedback: str = ""
@@ -136,6 +138,10 @@ class Draft:
     spoken: tuple[str, ...] = ()
     """Short forms of the answer: where one of them stands, the question is answered."""
     history: tuple[Turn, ...] = ()
+    quoted: frozenset[str] = frozenset()
+    """Ids of the documents that the history's answers were made from, where they are not those that answer."""
+    unseen: frozenset[str] = frozenset()
+    """Ids of documents that are newer than somebody's judgement that there is no answer."""
     origin: str = ""
     is_trusted: bool = False
     """A person gave the answer, so that it may use other words than the passages."""

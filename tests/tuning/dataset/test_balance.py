@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from tuning.dataset.balance import in_turn, quotas, unanswerable_quota
@@ -48,3 +50,9 @@ def test_the_seed_draws_and_the_order_given_does_not_matter() -> None:
     many = [draft("long", "gap", number) for number in range(30)]
     assert in_turn(many, 1, 10) == in_turn(many[::-1], 1, 10)
     assert in_turn(many, 1, 10) != in_turn(many, 2, 10)
+
+
+def test_where_there_are_more_documents_than_turns_the_rules_are_drawn_by_lot() -> None:
+    many = [draft(f"d{number}", origin, 0) for number in range(40) for origin in ("gap", "heading", "title")]
+    first = Counter(each.origin for each in in_turn(many, 1, 10)[:40])
+    assert min(first[origin] for origin in ("gap", "heading", "title")) >= 6

@@ -93,6 +93,23 @@ class TestAnswered:
             assert number > 1
             assert each.example.answer == f"{LEAVE.text} [{number}]"
 
+    async def test_what_is_masked_is_counted_where_a_passage_is_moved_too(self) -> None:
+        found = [replace(each, text=f"{each.text} Ask jane.doe@corp.example.") for each in NEAR]
+        made = [await builder(found, seed=seed).answered(DRAFT) for seed in range(40)]
+        assert {each.example.masked for each in made if each.example.arrangement is Arrangement.MOVED} == {3}
+
+    async def test_another_passage_of_the_document_is_not_cited_where_it_is_known_which_answers(self) -> None:
+        other = replace(LEAVE, chunk_id="c-other", text="Annual leave that accrues at 13 days per year may expire.")
+        assert await why_not(builder([other, TRAVEL]), DRAFT) == building.NOT_FOUND
+        made = await builder([other, TRAVEL]).answered(replace(DRAFT, chunks=frozenset()))
+        assert made.example.lineage.answer[0].chunk_ids == ("c-other",)
+
+    async def test_what_was_said_before_is_not_from_a_held_out_document(self) -> None:
+        draft = replace(DRAFT, quoted=frozenset({"d-travel"}))
+        assert (await builder().answered(draft)).example.lineage.quoted == ("d-travel",)
+        assert await why_not(builder(held_out=["d-travel"]), draft) == building.IN_BOTH
+        assert await why_not(builder(held_out=["d-travel"]), draft, hide=True) == building.IN_BOTH
+
     async def test_a_test_example_is_as_it_is_served(self) -> None:
         made = [await builder(held_out=["d-leave"], seed=seed).answered(DRAFT) for seed in range(20)]
         assert {each.example.arrangement for each in made} == {Arrangement.AS_SERVED}
@@ -169,6 +186,12 @@ class TestUnanswered:
         assert await why_not(builder(), DRAFT, hide=False) == building.ANSWERED_ELSEWHERE
         made = await builder([*NEAR[1:]]).unanswered(DRAFT, hide=False)
         assert made.example.arrangement is Arrangement.AS_SERVED
+
+    async def test_a_judgement_does_not_hold_for_passages_that_are_newer(self) -> None:
+        judged = replace(DRAFT, answer="", documents=frozenset(), chunks=frozenset(), unseen=frozenset({"d-new"}))
+        assert (await builder().unanswered(judged, hide=False)).example.answer == NO_ANSWER
+        newer = replace(judged, unseen=frozenset({"d-parking"}))
+        assert await why_not(builder(), newer, hide=False) == building.NEWER
 
     async def test_what_serving_refuses_by_itself_is_marked_as_easy(self) -> None:
         assert (await builder().unanswered(DRAFT, hide=True)).is_asked

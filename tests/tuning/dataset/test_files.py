@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -62,7 +63,36 @@ def test_the_manifest_has_the_hashes_of_what_lies_beside_it(tmp_path: Path) -> N
     assert row["hash"] != json.loads(written(tmp_path / "other", FIRST)[files.MANIFEST])["hash"]
 
 
+def test_a_dataset_that_was_not_written_to_its_end_is_none_and_can_be_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written(tmp_path / "set", FIRST)
+    real = files.write_text
+
+    def killed(path: Path, text: str) -> None:
+        if path.name == files.TRAIN:
+            (path.parent / f".{path.name}.x7").write_text("half")
+            raise KeyboardInterrupt
+        real(path, text)
+
+    monkeypatch.setattr(files, "write_text", killed)
+    with pytest.raises(KeyboardInterrupt):
+        written(tmp_path / "set", SECOND)
+    monkeypatch.undo()
+    with pytest.raises(InvalidRequest, match="is no dataset"):
+        files.read_examples(tmp_path / "set")
+    files.check_free(tmp_path / "set")
+    written(tmp_path / "set", SECOND)
+    assert files.read_examples(tmp_path / "set") == [SECOND]
+
+
 class TestUses:
+    def test_a_document_that_was_only_quoted_is_found(self, tmp_path: Path) -> None:
+        quoting = replace(FIRST, lineage=replace(FIRST.lineage, quoted=("d-quoted",)))
+        written(tmp_path / "set", quoting)
+        assert files.lineage_uses(files.read_manifest(tmp_path / "set"), "d-quoted") == [FIRST.hash]
+        assert files.read_examples(tmp_path / "set") == [quoting]
+
     def test_a_document_is_found_by_its_id_or_the_beginning_of_it(self, tmp_path: Path) -> None:
         written(tmp_path / "set", FIRST, SECOND)
         row = files.read_manifest(tmp_path / "set")

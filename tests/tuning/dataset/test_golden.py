@@ -119,3 +119,10 @@ class TestFile:
     def test_a_file_that_is_not_there_is_named(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidRequest, match="cannot be read as golden questions"):
             read_golden(tmp_path / "none.jsonl")
+
+
+def test_a_file_from_windows_and_a_line_separator_in_a_text_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "set.jsonl"
+    row = {"qid": "1", "question": "How\u2028much leave?"}
+    path.write_bytes(b"\xef\xbb\xbf" + json.dumps(row, ensure_ascii=False).encode() + b"\r\n")
+    assert [each.text for each in read_golden(path)] == ["How\u2028much leave?"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from core.prompts import NO_ANSWER
@@ -35,6 +37,21 @@ class TestMarks:
         loose = "Everybody working here accrues annual leave, namely 13 days."
         assert cited(loose, [LEAVE], [1], is_trusted=True) == f"{loose} [1]"
         assert cited(loose, [LEAVE], [1], is_trusted=False) is None
+
+    @pytest.mark.parametrize(
+        "denied",
+        ["Annual leave never accrues at 13 days per year.", "No, annual leave doesn't accrue at 13 days per year."],
+    )
+    def test_who_is_not_trusted_cannot_deny_what_a_passage_says(self, denied: str) -> None:
+        assert cited(denied, [LEAVE], [1], is_trusted=False) is None
+        affirmed = "No, annual leave accrues at 13 days per year."
+        assert cited(affirmed, [LEAVE], [1], is_trusted=False) == f"{affirmed} [1]"
+
+    def test_what_a_passage_denies_may_be_denied(self) -> None:
+        barred = replace(LEAVE, text="Annual leave accrues monthly. Unused annual leave is never paid out in cash.")
+        denied = "Unused annual leave is not paid out in cash."
+        assert cited(denied, [barred], [1], is_trusted=False) == f"{denied} [1]"
+        assert cited("Unused annual leave is paid out in cash.", [barred], [1], is_trusted=False) is None
 
     def test_a_lead_in_is_left_to_the_lines_that_it_leads_to(self) -> None:
         answer = "Annual leave:\n- accrues at 13 days per year"

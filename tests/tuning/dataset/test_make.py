@@ -21,7 +21,7 @@ from core.settings import Generation, Settings
 from core.store.engine import open_engine
 from core.types import Answer, Citation, Feedback, Outcome, Question, Scope, Thumb
 from tests.fakes.openai_server import MODEL, FakeOpenAI, fake_openai
-from tests.tuning.dataset.library import build_library, opened
+from tests.tuning.dataset.library import TOPICS, build_library, opened
 from tuning.dataset.grounding import problem, shown_passages
 from tuning.dataset.make import Dataset, Options, make_dataset
 from tuning.dataset.teacher import Teacher
@@ -222,6 +222,30 @@ class TestTeacher:
         assert proposed - {NO_ANSWER} == {"Passwords have at least 16 characters."}
         assert made.dropped["proposed by the teacher, but unclear or not supported"] > 10
         assert "900000" not in sent
+
+    def test_it_is_asked_about_no_more_passages_than_examples_are_wanted(self, library: Path) -> None:
+        good = {
+            "question": "How many characters do passwords have?",
+            "answer": "Passwords have at least 16 characters.",
+        }
+        with fake_openai(answer=json.dumps(good)) as teacher:
+            make(library, replace(OPTIONS, most=7, test_share=0.0, most_per_document=3), teacher)
+            asked = [each["messages"][-1]["content"].partition(" › ")[0] for each in teacher.requests]
+        assert len(asked) == 7
+        assert set(asked) == {f"From: {title}" for title in TOPICS}, "each document in turn"
+
+
+def test_a_language_that_the_rules_do_not_write_is_told(tmp_path: Path) -> None:
+    documents = tmp_path / "documents"
+    documents.mkdir()
+    leave = "Annual leave accrues at 13 days per year for all who work in the office."
+    (documents / "leave.md").write_text(f"# Leave\n\n## Annual leave\n\n{leave}\n")
+    (documents / "chinese.md").write_text("# 员工手册\n\n## 年假\n\n员工每年有十三天年假。未使用的年假两年后失效。\n")
+    with opened(tmp_path / "data") as application:
+        asyncio.run(application.documents.add_paths([documents], "default"))
+    made = make(tmp_path / "data")
+    assert made.examples
+    assert any(note.startswith("Nothing is asked about 1 document, because of the language.") for note in made.notes)
 
 
 def test_without_documents_there_is_nothing_to_make(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
 from core.prompts import NO_ANSWER
 from core.types import Outcome, Thumb, Turn
 from tests.tuning.dataset.made import LEAVE, example
@@ -32,10 +34,23 @@ def test_the_worse_answers_marks_are_those_of_the_better_ones_prompt() -> None:
     assert pair.rejected == "Nobody knows. [2] Or do they?"
     assert pair.lineage.people == ("person-a", "person-b")
     assert pair.lineage.feedback == "9"
+    assert pair.lineage.quoted == ("d-travel",)
 
 
 def test_a_no_answer_where_there_is_one_is_worse() -> None:
     assert [pair.rejected for pair in pairs(outcome=Outcome.NO_EVIDENCE)] == [NO_ANSWER]
+
+
+@pytest.mark.parametrize("outcome", [Outcome.FAILED, Outcome.EMPTY_INDEX, Outcome.INVALID_QUESTION])
+def test_what_the_model_did_not_say_is_no_worse_answer(outcome: Outcome) -> None:
+    assert pairs(outcome=outcome) == []
+
+
+def test_a_masked_question_is_still_the_same() -> None:
+    draft = replace(BETTER.draft, question="How much leave has [e-mail]?", history=(Turn("user", "I am [e-mail]."),))
+    asked = {"question": "How much leave has jo.doe@corp.example?", "history": (Turn("user", "I am jo@corp.example."),)}
+    assert len(pairs(replace(BETTER, draft=draft), Policy.MASK, **asked)) == 1
+    assert pairs(replace(BETTER, draft=draft), Policy.KEEP, **asked) == []
 
 
 def test_nothing_is_learned_from_what_is_tested() -> None:

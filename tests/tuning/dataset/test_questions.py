@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from core.types import Passage
-from tuning.dataset.questions import GAP, SectionText, drafts, sections_of
+from core.types import Passage, Turn
+from tuning.dataset.questions import GAP, SectionText, drafts, in_conversation, sections_of
 from tuning.dataset.types import Draft, Kind
 
 LEAVE = (
@@ -46,9 +46,55 @@ def test_a_heading_that_says_nothing_is_not_asked_about(heading: str) -> None:
     assert not any("about" in question for question in made(section(heading)))
 
 
-def test_nothing_is_asked_about_the_document_as_a_whole() -> None:
+def test_of_several_sections_none_is_asked_about_as_the_whole_document() -> None:
     text = "The handbook is for everybody who works at one of the offices."
-    assert not any("about" in question for question in made(section("The Handbook of 2026", text)))
+    asked = made(section("The Handbook of 2026", text), section())
+    assert [question for question in asked if "about" in question] == ["What does Handbook say about Annual leave?"]
+
+
+@pytest.mark.parametrize("heading", ["Resetting a password", ""])
+def test_a_document_of_one_section_is_asked_about_by_its_title(heading: str) -> None:
+    text = "Resetting a password\nA password is reset by the help desk, which calls back within the hour."
+    draft = made(section(heading, text, "Resetting a password"))[
+        "What do the documents say about Resetting a password?"
+    ]
+    assert draft.answer == "A password is reset by the help desk, which calls back within the hour."
+    assert draft.spoken == ("Resetting a password",)
+
+
+@pytest.mark.parametrize(
+    ("heading", "asked"),
+    [
+        ("Civil servants", "Civil servants"),
+        ("A servant's leave", "A servant's leave"),
+        ("I. Servants", "Servants"),
+        ("2.1 Servants", "Servants"),
+        ("b) Servants", "Servants"),
+        ("Chapter 3 Servants", "Servants"),
+    ],
+)
+def test_only_its_number_is_taken_off_a_heading(heading: str, asked: str) -> None:
+    text = "Servants of the state take their leave when the servants of the court do."
+    assert f"What does Handbook say about {asked}?" in made(section(heading, text))
+
+
+def test_a_short_question_as_a_heading_is_asked_of_its_document() -> None:
+    text = "Fees of a doctor are not covered by the programme of the company."
+    assert "PerksPlus: What is not covered?" in made(section("What is not covered?", text, "PerksPlus"))
+
+
+def test_sentences_that_lost_the_break_between_them_are_not_asked_about() -> None:
+    glued = "Manage the invoices of 12 months on this page.Viewing them needs the rights of an owner."
+    assert not any(GAP in question for question in made(section(text=f"{glued} Annual leave is free for owners.")))
+
+
+def test_every_third_question_is_asked_after_the_one_before_it() -> None:
+    asked = [Draft(Kind.DOCUMENT, "hr", f"Question {number}?", f"Answer {number}.") for number in range(5)]
+    talked = in_conversation(asked)
+    assert [each.kind is Kind.FOLLOW_UP for each in talked] == [False, True, False, False, True]
+    assert talked[1].history == (Turn("user", "Question 0?"), Turn("assistant", "Answer 0. [1]"))
+    assert (talked[1].question, talked[1].answer) == ("Question 1?", "Answer 1.")
+    assert in_conversation([talked[1], asked[2]]) == [talked[1], asked[2]]
 
 
 def test_a_section_that_begins_in_the_middle_is_not_asked_about() -> None:
@@ -60,6 +106,13 @@ def test_an_answer_without_a_word_of_the_heading_is_none() -> None:
     assert not any("about" in question for question in made(section("Parental benefits")))
 
 
+def test_a_heading_that_holds_the_title_is_asked_about_by_itself() -> None:
+    asked = made(section("Annual leave", title="Leave"), section("Leave of 2026", title="Leave"))
+    said = [question for question in asked if "say about" in question]
+    assert said == ["What do the documents say about Annual leave?"]
+    assert asked["What do the documents say about Annual leave?"].spoken == ("Annual leave",)
+
+
 def test_only_the_first_part_of_a_long_section_says_what_it_is_about() -> None:
     later = replace(
         section(text="Annual leave may be carried over once, if the manager agrees."), chunks=frozenset({"z"})
@@ -69,7 +122,10 @@ def test_only_the_first_part_of_a_long_section_says_what_it_is_about() -> None:
 
 def test_a_definition_is_asked_for() -> None:
     draft = made(section())["What is a sabbatical?"]
-    assert draft.answer == "A sabbatical is a leave of absence of up to six months."
+    assert (draft.answer, draft.spoken) == (
+        "A sabbatical is a leave of absence of up to six months.",
+        ("a sabbatical",),
+    )
 
 
 @pytest.mark.parametrize(
@@ -78,6 +134,7 @@ def test_a_definition_is_asked_for() -> None:
         "This is a rule for all of them.",
         "The two main offices are the ones there.",
         "Training is an important part of it.",
+        "Training is the most studied part of it.",
     ],
 )
 def test_what_defines_nothing_is_not_asked_for(text: str) -> None:

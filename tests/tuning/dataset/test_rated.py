@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,7 @@ def read(engine: Engine, **keep: int) -> list[RatedAnswer]:
 def test_a_liked_answer_becomes_a_draft_with_its_documents_and_people(engine: Engine) -> None:
     asked(engine, "1", asker="key-7")
     rate(engine, "1", Thumb.UP)
-    (draft,) = liked(read(engine))
+    (draft,) = liked(read(engine), {})
     assert (draft.kind, draft.question, draft.answer) == (Kind.LIKED, "How much leave?", without_marks(ANSWER))
     assert (draft.documents, draft.feedback, draft.is_trusted) == (frozenset({"open"}), "1", True)
     assert set(draft.people) == {person("slack:U1"), person("key-7")}
@@ -62,16 +63,31 @@ def test_a_liked_answer_becomes_a_draft_with_its_documents_and_people(engine: En
 def test_a_liked_no_answer_is_one(engine: Engine) -> None:
     asked(engine, "1", answer="")
     rate(engine, "1", Thumb.UP)
-    assert [draft.answer for draft in liked(read(engine))] == [""]
+    assert [draft.answer for draft in liked(read(engine), {})] == [""]
 
 
 def test_what_somebody_else_disliked_is_not_liked(engine: Engine) -> None:
     asked(engine, "1")
     rate(engine, "1", Thumb.UP, "slack:U1")
     rate(engine, "1", Thumb.UP, "slack:U2")
-    assert len(list(liked(read(engine)))) == 1
+    assert len(list(liked(read(engine), {}))) == 1
     rate(engine, "1", Thumb.DOWN, "slack:U3")
-    assert list(liked(read(engine))) == []
+    assert list(liked(read(engine), {})) == []
+
+
+def test_all_who_liked_it_are_named(engine: Engine) -> None:
+    asked(engine, "1", asker="key-7")
+    rate(engine, "1", Thumb.UP, "slack:U1")
+    rate(engine, "1", Thumb.UP, "slack:U2")
+    (draft,) = liked(read(engine), {})
+    assert set(draft.people) == {person("slack:U1"), person("slack:U2"), person("key-7")}
+
+
+def test_a_liked_no_answer_knows_which_documents_are_newer(engine: Engine) -> None:
+    asked(engine, "1", answer="")
+    rate(engine, "1", Thumb.UP)
+    changed = {"old": datetime(2020, 1, 1, tzinfo=UTC), "new": datetime(2120, 1, 1, tzinfo=UTC)}
+    assert [draft.unseen for draft in liked(read(engine), changed)] == [frozenset({"new"})]
 
 
 def test_a_comment_on_a_bad_answer_may_be_a_correction_and_is_not_trusted(engine: Engine) -> None:
@@ -92,15 +108,16 @@ def test_a_follow_up_comes_with_what_was_said_before(engine: Engine) -> None:
     asked(engine, "1")
     asked(engine, "2", "And in the second year?")
     rate(engine, "2", Thumb.UP)
-    (draft,) = liked(read(engine))
+    (draft,) = liked(read(engine), {})
     assert draft.history == (Turn("user", "How much leave?"), Turn("assistant", ANSWER))
+    assert draft.quoted == {"open"}
 
 
 def test_a_follow_up_after_a_restricted_answer_is_left_out(engine: Engine) -> None:
     asked(engine, "1", document="secret")
     asked(engine, "2", "And in the second year?")
     rate(engine, "2", Thumb.UP)
-    assert list(liked(read(engine))) == []
+    assert list(liked(read(engine), {})) == []
 
 
 def test_a_question_whose_conversation_is_gone_stays_if_it_stands_alone(engine: Engine) -> None:
@@ -111,7 +128,7 @@ def test_a_question_whose_conversation_is_gone_stays_if_it_stands_alone(engine: 
     Conversations(engine, keep_days=0).append(
         Question("3", "Later?", Scope("hr"), thread="u"), Answer("3", Outcome.ANSWERED, "")
     )
-    assert [draft.question for draft in liked(read(engine))] == ["How much annual leave do employees have?"]
+    assert [draft.question for draft in liked(read(engine), {})] == ["How much annual leave do employees have?"]
 
 
 def test_other_namespaces_are_not_read(engine: Engine) -> None:

@@ -9,8 +9,19 @@ import pytest
 from core.errors import InvalidRequest
 from core.prompts import NO_ANSWER
 from tests.tuning.dataset.made import TRAVEL, example
-from tuning.dataset.files import REVIEW
-from tuning.dataset.review import Decision, Verdict, apply, keep, read_decisions
+from tuning.dataset.files import (
+    MANIFEST,
+    PREFERENCES,
+    REVIEW,
+    TEST,
+    TRAIN,
+    example_row,
+    json_lines,
+    preference_row,
+    write_folder,
+)  # fmt: skip
+from tuning.dataset.review import Decision, Verdict, apply, keep, read_decisions, reviewed
+from tuning.dataset.types import Preference
 
 FIRST, SECOND = example(), example("May I travel?", f"{TRAVEL.text} [1]", (TRAVEL,))
 
@@ -42,6 +53,35 @@ def test_an_edit_may_be_the_honest_no_answer() -> None:
 def test_an_edit_that_the_passages_do_not_support_is_left_out() -> None:
     done = apply([FIRST], decided(Decision(FIRST.hash, Verdict.EDIT, "It is 99 days. [1]")))
     assert (done.examples, done.unverified) == ((), 1)
+
+
+class TestPairs:
+    """What is decided about an example holds for the pairs that it is the better answer of."""
+
+    PAIR = Preference("default", FIRST.prompt, FIRST.answer, "Nobody knows.", FIRST.lineage)
+
+    def left(self, folder: Path, *decisions: Decision) -> tuple[Preference, ...]:
+        rows = {TRAIN: json_lines([example_row(FIRST)]), TEST: "", PREFERENCES: json_lines([preference_row(self.PAIR)])}
+        write_folder(folder, rows | {MANIFEST: "{}"})
+        keep(folder, decisions)
+        return reviewed(folder).preferences
+
+    def test_they_stay_where_nobody_objects(self, tmp_path: Path) -> None:
+        assert self.left(tmp_path) == (self.PAIR,)
+        assert self.left(tmp_path, Decision(FIRST.hash, Verdict.ACCEPT)) == (self.PAIR,)
+
+    def test_they_go_with_what_is_rejected(self, tmp_path: Path) -> None:
+        assert self.left(tmp_path, Decision(FIRST.hash, Verdict.REJECT)) == ()
+
+    def test_they_are_edited_with_it(self, tmp_path: Path) -> None:
+        (pair,) = self.left(tmp_path, Decision(FIRST.hash, Verdict.EDIT, NO_ANSWER))
+        assert (pair.chosen, pair.rejected) == (NO_ANSWER, "Nobody knows.")
+        assert self.left(tmp_path, Decision(FIRST.hash, Verdict.EDIT, "It is 99 days. [1]")) == ()
+
+
+def test_a_review_is_for_its_owner_alone(tmp_path: Path) -> None:
+    keep(tmp_path, [Decision(FIRST.hash, Verdict.REJECT)])
+    assert (tmp_path / REVIEW).stat().st_mode & 0o077 == 0
 
 
 def test_a_decision_about_another_example_changes_nothing() -> None:

@@ -111,3 +111,23 @@ def test_escape_sequences_reach_neither_the_screen_nor_the_review() -> None:
     screen = reviewed("p", "e", "Annual leave accrues at 13 days per year.\x1b[A [1]", ".", examples=(spoiled,))
     assert not any(character in screen.text for character in "\x1b\x9b\x07")
     assert "\x1b" not in screen.kept[0].answer
+
+
+def test_an_interrupt_quits_and_what_is_decided_stays() -> None:
+    screen, lines = Screen(), iter(["a", "e", "Annual"])
+
+    def ask(prompt: str) -> str:
+        try:
+            return next(lines)
+        except StopIteration:
+            raise KeyboardInterrupt from None
+
+    Review((FIRST, SECOND, THIRD), {}, ask, screen.shown.append, screen.kept.append).walk()
+    assert verdicts(screen) == [(Verdict.ACCEPT, "first")]
+
+
+def test_of_a_no_answer_all_passages_are_shown() -> None:
+    refused = example(answer=NO_ANSWER)
+    screen = reviewed("q", examples=(refused,))
+    assert LEAVE.text in screen.text
+    assert TRAVEL.text in screen.text

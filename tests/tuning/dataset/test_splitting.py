@@ -78,3 +78,12 @@ def test_a_question_without_documents_is_assigned_by_its_words() -> None:
     drawn = [division.split_of(frozenset(), f"Question {number}?") for number in range(500)]
     assert 0.12 < drawn.count(Split.TEST) / 500 < 0.28
     assert division.split_of(frozenset(), "Who?") is division.split_of(frozenset(), "WHO?")
+
+
+def test_beside_one_huge_document_half_of_the_others_stay_for_training() -> None:
+    documents = {name: passages(name, text) for name, text in RULES.items()}
+    documents["huge"] = passages(
+        "huge", *(f"Box {number * 7919} holds pallet {number * 104729}." for number in range(400))
+    )
+    division = divide(documents, dict.fromkeys(documents, "default"), 1, 0.2)
+    assert 1 <= len(division.held_out) <= len(documents) / 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -121,6 +122,18 @@ def test_a_teacher_that_is_down_is_an_error_that_says_so() -> None:
         teacher = open_teacher(server.url, MODEL, "", words, None)
         with pytest.raises(GenerationUnavailable, match="refuses the key"):
             asyncio.run(ask(teacher))
+
+
+def test_a_passage_that_it_says_nothing_about_is_passed_over(tmp_path: Path) -> None:
+    cache = tmp_path / "teacher.jsonl"
+    sections = [replace(SECTION, headings=(f"Part {number}",)) for number in range(3)]
+    # A request that is refused is not tried again.
+    with fake_openai(answer=json.dumps(GOOD), statuses=[400]) as server:
+        teacher = open_teacher(server.url, MODEL, "", words, cache)
+        drafts, _ = asyncio.run(teacher.drafts(sections, "hr", lambda done, total: None))
+    assert (len(drafts), teacher.failed) == (2, 1)
+    assert len(cache.read_text().splitlines()) == 2
+    assert cache.stat().st_mode & 0o077 == 0
 
 
 def test_an_address_or_a_model_that_is_missing_is_named() -> None:
