@@ -13,6 +13,8 @@ CHAT_ML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
+# With the usual, smaller ones, so narrow a model attends to nothing and can hardly be taught.
+SPREAD_OF_WEIGHTS = 0.1
 MOST_STEPS = 500
 LEARNING_RATE = 3e-3
 KNOWN_BY_HEART = 0.01
@@ -39,8 +41,37 @@ def make_tiny_chat_model(folder: Path, seed: int = 0) -> Path:
         pad_token_id=0,
         bos_token_id=0,
         eos_token_id=2,
+        initializer_range=SPREAD_OF_WEIGHTS,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def make_tiny_gemma(folder: Path, seed: int = 0) -> Path:
+    """The same as Gemma 3 is built: one key/value head, a sliding window in every other layer, its own norms."""
+    import torch
+    from transformers import Gemma3ForCausalLM, Gemma3TextConfig
+
+    torch.manual_seed(seed)
+    _tokenizer().save_pretrained(folder)
+    config = Gemma3TextConfig(
+        vocab_size=TOKENS,
+        hidden_size=128,
+        intermediate_size=256,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=1,
+        head_dim=32,
+        layer_types=["sliding_attention", "full_attention"],
+        sliding_window=512,
+        max_position_embeddings=WINDOW,
+        tie_word_embeddings=True,
+        pad_token_id=0,
+        bos_token_id=0,
+        eos_token_id=2,
+        initializer_range=SPREAD_OF_WEIGHTS,
+    )
+    Gemma3ForCausalLM(config).save_pretrained(folder)
     return folder
 
 

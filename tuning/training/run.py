@@ -7,6 +7,7 @@ dataset/         card.md and manifest.json of the data set
 losses.jsonl     one line for each logged step; loss.png draws it
 tensorboard/     the same for TensorBoard
 checkpoints/     only while it runs
+search/          trials.md, trials.png and the study of a search for better options
 evaluation/      report.md, report.json and pictures, once it was evaluated
 """
 
@@ -25,7 +26,7 @@ from core.types.adapters import BaseModel, Form
 
 RUN, ADAPTER, SERVED, DATASET = "run.json", "adapter", "served", "dataset"
 LOSSES, LOSS_PICTURE, TENSORBOARD = "losses.jsonl", "loss.png", "tensorboard"
-CHECKPOINTS, EVALUATION = "checkpoints", "evaluation"
+CHECKPOINTS, EVALUATION, SEARCH = "checkpoints", "evaluation", "search"
 FORMAT = 1
 PIECE = 2**20
 

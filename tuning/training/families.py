@@ -1,0 +1,59 @@
+"""What to begin with, by family of models. Pure; each figure with where it is from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SMOLLM2_TOKENS = 49152
+"""SmolLM2 is built as Llama is; the size of its vocabulary tells it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Defaults for all methods that train matrices; the others' learning rates are their own.
+
+    rank 16, all linear layers: all-linear is what made LoRA equal full fine-tuning (Dettmers et al. 2023, Schulman et al.
+    2025), and 16 is the highest rank that vLLM takes unless it is told otherwise.
+    alpha 32: "LoRA Without Regret" (Schulman et al. 2025). dropout 0.05: QLoRA and Google's guide.
+    learning rate 2e-4: QLoRA for models up to 13 billion parameters, and TRL's guide to LoRA.
+    epochs 3: Google's guide; data sets here are a few thousand examples at most.
+    batch_tokens 16384: about 16 examples with their passages, QLoRA's batch; LoRA suffers from large ones (Schulman et al.).
+    """
+
+    name: str
+    types: tuple[str, ...] = ()
+    """`model_type` of their configurations."""
+    rank: int = 16
+    alpha: int = 32
+    dropout: float = 0.05
+    learning_rate: float = 2e-4
+    epochs: float = 3
+    batch_tokens: int = 16384
+    virtual_tokens: int = 20
+    """PEFT's guide to prefix tuning."""
+
+
+GENERAL = Family("general")
+SMOLLM2 = Family("SmolLM2", learning_rate=3e-4)
+"""The alignment handbook trains the 1.7 billion with 3e-4 and the smaller ones with 1e-3; 3e-4 is safe for all of them."""
+FAMILIES = (
+    SMOLLM2,
+    # Google, "Fine-Tune Gemma using Hugging Face Transformers and QLoRA": rank and alpha 16, 2e-4, 3 epochs.
+    Family("Gemma", ("gemma", "gemma2", "gemma3", "gemma3_text", "gemma3n", "gemma3n_text", "gemma4", "gemma4_text"), alpha=16),
+    # 3e-4: examples/sft/finetune.sh of Qwen2.5.
+    Family("Qwen", ("qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "qwen3_5", "qwen3_5_text"), learning_rate=3e-4),
+    # 3e-4, alpha twice the rank: torchtune's recipes for LoRA of Llama 3.
+    Family("Llama", ("llama",), learning_rate=3e-4),
+    # Rank 16, alpha 32, dropout 0.05, all linear: Microsoft's sample for Phi-3, whose 5e-6 is for 200,000 conversations.
+    Family("Phi", ("phi", "phi3", "phi4_multimodal")),
+)  # fmt: skip
+
+
+def family_of(config: Mapping[str, Any]) -> Family:
+    """By a model's configuration as a mapping."""
+    kind = str(config.get("model_type", ""))
+    if kind == "smollm3" or (kind == "llama" and config.get("vocab_size") == SMOLLM2_TOKENS):
+        return SMOLLM2
+    return next((family for family in FAMILIES if kind in family.types), GENERAL)
