@@ -1,0 +1,125 @@
+"""What an evaluation leaves in its run's folder, and what was decided by it.
+
+report.md        for people, with pictures beside it
+report.json      for programs: the verdict, its reasons, all figures, and the hashes of the files that it was made for
+answers.jsonl    one line for each question, with what every contender said and how that scored
+replies.jsonl    what models said so far, so that nothing is generated twice; may be deleted
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from core.errors import StorageFailed
+from core.types.adapters import Verdict
+from tuning.dataset.files import write_text
+from tuning.training.run import EVALUATION, SERVED, hashes
+
+REPORT, TABLE, ANSWERS, REPLIES = "report.md", "report.json", "answers.jsonl", "replies.jsonl"
+FORMAT = 1
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What was decided about the files that a run serves."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    """Sentences for a person."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """Hashes (SHA-256) of what was evaluated, by path below `served`."""
+    figures: Mapping[str, float] = field(default_factory=dict)
+    """The headline figures by their names; none where nothing was evaluated."""
+
+
+def read_evaluation(run_folder: Path) -> Evaluation:
+    """Of the files that are in `run_folder`/served now: an evaluation of others counts as missing."""
+    again = f"Evaluate it with: lorekeeper tune evaluate {run_folder}"
+    try:
+        row = json.loads((run_folder / EVALUATION / TABLE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return _missing(f"It was not evaluated. {again}")
+    except (OSError, ValueError):
+        return _missing(f"Its evaluation cannot be read. {again}")
+    found = _evaluation(row)
+    if found is None:
+        return _missing(f"Its evaluation is damaged, or of another version of Lorekeeper. {again}")
+    if not found.files or found.files != hashes(run_folder / SERVED):
+        return _missing(f"Its files have changed since it was evaluated. {again}")
+    return found
+
+
+def write_files(run_folder: Path, texts: Mapping[str, str | bytes]) -> None:
+    """Each file appears whole, report.json last: what it says holds for all. Raises `StorageFailed`."""
+    folder = run_folder / EVALUATION
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        for name in sorted(texts, key=lambda name: name == TABLE):
+            content = texts[name]
+            if isinstance(content, bytes):
+                work = folder / f".{name}.tmp"
+                work.write_bytes(content)
+                work.replace(folder / name)
+            else:
+                write_text(folder / name, content)
+    except OSError as error:
+        raise StorageFailed(f"{folder} cannot be written: {error.strerror}.") from error
+
+
+def read_replies(run_folder: Path) -> dict[str, Row]:
+    """What was kept, by its key. What cannot be read is generated again."""
+    path = run_folder / EVALUATION / REPLIES
+    return {str(row["key"]): row for row in _rows(path)} if path.is_file() else {}
+
+
+def keep_replies(run_folder: Path, rows: Iterable[Row]) -> None:
+    """Add rows, each with its `key`. Raises `StorageFailed`."""
+    path = run_folder / EVALUATION / REPLIES
+    try:
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        with path.open("a+b") as file:
+            # A line that was being written when the process was killed must not swallow the next one.
+            if file.tell() and not _ends_with_line_break(path):
+                file.write(b"\n")
+            file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+    except OSError as error:
+        raise StorageFailed(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def _ends_with_line_break(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        return file.read(1) == b"\n"
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict) and "key" in row:
+            yield row
+
+
+def _evaluation(row: Any) -> Evaluation | None:
+    try:
+        if row["format"] != FORMAT:
+            return None
+        return Evaluation(
+            Verdict(row["verdict"]),
+            tuple(map(str, row["reasons"])),
+            {str(path): str(value) for path, value in row["files"].items()},
+            {str(name): float(value) for name, value in row["figures"].items()},
+        )
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _missing(reason: str) -> Evaluation:
+    return Evaluation(Verdict.MISSING, (reason,))
