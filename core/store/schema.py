@@ -366,3 +366,58 @@ source_entries = sa.Table(
     sa.Column("fingerprint", CleanText, nullable=False),
     sa.Column("error", CleanText),
 )
+
+# Tuned models; their files are elsewhere.
+adapters = sa.Table(
+    "adapters",
+    metadata,
+    sa.Column("id", CleanText, primary_key=True),
+    sa.Column("name", CleanText, nullable=False),
+    sa.Column("number", sa.Integer, nullable=False),
+    sa.Column("served_as", CleanText, nullable=False, unique=True),
+    sa.Column("base_name", CleanText, nullable=False),
+    sa.Column("base_revision", CleanText, nullable=False),
+    sa.Column("method", CleanText, nullable=False),
+    sa.Column("form", CleanText, nullable=False),
+    sa.Column("rank", sa.Integer, nullable=False),
+    sa.Column("files", sa.JSON, nullable=False),
+    # Of the files and their paths.
+    sa.Column("sha256", CleanText, nullable=False, index=True),
+    sa.Column("dataset", CleanText, nullable=False),
+    sa.Column("template", CleanText, nullable=False),
+    sa.Column("prompt", CleanText, nullable=False),
+    sa.Column("verdict", CleanText, nullable=False),
+    sa.Column("reasons", Strings, nullable=False),
+    sa.Column("preflight", sa.JSON, nullable=False),
+    sa.Column("registered_at", UtcDateTime, nullable=False),
+    sa.Column("registered_by", CleanText, nullable=False),
+    sa.Column("retired_at", UtcDateTime),
+    sa.UniqueConstraint("name", "number", name="uq_adapters_name_number"),
+)
+
+# What an adapter learnt from: ids of documents, and people as data sets name them.
+adapter_lineage = sa.Table(
+    "adapter_lineage",
+    metadata,
+    sa.Column("adapter_id", sa.ForeignKey("adapters.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("kind", CleanText, primary_key=True),
+    sa.Column("name", CleanText, primary_key=True, index=True),
+)
+
+# Only ever added to. The last entry of a namespace says what it answers with.
+promotions = sa.Table(
+    "promotions",
+    metadata,
+    sa.Column("position", Counter, primary_key=True),
+    # Empty for a retirement.
+    sa.Column("namespace", CleanText, nullable=False),
+    # None for the base model.
+    sa.Column("adapter_id", sa.ForeignKey("adapters.id")),
+    sa.Column("action", CleanText, nullable=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("person", CleanText, nullable=False),
+    sa.Column("is_forced", sa.Boolean, nullable=False),
+    sa.Column("reason", CleanText, nullable=False),
+    sa.Index("ix_promotions_namespace_position", "namespace", "position"),
+    sqlite_autoincrement=True,
+)
