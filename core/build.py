@@ -13,6 +13,7 @@ from core.health import Check, State
 from core.metrics import Metrics, Readings
 from core.plugins import load
 from core.ports import Asker, Documents, Embedder, Jobs, Reranker, Retriever, Sources, VectorIndex, Versions
+from core.restoring import refuse_unfinished
 from core.settings import Settings
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ PIPELINE = "ingest.pipeline:Pipeline"
 INDEX_VERSIONS = ("ingest.split:SPLIT_VERSION", "ingest.vectors:VECTOR_VERSION")
 REMOTE = "bots.gateway.client:GatewayClient"
 SOURCES = "ingest.sync:SourceKeeper"
+MODELS = "tuning.serving.keeper:ModelKeeper"
 REMOTE_SOURCES = "bots.gateway.sources_client:SourcesClient"
 REMOTE_JOBS = "bots.gateway.jobs_client:JobsClient"
 REMOTE_VERSIONS = "bots.gateway.versions_client:VersionsClient"
@@ -76,6 +78,8 @@ class Application:
     """What running channels say of themselves; part of `checks`."""
     keep_in_sync: Callable[[], Coroutine[Any, Any, None]] | None = None
     """Synchronises the sources when their time has come, until cancelled; None when another process does."""
+    keep_models: Callable[[], Coroutine[Any, Any, None]] | None = None
+    """Has the model's servers serve what namespaces are promoted to, until cancelled; None without a model."""
     work: Callable[[], None] = lambda: None
     """Has received files indexed from now on, if the settings say that this process does so."""
     stop: Callable[[], None] = lambda: None
@@ -95,20 +99,23 @@ def open_application(
     *,
     wait_seconds: float = 0.0,
     for_reindex: bool = False,
+    for_repair: bool = False,
     through_owner: bool = True,
 ) -> Application:
     """Everything, wired. When another process owns the data folder and serves, the application goes through it.
 
+    `for_repair`: also after a restoration that did not come to its end.
+
     Raises `DataFolderInUse`, `IndexMismatch`, `StorageFailed`, `MissingExtra`, `EmbeddingFailed`.
     """
     prepare(settings.data_dir)
-    if not settings.is_embedded:
-        return _open_local(settings, None, for_reindex=for_reindex)
-    held = claim(settings.data_dir, command, wait_seconds)
+    held = claim(settings.data_dir, command, wait_seconds) if settings.is_embedded else None
     if isinstance(held, Owner):
         if not through_owner:
             raise _in_use(settings, held)
         return _open_remote(settings, held)
+    if not for_repair:
+        _check_whole(settings, held)
     return _open_local(settings, held, for_reindex=for_reindex)
 
 
@@ -130,6 +137,7 @@ def split_identity(settings: Settings) -> str:
 
 
 def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) -> Application:
+    from core.generation.auto import BaseForAll
     from core.generation.build import open_generation
     from core.identity import IndexIdentity
     from core.readiness import Readiness
@@ -180,7 +188,8 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
         keep_days = settings.conversations.keep_days
         conversations, inbox = Conversations(engine, keep_days), Inbox(engine, keep_days)
         reports: dict[str, Check] = {}
-        metrics.readings = _readings(settings, engine, store, inbox, vectors, chooser, reports)
+        models = _open_models(settings, engine)
+        metrics.readings = _readings(settings, engine, store, inbox, vectors, chooser, reports, models)
         responder = Responder(
             retriever=retriever,
             evidence=PassageEvidence(remembering),
@@ -191,6 +200,7 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
             threshold=_threshold(settings),
             calibration=calibrations.get(),
             namespaces=settings.namespaces,
+            models=models or BaseForAll(),
             until_sure=_has_model(settings),
             observe=metrics.answered,
         )
@@ -215,13 +225,14 @@ def _open_local(settings: Settings, held: Claim | None, *, for_reindex: bool) ->
             pipeline.jobs,
             pipeline.versions,
             sources,
-            Readiness(settings, store, vectors, chooser, reports).checks,
+            Readiness(settings, store, vectors, chooser, reports, models and models.check).checks,
             held,
             embedder.identity,
             record,
             metrics,
             reports,
             sources.keep_in_sync if settings.jobs.run else None,
+            models and models.keep,
             pipeline.work,
             partial(_stop, sources, pipeline),
             vectors,
@@ -256,6 +267,15 @@ def _remembering(embedder: Embedder, metrics: Metrics) -> Embedder:
     return RememberingEmbedder(MeasuredEmbedder(embedder, partial(metrics.embedded, "questions")))
 
 
+def _open_models(settings: Settings, engine: Engine) -> Any:
+    """Who knows which tuned model answers where; None where no model does."""
+    if not _has_model(settings):
+        return None
+    from core.store.adapters import AdapterStore
+
+    return load(MODELS)(AdapterStore(engine), settings)
+
+
 def _open_reranker(settings: Settings) -> Reranker | None:
     if not settings.retrieval.reranker:
         return None
@@ -272,6 +292,7 @@ def _readings(
     vectors: VectorIndex,
     chooser: Chooser,
     reports: Mapping[str, Check],
+    models: Any,
 ) -> Readings:
     """What metrics are made of that nobody counts."""
     from core.store.job_counts import count_jobs
@@ -286,6 +307,7 @@ def _readings(
         backup_seconds=IndexMeta(engine).seconds_since_backup,
         ask_model=chooser.healthy if _has_model(settings) else None,
         channels=lambda: {name: said.state is State.OK for name, said in reports.items()},
+        adapters=models.count if models else dict,
     )
 
 
@@ -322,6 +344,15 @@ def _open_remote(settings: Settings, owner: Owner) -> Application:
     sources = load(REMOTE_SOURCES)(owner.url, owner.token)
     jobs, versions = (load(each)(owner.url, owner.token) for each in (REMOTE_JOBS, REMOTE_VERSIONS))
     return Application(settings, client, client, jobs, versions, sources, client.checks, _parts=parts)
+
+
+def _check_whole(settings: Settings, held: Claim | None) -> None:
+    try:
+        refuse_unfinished(settings.data_dir)
+    except BaseException:
+        if held is not None:
+            held.release()
+        raise
 
 
 def _in_use(settings: Settings, owner: Owner) -> Exception:

@@ -32,6 +32,7 @@ class Meters:
     model: Gauge | None
     model_requests: Counter
     model_seconds: Histogram
+    adapters: Gauge
     channels: Gauge
     messages: Counter
     message_seconds: Histogram
@@ -110,6 +111,9 @@ def open_meters(*, has_model: bool) -> Meters:
             "Time from a request to the language model to the first word of its reply.",
             [],
             STAGE_BUCKETS,
+        ),
+        adapters=gauge(
+            "adapters", "Namespaces that were promoted to a tuned model, by whether it is what answers.", "state"
         ),
         channels=gauge("channel_up", "Whether a chat platform is connected.", "channel"),
         messages=counter(

@@ -46,7 +46,7 @@ class JobCounts:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What is read when somebody asks for it. All but `ask_model` and `channels` block."""
+    """What is read when somebody asks for it. All but `ask_model`, `channels` and `adapters` block."""
 
     documents: Callable[[], Mapping[DocumentStatus, int]] | None = None
     jobs: Callable[[], JobCounts] | None = None
@@ -61,6 +61,8 @@ class Readings:
     """None: there is no model, and no metric of it."""
     channels: Callable[[], Mapping[str, bool]] = dict
     """Which are connected."""
+    adapters: Callable[[], Mapping[str, int]] = dict
+    """By state, namespaces that were promoted to a tuned model."""
 
 
 class Metrics:
@@ -149,6 +151,8 @@ class Metrics:
         meters, readings = self._started(), self.readings
         for channel, is_up in readings.channels().items():
             meters.channels.labels(channel).set(is_up)
+        for state, number in readings.adapters().items():
+            meters.adapters.labels(state).set(number)
         (documents, jobs, messages, model), (index, free, backup) = await asyncio.gather(
             asyncio.gather(
                 self._in_thread("documents", readings.documents),

@@ -71,6 +71,12 @@ class Embedder(Protocol):
     def close(self) -> None: ...
 
 
+class Models(Protocol):
+    """Which model answers for which namespace: its name at the model's server, empty for the base model. Never raises."""
+
+    async def model_for(self, namespace: str) -> str: ...
+
+
 class VectorIndex(Protocol):
     """Dense search. Blocking. The access filter is part of the query."""
 

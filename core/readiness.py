@@ -28,25 +28,28 @@ class Readiness:
         vectors: VectorIndex,
         chooser: Chooser,
         reports: Mapping[str, Check] | None = None,
+        check_adapters: Callable[[], Coroutine[Any, Any, Check | None]] | None = None,
     ) -> None:
-        """`reports`: what running channels say of themselves, by name."""
+        """`reports`: what running channels say of themselves, by name. `check_adapters`: None while there are none."""
         self._settings = settings
         self._store = store
         self._vectors = vectors
         self._chooser = chooser
         self._reports = reports if reports is not None else {}
-        self._running: dict[str, asyncio.Task[Check]] = {}
+        self._check_adapters = check_adapters or _without_adapters
+        self._running: dict[str, asyncio.Task[Check | None]] = {}
 
     async def checks(self) -> Sequence[Check]:
-        return [
+        checked = [
             await self._in_time("database", lambda: asyncio.to_thread(self._database)),
             await self._in_time("index", lambda: asyncio.to_thread(self._index)),
             await self._in_time("model", lambda: check_model(self._settings, self._chooser)),
+            await self._in_time("adapters", self._check_adapters),
             await self._in_time("disk", lambda: asyncio.to_thread(check_disk, self._settings)),
-            *self._reports.values(),
         ]
+        return [*(check for check in checked if check is not None), *self._reports.values()]
 
-    async def _in_time(self, name: str, check: Callable[[], Coroutine[Any, Any, Check]]) -> Check:
+    async def _in_time(self, name: str, check: Callable[[], Coroutine[Any, Any, Check | None]]) -> Check | None:
         # A check that hangs keeps its thread; the next probe waits for the same one instead of taking another.
         if name not in self._running or self._running[name].done():
             self._running[name] = asyncio.create_task(check())
@@ -69,6 +72,10 @@ class Readiness:
         if count == 0:
             return Check("index", State.OK, "empty", "Add documents: lorekeeper documents add FOLDER")
         return Check("index", State.OK, f"{count} vectors of passages and headings", "")
+
+
+async def _without_adapters() -> None:
+    return None
 
 
 async def check_model(settings: Settings, chooser: Chooser) -> Check:

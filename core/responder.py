@@ -14,10 +14,10 @@ from core import wording
 from core.abstention import BUILT_IN, Calibration
 from core.citations import cite, ground
 from core.errors import LorekeeperError
-from core.generation.auto import Chooser
+from core.generation.auto import BaseForAll, Chooser
 from core.guard import clean_question, refuse_question
 from core.log import reference, request_id
-from core.ports import Evidence, Retriever, Rewriter
+from core.ports import Evidence, Models, Retriever, Rewriter
 from core.settings import Namespace
 from core.store.conversations import Conversations, thread_key
 from core.store.documents import DocumentStore
@@ -56,6 +56,8 @@ class Responder:
     threshold: float
     calibration: Calibration = BUILT_IN
     namespaces: Mapping[str, Namespace] = field(default_factory=dict)
+    models: Models = field(default_factory=BaseForAll)
+    """Tuned ones; a model that the settings of a namespace name comes first."""
     until_sure: bool = False
     """Sentences are embedded only until they suffice for an answer. Not worth it where the answer quotes them: it needs
     their vectors anyway, and those that are run together differ a little from those that are run alone."""
@@ -120,10 +122,12 @@ class Responder:
             return
 
         yield Status(wording.WRITING)
-        request = GenerationRequest(text, standalone, found.passages, history, self._namespace(question).instructions)
+        namespace = self._namespace(question)
+        request = GenerationRequest(text, standalone, found.passages, history, namespace.instructions)
+        model = namespace.model or await self.models.model_for(question.scope.namespace)
         written = ""
         with clock.lap("generate"):
-            async with aclosing(self.chooser.stream(request, self._namespace(question).model)) as pieces:
+            async with aclosing(self.chooser.stream(request, model)) as pieces:
                 async for piece in pieces:
                     written = piece.text if piece.restart else written + piece.text
                     answer = replace(answer, generator=piece.generator, notice=piece.notice)

@@ -136,12 +136,34 @@ class Generation(Section):
     first_token_seconds: float = Field(20.0, gt=0)
     total_seconds: float = Field(90.0, gt=0)
     retries: int = Field(2, ge=0, le=10, description="Tries after the first, only before the first token.")
+    guided: Literal["off", "citations"] = Field(
+        "off", description="citations: a vLLM server lets the model write only sentences that name their passages."
+    )
 
     @model_validator(mode="after")
     def _leaves_room_for_passages(self) -> Self:
         if self.max_tokens > self.context_tokens // 2:
             raise ValueError("max_tokens may be at most half of context_tokens, so that passages have room")
         return self
+
+
+class Adapters(Section):
+    """Tuned models: where their files are, and which servers they are loaded into."""
+
+    store: str = Field(
+        "", description="Where registered files are kept: a folder, or a bucket. Empty: adapters in the data folder."
+    )
+    folder: str = Field(
+        "", description="Where this process puts files for the model's server. Empty: served in the data folder."
+    )
+    folder_on_server: str = Field("", description="Where the model's server sees that folder. Empty: the same path.")
+    servers: list[str] = Field(
+        default_factory=list,
+        description="Every vLLM behind generation.base_url, each as http://host:8000/v1. Empty: generation.base_url.",
+    )
+    poll_seconds: float = Field(
+        5.0, ge=0.5, le=300, description="How often promotions and servers are looked at, in seconds."
+    )
 
 
 class Namespace(Section):
@@ -209,6 +231,7 @@ class Settings(BaseSettings):
     jobs: Jobs = Jobs()
     retrieval: Retrieval = Retrieval()
     generation: Generation = Generation()
+    adapters: Adapters = Adapters()
     conversations: Conversations = Conversations()
     slack: Slack = Slack()
     discord: Discord = Discord()
@@ -226,9 +249,13 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         if isinstance(env_settings, EnvSettingsSource):
-            files = {f"{variable}{SUFFIX}".lower() for variable in _secret_variables()}
+            secrets = {variable.lower() for variable in _secret_variables()}
+            files = {f"{variable}{SUFFIX.lower()}" for variable in secrets}
             given = env_settings.env_vars.items()
-            env_settings.env_vars = {name: value for name, value in given if name not in files}
+            # An empty one is no secret, so that it does not take the place of one that is given otherwise.
+            env_settings.env_vars = {
+                name: value for name, value in given if name not in files and (value or name not in secrets)
+            }
         return (env_settings, init_settings)
 
     @property

@@ -34,6 +34,8 @@ COMMANDS = {
     "growth": "lorekeeper eval growth DIR… --save FOLDER",
     "load": "lorekeeper eval load DIR… --save FOLDER",
     "serving": "lorekeeper eval serving DIR… --save FOLDER",
+    "model-serving": "lorekeeper eval model-serving DIR… --save FOLDER",
+    "tuning": "lorekeeper eval tuning DATASET --model MODEL --save FOLDER",
 }
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 KEYS = {"name": str, "command": str, "date": str, "machine": dict, "versions": dict, "rows": list, "notes": str}

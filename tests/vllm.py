@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,8 @@ HOW_TO_INSTALL = "vLLM is not installed (make setup-vllm: 3.5 GB, some minutes; 
 START_SECONDS = 300.0
 MODEL = "tiny"
 KEY = "sesame"
-OPTIONS = ("--dtype", "float32", "--enforce-eager", "--enable-lora", "--max-lora-rank", "16")
+MOST_RANK = 64
+OPTIONS = ("--dtype", "float32", "--enforce-eager", "--enable-lora", "--max-lora-rank", str(MOST_RANK))
 ENVIRONMENT = {
     "VLLM_TARGET_DEVICE": "cpu",
     "VLLM_CPU_KVCACHE_SPACE": "1",
@@ -42,6 +43,22 @@ class VllmServer:
     @property
     def url(self) -> str:
         return f"{self.origin}/v1"
+
+    @property
+    def port(self) -> int:
+        return int(self.origin.rpartition(":")[2])
+
+    def models(self) -> set[str]:
+        """Names of the model and of the adapters that are loaded."""
+        listed = httpx.get(f"{self.url}/models", headers=_headers(), timeout=30).raise_for_status().json()
+        return {row["id"] for row in listed["data"]}
+
+    def said(self, model: str, prompt: Sequence[tuple[str, str]], most_tokens: int) -> str:
+        """Its greedy answer to (role, content) pairs."""
+        messages = [{"role": role, "content": content} for role, content in prompt]
+        body = {"model": model, "messages": messages, "temperature": 0, "max_tokens": most_tokens}
+        answer = httpx.post(f"{self.url}/chat/completions", json=body, headers=_headers(), timeout=60)
+        return str(answer.raise_for_status().json()["choices"][0]["message"]["content"])
 
     def load_adapter(self, name: str, folder: Path) -> None:
         """Serve an adapter beside the model, at run time."""
@@ -76,8 +93,8 @@ def tiny_chat_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def vllm(tiny_chat_model: Path) -> Iterator[VllmServer]:
-    """One server for all tests. Skips without vLLM, unless TEST_REQUIRE names vllm: then it fails."""
-    _require_vllm()
+    """One server for all tests."""
+    require_vllm()
     with serve(tiny_chat_model) as server:
         yield server
 
@@ -85,12 +102,13 @@ def vllm(tiny_chat_model: Path) -> Iterator[VllmServer]:
 @pytest.fixture
 def mortal_vllm(tiny_chat_model: Path) -> Iterator[VllmServer]:
     """A server of one's own, to be killed."""
-    _require_vllm()
+    require_vllm()
     with serve(tiny_chat_model) as server:
         yield server
 
 
-def _require_vllm() -> None:
+def require_vllm() -> None:
+    """Skips without vLLM, unless TEST_REQUIRE names it: then it fails."""
     if not PYTHON.exists():
         if "vllm" in os.environ.get("TEST_REQUIRE", ""):
             pytest.fail(HOW_TO_INSTALL)
@@ -98,10 +116,14 @@ def _require_vllm() -> None:
 
 
 @contextmanager
-def serve(model: Path) -> Iterator[VllmServer]:
-    """Run vLLM until the end of the block. Raises `RuntimeError` with its log if it does not start."""
+def serve(model: Path, port: int = 0) -> Iterator[VllmServer]:
+    """Run vLLM until the end of the block, at a free port if none is given.
+
+    Raises `RuntimeError` with its log if it does not start.
+    """
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind(("127.0.0.1", port))
         port = probe.getsockname()[1]
     command: list[str | Path] = [
         PYTHON,

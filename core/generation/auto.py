@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Protocol
 import structlog
 
 from core.errors import GenerationFailed
-from core.generation.chat import ChatGenerator
+from core.generation.chat import ChatGenerator, UnknownModel
 from core.ports import Generator
 from core.types import GenerationRequest
 
@@ -51,17 +52,43 @@ class OnlyExtractive:
         return True
 
 
+class BaseForAll:
+    """Implements `core.ports.Models`: nobody has a model of their own."""
+
+    async def model_for(self, namespace: str) -> str:
+        return ""
+
+
 class OnlyChat:
-    """`generation.mode = chat`: a model that is down is an error."""
+    """`generation.mode = chat`: a server that is down is an error. For an adapter that it does not have, its base answers."""
 
     def __init__(self, chat: ChatGenerator) -> None:
         self._chat = chat
+        self._unknown_at: dict[str, float] = {}
 
     async def stream(self, request: GenerationRequest, model: str = "") -> AsyncGenerator[Piece, None]:
-        generator = self._chat.for_model(model) if model else self._chat
-        async with aclosing(generator.stream(request)) as texts:
-            async for text in texts:
-                yield Piece(text, generator.name)
+        if model:
+            begun = time.monotonic()
+            try:
+                async with aclosing(_pieces(self._chat.for_model(model), request)) as pieces:
+                    async for piece in pieces:
+                        yield piece
+            except UnknownModel:  # raised before the first piece
+                self._warn_of(model)
+            else:
+                # What was asked before may be answered long after the adapter was gone.
+                if begun > self._unknown_at.get(model, begun):
+                    del self._unknown_at[model]
+                return
+        async with aclosing(_pieces(self._chat, request)) as pieces:
+            async for piece in pieces:
+                yield piece
+
+    def _warn_of(self, model: str) -> None:
+        """Once, until it answers again."""
+        if model not in self._unknown_at:
+            log.warning("the server does not have a model that a namespace wants; the base model answers", model=model)
+        self._unknown_at[model] = time.monotonic()
 
     async def healthy(self) -> bool:
         return await self._chat.healthy()
@@ -93,3 +120,9 @@ class Auto:
 
     async def healthy(self) -> bool:
         return await self._chat.healthy()
+
+
+async def _pieces(generator: ChatGenerator, request: GenerationRequest) -> AsyncGenerator[Piece, None]:
+    async with aclosing(generator.stream(request)) as texts:
+        async for text in texts:
+            yield Piece(text, generator.name)

@@ -15,6 +15,7 @@ import structlog
 
 from core.errors import GenerationFailed, GenerationInterrupted, GenerationUnavailable
 from core.generation.breaker import Breaker
+from core.generation.guided import guide
 from core.ports import CountTokens
 from core.prompts import Role, messages
 from core.settings import Generation
@@ -32,6 +33,8 @@ TOO_LONG = "context length"
 FITTINGS, SHRINK = 4, 0.6
 # A connection for each answer costs nothing beside the answer, never turns out to be dead, and is never left open.
 NO_KEEP_ALIVE = httpx.Limits(max_keepalive_connections=0)
+# How a server refuses what it does not know in a request.
+NOT_UNDERSTOOD = frozenset({400, 422})
 RETRIABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
 log = structlog.get_logger(__name__)
 
@@ -54,7 +57,11 @@ class ChatGenerator:
         breaker: Breaker | None = None,
         model: str = "",
         observe: Observe = unobserved,
+        base: ChatGenerator | None = None,
     ) -> None:
+        """`base`: of the same endpoint, whose breaker and habits are shared."""
+        self._base = base or self
+        self.takes_guides = True
         self.count_tokens = count_tokens
         self._settings = settings
         self._breaker = breaker or Breaker(time.monotonic)
@@ -74,7 +81,9 @@ class ChatGenerator:
     def for_model(self, model: str) -> ChatGenerator:
         """The same endpoint with another model or adapter; one for each name, kept."""
         if model not in self._others:
-            self._others[model] = ChatGenerator(self._settings, self.count_tokens, self._breaker, model, self._observe)
+            self._others[model] = ChatGenerator(
+                self._settings, self.count_tokens, self._breaker, model, self._observe, self._base
+            )
         return self._others[model]
 
     @property
@@ -99,28 +108,40 @@ class ChatGenerator:
         return result
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
+        was_refused = False
         for attempt in range(FITTINGS):
             prompt = await asyncio.to_thread(messages, request, self.prompt_tokens, self.count_tokens)
+            is_last, guided = attempt == FITTINGS - 1, "" if was_refused else self._guide(prompt)
             try:
-                async with aclosing(self._stream(prompt)) as pieces:
+                async with aclosing(self._stream(prompt, guided)) as pieces:
                     async for piece in pieces:
                         yield piece
             except _TooLong:  # raised before the first piece
-                if attempt == FITTINGS - 1:
+                if is_last:
                     raise
                 self._scale *= SHRINK
+            except _Refused as error:
+                if is_last or not guided or error.status not in NOT_UNDERSTOOD:
+                    raise
+                was_refused = True
             else:
+                if was_refused and self._base.takes_guides:
+                    self._base.takes_guides = False
+                    log.warning("the model's server does not take generation.guided; answers are not guided")
                 return
+
+    def _guide(self, prompt: Sequence[tuple[Role, str]]) -> str:
+        return guide(prompt) if self._settings.guided == "citations" and self._base.takes_guides else ""
 
     async def complete(self, prompt: Sequence[tuple[Role, str]]) -> str:
         """The whole reply to a prompt. Raises `GenerationFailed`."""
         async with aclosing(self._stream(prompt)) as pieces:
             return "".join([piece async for piece in pieces])
 
-    async def _stream(self, prompt: Sequence[tuple[Role, str]]) -> AsyncGenerator[str, None]:
+    async def _stream(self, prompt: Sequence[tuple[Role, str]], guided: str = "") -> AsyncGenerator[str, None]:
         await asyncio.to_thread(_chat_model)
         deadline = asyncio.get_running_loop().time() + self._settings.total_seconds
-        pieces, first = await self._first_piece(prompt, deadline)
+        pieces, first = await self._first_piece(prompt, guided, deadline)
         try:
             async with aclosing(pieces):
                 yield first
@@ -132,7 +153,7 @@ class ChatGenerator:
             raise
         self._breaker.succeeded()
 
-    async def _first_piece(self, prompt: Sequence[tuple[Role, str]], deadline: float) -> tuple[Any, str]:
+    async def _first_piece(self, prompt: Sequence[tuple[Role, str]], guided: str, deadline: float) -> tuple[Any, str]:
         """Open the stream; tries again, with a growing pause, while nothing was shown yet."""
         for attempt in range(self._settings.retries + 1):
             if not self._breaker.allows():
@@ -141,7 +162,7 @@ class ChatGenerator:
                 )
             begun = time.perf_counter()
             try:
-                opened = await self._open(prompt, deadline)
+                opened = await self._open(prompt, guided, deadline)
             except _Retriable as error:
                 self._breaker.failed()
                 pause = error.retry_after or min(
@@ -157,8 +178,8 @@ class ChatGenerator:
             except _Refused as error:
                 # The endpoint is well: it is this request, or this model, that it does not take.
                 self._breaker.succeeded()
-                self._observe("refused", None)
-                if error.status == httpx.codes.NOT_FOUND:
+                self._observe("unknown" if isinstance(error, UnknownModel) else "refused", None)
+                if isinstance(error, UnknownModel):
                     self._model = self._named
                 raise
             except GenerationUnavailable:
@@ -170,8 +191,8 @@ class ChatGenerator:
                 return opened
         raise AssertionError("unreachable")
 
-    async def _open(self, prompt: Sequence[tuple[Role, str]], deadline: float) -> tuple[Any, str]:
-        pieces = self._pieces(prompt)
+    async def _open(self, prompt: Sequence[tuple[Role, str]], guided: str, deadline: float) -> tuple[Any, str]:
+        pieces = self._pieces(prompt, guided)
         limit = min(self._settings.first_token_seconds, deadline - asyncio.get_running_loop().time())
         try:
             async with asyncio.timeout(max(limit, 0)):
@@ -197,9 +218,11 @@ class ChatGenerator:
         except Exception as error:
             raise GenerationInterrupted("The language model stopped in the middle of its answer.") from error
 
-    async def _pieces(self, prompt: Sequence[tuple[Role, str]]) -> AsyncGenerator[str, None]:
+    async def _pieces(self, prompt: Sequence[tuple[Role, str]], guided: str) -> AsyncGenerator[str, None]:
         finished = False
-        async with aclosing((await self._opened()).astream(list(prompt))) as chunks:
+        # vLLM's name for it.
+        more = {"extra_body": {"structured_outputs": {"regex": guided}}} if guided else {}
+        async with aclosing((await self._opened()).astream(list(prompt), **more)) as chunks:
             async for chunk in chunks:
                 finished = finished or bool(chunk.response_metadata.get("finish_reason"))
                 if text := chunk.text:
@@ -280,6 +303,10 @@ class _Refused(GenerationUnavailable):
         self.status = status
 
 
+class UnknownModel(_Refused):
+    """The server has no model or adapter of this name."""
+
+
 class _TooLong(_Refused):
     """The prompt has more of the model's own tokens than its window holds."""
 
@@ -311,7 +338,9 @@ def _refused(status: int, retry_after: float | None = None) -> GenerationUnavail
     if status in {401, 403}:
         return _Refused("The language model's server refuses the key (generation.api_key).", status)
     if status == httpx.codes.NOT_FOUND:
-        return _Refused("The language model's server does not know this model (generation.model) or address.", status)
+        return UnknownModel(
+            "The language model's server does not know this model (generation.model) or address.", status
+        )
     message = f"The language model's server failed (HTTP {status})."
     if status in RETRIABLE:
         return _Retriable(message, retry_after)

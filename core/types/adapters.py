@@ -89,12 +89,12 @@ class Promotion:
     """One entry of the audit: what a namespace answers with from then on."""
 
     namespace: str
-    """Or `EVERYWHERE`."""
+    """Or `EVERYWHERE`; empty for a retirement."""
     adapter: str | None
-    """The id; None for the base model."""
+    """The id; None where a rollback found none before. Of a retirement: the one that was retired."""
     action: Action
     at: datetime
     by: str
     is_forced: bool = False
-    """The gate was against it."""
+    """Its evaluation, or the base model that was served, was against it."""
     reason: str = ""

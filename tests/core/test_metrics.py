@@ -84,6 +84,13 @@ async def test_documents_and_model_are_read_when_they_are_asked_for() -> None:
     assert found["lorekeeper_model_up", ()] == 1
 
 
+async def test_namespaces_that_should_be_answered_by_a_tuned_model() -> None:
+    found = await samples(started(adapters=lambda: {"served": 2, "missing": 1}))
+    assert found["lorekeeper_adapters", ("served",)] == 2
+    assert found["lorekeeper_adapters", ("missing",)] == 1
+    assert ("lorekeeper_adapters", ("served",)) not in await samples(started())
+
+
 async def test_chat_platforms_and_their_messages() -> None:
     waiting = {"slack": 2}
     metrics = started(messages=lambda: waiting, channels=lambda: {"slack": True, "discord": False})

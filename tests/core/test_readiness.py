@@ -11,7 +11,7 @@ import pytest
 
 from core.errors import StorageFailed
 from core.generation.build import open_generation
-from core.health import State
+from core.health import Check, State
 from core.readiness import Readiness, check_disk
 from core.settings import Generation, Settings
 from core.store.documents import DocumentStore
@@ -90,3 +90,22 @@ async def test_a_check_that_hangs_fails_in_time_and_takes_one_thread(
 
 def test_a_data_folder_that_is_gone_is_told(tmp_path: Path) -> None:
     assert check_disk(Settings(data_dir=tmp_path / "gone")).state is State.FAILED
+
+
+async def test_adapters_are_among_the_checks_when_there_is_something_to_say(
+    store: DocumentStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[Check | None] = [None, Check("adapters", State.DEGRADED, "hr-1 is not there", "Load it.")]
+
+    async def check() -> Check | None:
+        if not said:
+            await asyncio.Event().wait()
+        return said.pop(0)
+
+    plain = readiness(store, Index(), tmp_path)
+    assert "adapters" not in await states(plain)
+    checked = Readiness(plain._settings, store, plain._vectors, plain._chooser, None, check)
+    assert "adapters" not in await states(checked)
+    assert (await states(checked))["adapters"] is State.DEGRADED
+    monkeypatch.setattr("core.readiness.CHECK_SECONDS", 0.05)
+    assert (await states(checked))["adapters"] is State.FAILED, "no answer in time"

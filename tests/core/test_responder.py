@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import GenerationUnavailable, StorageFailed
 from core.followup import RuleRewriter
-from core.generation.auto import FALLEN_BACK, Piece
+from core.generation.auto import FALLEN_BACK, BaseForAll, Piece
 from core.responder import Responder
 from core.settings import Namespace
 from core.store.conversations import Conversations, thread_key
@@ -63,9 +63,11 @@ class Writes:
     def __init__(self, *pieces: str | Piece | Exception) -> None:
         self.pieces = pieces
         self.requests: list[GenerationRequest] = []
+        self.models: list[str] = []
 
     async def stream(self, request: GenerationRequest, model: str = "") -> AsyncGenerator[Piece, None]:
         self.requests.append(request)
+        self.models.append(model)
         for piece in self.pieces:
             if isinstance(piece, Exception):
                 raise piece
@@ -104,6 +106,26 @@ def question(text: str = "How many days of annual leave do I accrue?", **values:
 
 async def events(asked: Responder, about: Question) -> list[Event]:
     return [event async for event in asked.stream(about)]
+
+
+class Tuned:
+    """Every namespace has an adapter of its name."""
+
+    async def model_for(self, namespace: str) -> str:
+        return f"{namespace}-1"
+
+
+@pytest.mark.parametrize(("namespace", "model"), [("hr", "hr-1"), ("it", "by-hand"), ("default", "default-1")])
+async def test_a_namespace_is_answered_by_the_model_of_its_settings_or_else_by_its_tuned_one(
+    store: DocumentStore, namespace: str, model: str
+) -> None:
+    writes = Writes(f"{LEAVE.text} [1]")
+    asked = replace(
+        responder(store, Found(LEAVE), writes), models=Tuned(), namespaces={"it": Namespace(model="by-hand")}
+    )
+    await asked.ask(question(scope=Scope(namespace)))
+    await replace(asked, models=BaseForAll()).ask(question(scope=Scope("hr")))
+    assert writes.models == [model, ""]
 
 
 @pytest.mark.parametrize(

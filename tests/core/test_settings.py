@@ -222,6 +222,27 @@ def test_an_empty_file_takes_the_place_of_no_other_secret(tmp_path: Path, monkey
     assert load().discord.token.get_secret_value() == "given"
 
 
+@pytest.mark.parametrize("otherwise", ["file", "platform", "toml"])
+def test_an_empty_variable_takes_the_place_of_no_other_secret(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, otherwise: str
+) -> None:
+    (tmp_path / "token").write_text("given")
+    if otherwise == "file":
+        environment(monkeypatch, LOREKEEPER_DISCORD__TOKEN_FILE=str(tmp_path / "token"))
+    elif otherwise == "platform":
+        environment(monkeypatch, DISCORD_TOKEN="given")
+    else:
+        (tmp_path / "lorekeeper.toml").write_text('[discord]\ntoken = "given"\n')
+    environment(monkeypatch, LOREKEEPER_DISCORD__TOKEN="")
+    assert load().discord.token.get_secret_value() == "given"
+
+
+def test_an_empty_variable_of_another_setting_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "lorekeeper.toml").write_text('[generation]\nmodel = "small"\n')
+    environment(monkeypatch, LOREKEEPER_GENERATION__MODEL="")
+    assert load().generation.model == ""
+
+
 def test_what_is_no_secret_has_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment(monkeypatch, LOREKEEPER_SERVER__HOST_FILE=str(tmp_path / "host"))
     with pytest.raises(InvalidSettings, match="LOREKEEPER_SERVER__HOST_FILE is no setting"):

@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 MODEL = "lore-slm"
@@ -37,6 +39,16 @@ class FakeOpenAI:
     headers: list[dict[str, str]] = field(default_factory=list)
     """Of each of them, with names in small letters."""
     left_early: int = 0
+    adapters: dict[str, str] = field(default_factory=dict)
+    """Paths by name, of those that were loaded; none after a restart."""
+    loads_adapters: bool = True
+    """Started with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING."""
+    load_error: str = ""
+    """Why vLLM cannot use the next adapters."""
+    refuses_guides: bool = False
+    """Knows no structured_outputs, as servers other than vLLM."""
+    changes: list[str] = field(default_factory=list)
+    """load NAME, unload NAME: what was asked for."""
     url: str = ""
 
     def prompt(self) -> str:
@@ -62,24 +74,34 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         state = self.server.state
-        if state.models_status != 200:
+        if self.path == "/metrics":
+            self._text(_metrics(len(state.requests)))
+        elif state.models_status != 200:
             self._error(state.models_status)
         elif state.models_drip:
             self._drip()
         elif self._allowed():
-            self._json(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in state.models]})
+            names = [*state.models, *state.adapters]
+            self._json(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in names]})
 
     def do_POST(self) -> None:
         state = self.server.state
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        change = self.path.rpartition("/")[2].removesuffix("_lora_adapter")
+        if change in {"load", "unload"}:
+            if self._allowed():
+                self._change(state, change, body)
+            return
         state.headers.append({name.lower(): value for name, value in self.headers.items()})
         state.requests.append(body)
         if not self._allowed():
             return
         if state.statuses:
             self._error(state.statuses.pop(0))
-        elif body["model"] not in state.models:
-            self._error(404)
+        elif body["model"] not in {*state.models, *state.adapters}:
+            self._error(404, f"The model `{body['model']}` does not exist.")
+        elif state.refuses_guides and "structured_outputs" in body:
+            self._error(400, "Unrecognized request argument supplied: structured_outputs")
         elif state.window and len(state.prompt()) > state.window:
             message = (
                 "This model's maximum context length is 4096 tokens. Please reduce the length of the input prompt."
@@ -87,6 +109,28 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(400, {"error": {"message": message, "type": "BadRequestError", "code": 400}})
         else:
             self._stream(state)
+
+    def _change(self, state: FakeOpenAI, change: str, body: dict[str, str]) -> None:
+        """In vLLM's words."""
+        name = body["lora_name"]
+        state.changes.append(f"{change} {name}")
+        if not state.loads_adapters:
+            self._json(404, {"detail": "Not Found"})
+        elif change == "unload":
+            if state.adapters.pop(name, None) is None:
+                self._error(404, f"The lora adapter '{name}' cannot be found.")
+            else:
+                self._text(f"Success: LoRA adapter '{name}' removed successfully.")
+        elif name in state.adapters:
+            said = "If you want to load the adapter in place, set 'load_inplace' to True."
+            self._error(400, f"The lora adapter '{name}' has already been loaded. {said}")
+        elif state.load_error:
+            self._error(500, state.load_error)
+        elif not (Path(body["lora_path"]) / "adapter_config.json").is_file():
+            self._error(404, f"Loading lora {name} failed: No adapter found for {body['lora_path']}")
+        else:
+            state.adapters[name] = body["lora_path"]
+            self._text(f"Success: LoRA adapter '{name}' added successfully.")
 
     def _drip(self) -> None:
         self.send_response(200)
@@ -119,13 +163,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
         self.wfile.flush()
 
-    def _error(self, status: int) -> None:
-        self._json(status, {"error": {"message": "refused", "type": "error", "code": status}})
+    def _error(self, status: int, message: str = "refused") -> None:
+        self._json(status, {"error": {"message": message, "type": "error", "code": status}})
+
+    def _text(self, text: str) -> None:
+        self._body(HTTPStatus.OK, "text/plain", text.encode())
 
     def _json(self, status: int, value: object) -> None:
-        data = json.dumps(value).encode()
+        self._body(status, "application/json", json.dumps(value).encode())
+
+    def _body(self, status: int, media_type: str, data: bytes) -> None:
         self.send_response(status)
-        self.send_header("content-type", "application/json")
+        self.send_header("content-type", media_type)
         self.send_header("content-length", str(len(data)))
         if status == 429:
             self.send_header("retry-after", self.server.state.retry_after)
@@ -171,3 +220,9 @@ def _event(delta: dict[str, str], reason: str | None) -> str:
     choice = {"index": 0, "delta": delta, "finish_reason": reason}
     chunk = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": MODEL, "choices": [choice]}
     return f"data: {json.dumps(chunk)}\n\n"
+
+
+def _metrics(requests: int) -> str:
+    """As if each request had 100 tokens, of which 50 were computed before, and was answered with 10."""
+    counts = {"prefix_cache_queries": 100, "prefix_cache_hits": 50, "generation_tokens": 10}
+    return "".join(f'vllm:{name}_total{{model_name="{MODEL}"}} {each * requests}.0\n' for name, each in counts.items())

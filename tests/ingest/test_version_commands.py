@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from core.settings import load
+from core.store.adapters import AdapterStore
+from core.store.engine import open_engine
 from core.types import Finding
+from tests.core.store.samples import adapter
 from tests.ingest.commanding import Commands, commanding
 from tests.ingest.library import put
 
@@ -111,6 +115,15 @@ class TestPurge:
         run("remove", document_id)
         assert run("purge", document_id, "--yes").out == "Erased Vacation\n"
         assert stored(tmp_path) == []
+
+    def test_tuned_models_that_learnt_from_it_are_named(self, run: Commands, tmp_path: Path, document_id: str) -> None:
+        engine = open_engine(load().database_url, load().data_dir)
+        store = AdapterStore(engine)
+        for content, learnt in (("1", document_id), ("2", "another"), ("3", document_id)):
+            store.add(adapter(content=content, documents=frozenset({learnt})))
+        store.retire("hr-3", "ann")
+        engine.dispose()
+        assert "Tuned models learnt from it: hr-1. `lorekeeper tune uses" in run("purge", document_id, "--yes").out
 
     def test_nothing_is_erased_where_nobody_can_be_asked(
         self, run: Commands, document_id: str, monkeypatch: pytest.MonkeyPatch

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 import pytest
+from structlog.testing import capture_logs
 
 from core.errors import GenerationUnavailable, InvalidSettings
 from core.generation.auto import FALLEN_BACK, Auto, Chooser, OnlyExtractive, Piece
@@ -26,8 +27,8 @@ def chooser(**changes: object) -> Chooser:
     return open_generation(Generation.model_validate({"retries": 0, **changes}), WordEmbedder())[0]
 
 
-async def pieces(chosen: Chooser) -> list[Piece]:
-    async with aclosing(chosen.stream(REQUEST)) as stream:
+async def pieces(chosen: Chooser, model: str = "") -> list[Piece]:
+    async with aclosing(chosen.stream(REQUEST, model)) as stream:
         return [piece async for piece in stream]
 
 
@@ -104,3 +105,28 @@ async def test_with_mode_extractive_the_endpoint_is_left_alone() -> None:
         received = await pieces(chooser(base_url=server.url, mode="extractive"))
     assert text_of(received) == QUOTED
     assert server.requests == []
+
+
+@pytest.mark.parametrize("mode", ["auto", "chat"])
+async def test_for_an_adapter_that_the_server_does_not_have_its_base_answers_and_nobody_is_told_but_the_log(
+    mode: str,
+) -> None:
+    with fake_openai() as server, capture_logs() as logged:
+        chosen = chooser(base_url=server.url, mode=mode)
+        for _ in range(2):
+            received = await pieces(chosen, "hr-1")
+            assert text_of(received) == server.answer
+            assert {(piece.generator, piece.notice) for piece in received} == {(f"chat:{MODEL}", None)}
+        assert [request["model"] for request in server.requests] == ["hr-1", MODEL] * 2
+        server.adapters["hr-1"] = "/there"
+        assert (await pieces(chosen, "hr-1"))[0].generator == "chat:hr-1"
+        server.adapters.clear()
+        await pieces(chosen, "hr-1")
+    assert [entry["model"] for entry in logged] == ["hr-1"] * 2, "once, until it is there again"
+
+
+async def test_with_neither_the_adapter_nor_its_base_the_documents_are_quoted() -> None:
+    with fake_openai() as server:
+        received = await pieces(chooser(base_url=server.url, model="gone"), "hr-1")
+    assert text_of(received) == QUOTED
+    assert received[0].notice == FALLEN_BACK

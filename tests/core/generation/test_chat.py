@@ -10,10 +10,12 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from core.errors import GenerationInterrupted, GenerationUnavailable
 from core.generation.breaker import Breaker
 from core.generation.chat import ChatGenerator, _chat_model
+from core.generation.guided import answer_pattern
 from core.settings import Generation
 from core.types import GenerationRequest, Passage, Turn
 from tests.fakes.openai_server import MODEL, FakeOpenAI, fake_openai
@@ -288,3 +290,36 @@ async def test_a_window_that_nothing_fits_is_an_error_in_the_end(server: FakeOpe
     server.window = 10
     with pytest.raises(GenerationUnavailable, match="context_tokens"):
         await written(generator(server))
+
+
+class TestGuided:
+    async def test_without_the_setting_the_model_writes_as_it_likes(self, server: FakeOpenAI) -> None:
+        await written(generator(server))
+        assert "structured_outputs" not in server.requests[-1]
+
+    async def test_the_server_is_told_what_an_answer_may_look_like(self, server: FakeOpenAI) -> None:
+        await written(generator(server, guided="citations").for_model(MODEL))
+        assert server.requests[-1]["structured_outputs"] == {"regex": answer_pattern(1)}
+
+    async def test_a_server_that_does_not_take_it_answers_without_and_is_not_asked_again(
+        self, server: FakeOpenAI
+    ) -> None:
+        server.models, server.refuses_guides = (MODEL, "hr-adapter"), True
+        chat = generator(server, guided="citations")
+        with capture_logs() as logged:
+            assert await written(chat.for_model("hr-adapter")) == server.answer
+            assert await written(chat) == server.answer
+        assert ["structured_outputs" in request for request in server.requests] == [True, False, False]
+        assert [entry["log_level"] for entry in logged] == ["warning"]
+
+    async def test_what_is_refused_for_another_reason_says_nothing_about_guides(self, server: FakeOpenAI) -> None:
+        chat = generator(server, guided="citations")
+        server.statuses = [400, 400]
+        with pytest.raises(GenerationUnavailable):
+            await written(chat)
+        await written(chat)
+        assert "structured_outputs" in server.requests[-1]
+
+    async def test_what_is_no_answer_is_not_guided(self, server: FakeOpenAI) -> None:
+        await generator(server, guided="citations").complete([("user", "Rewrite this.")])
+        assert "structured_outputs" not in server.requests[-1]

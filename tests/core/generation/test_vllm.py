@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable
 from contextlib import aclosing
@@ -16,6 +17,8 @@ from core.errors import GenerationInterrupted, GenerationUnavailable
 from core.generation.auto import FALLEN_BACK, Auto, Piece
 from core.generation.build import open_generation
 from core.generation.chat import ChatGenerator
+from core.generation.guided import answer_pattern
+from core.prompts import NO_ANSWER
 from core.retrieval.embed.onnx import OnnxEmbedder, open_onnx
 from core.settings import Generation, load
 from core.types import GenerationRequest, Passage, Turn
@@ -76,6 +79,23 @@ async def test_the_answer_streams_token_by_token_from_the_model_that_is_listed_f
     assert await generator.healthy()
     assert len(await streamed(generator)) > 10
     assert generator.name == f"chat:{MODEL}"
+
+
+async def test_a_guided_model_writes_nothing_but_sentences_that_name_their_passages(vllm: VllmServer) -> None:
+    guided = chat(vllm, guided="citations", max_tokens=500)
+    text = "".join(await streamed(guided, request(passages=3)))
+    freely = "".join(await streamed(chat(vllm, max_tokens=500), request(passages=3)))
+    assert guided.takes_guides
+    # Random weights come to no end, so an answer is the beginning of one that may be written.
+    assert begins_an_answer(text, 3)
+    assert not begins_an_answer(freely, 3)
+
+
+def begins_an_answer(text: str, passages: int) -> bool:
+    # The last character may be cut in its middle.
+    whole = text.rstrip("\N{REPLACEMENT CHARACTER}")
+    ends = ("", "[1]", "1]", "]", "x[1]", "x [1]", " x [1]", *(f"{NO_ANSWER[cut:]}" for cut in range(len(NO_ANSWER))))
+    return any(re.fullmatch(answer_pattern(passages), f"{whole}{end}") for end in ends)
 
 
 async def test_a_follow_up_on_the_same_passages_finds_most_of_its_prompt_computed(vllm: VllmServer) -> None:

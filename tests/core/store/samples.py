@@ -1,4 +1,4 @@
-"""Small documents for the tests of the store."""
+"""Small documents and adapters for the tests of the store."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import Any
 
 from core.store.documents import DocumentStore
 from core.types import Chunk, Document, DocumentStatus, Section
+from core.types.adapters import Adapter, BaseModel, Form, Verdict
+
+BASE = BaseModel("tiny", "sha256:base")
 
 
 def document(name: str, namespace: str = "default", **changes: Any) -> Document:
@@ -36,3 +39,28 @@ def publish(store: DocumentStore, of: Document, texts: Sequence[str], version: s
     ]
     store.publish(of, [section], chunks)
     return ids
+
+
+def adapter(name: str = "hr", content: str = "1", verdict: Verdict = Verdict.PASSED, **changes: Any) -> Adapter:
+    """Not yet registered; other content makes other files."""
+    values: dict[str, Any] = {
+        "id": "",
+        "name": name,
+        "number": 0,
+        "served_as": "",
+        "base": BASE,
+        "method": "lora",
+        "form": Form.ADAPTER,
+        "rank": 8,
+        "files": {"adapter_model.safetensors": content * 64, "adapter_config.json": "c" * 64},
+        "dataset": "d" * 64,
+        "template": "t" * 64,
+        "prompt": "p" * 64,
+        "verdict": verdict,
+        "reasons": ("F1 rose by 0.2 (0.1 to 0.3).",),
+        "preflight": {"form": "adapter", "rank": 8, "problems": []},
+        "documents": frozenset({"doc1", "doc2"}),
+        "people": frozenset({"person-1"}),
+        "registered_by": "ann",
+    }
+    return Adapter(**(values | changes))

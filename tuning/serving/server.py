@@ -1,0 +1,100 @@
+"""A vLLM server: what it has, and adapters that are put into it and taken out of it while it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from functools import lru_cache
+from typing import Any
+
+import httpx
+
+LIST_SECONDS = 3.0
+# On a busy machine, or from a slow disk.
+LOAD_SECONDS = 120.0
+LONGEST_SENTENCE = 300
+# What vLLM says of what is there already, and of what it does not find.
+ALREADY_THERE, NO_FILES = "has already been loaded", "No adapter found"
+WHICH_SERVER = "Correct generation.base_url or adapters.servers."
+NO_KEEP_ALIVE = httpx.Limits(max_keepalive_connections=0)
+
+
+class ServerFailed(Exception):
+    """`sentence` is for the operator, `remedy` says what to do."""
+
+    def __init__(self, sentence: str, remedy: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence
+        self.remedy = remedy
+
+
+class ModelServer:
+    """One replica. All methods raise `ServerFailed`."""
+
+    def __init__(self, url: str, key: str = "") -> None:
+        self.url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {key}"} if key else {}
+
+    async def models(self) -> frozenset[str]:
+        """Names of the base model and of the adapters that are loaded."""
+        response = await self._ask("GET", "models", LIST_SECONDS)
+        try:
+            if response.status_code != httpx.codes.OK:
+                raise self._failed(response)
+            return frozenset(str(row["id"]) for row in response.json()["data"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise ServerFailed(f"{self.url} answers, but not like a model's server.", WHICH_SERVER) from error
+
+    async def load(self, name: str, path: str) -> None:
+        """Serve the adapter in this folder, which is one that the server sees. Nothing happens when it is there already."""
+        response = await self._ask("POST", "load_lora_adapter", LOAD_SECONDS, {"lora_name": name, "lora_path": path})
+        said = _message(response)
+        if response.status_code == httpx.codes.OK or ALREADY_THERE in said:
+            return
+        if NO_FILES in said:
+            remedy = "Let the server read adapters.folder, and set adapters.folder_on_server to where it sees it."
+            raise ServerFailed(f"{self.url} finds no adapter in {path}.", remedy)
+        if response.status_code in {httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED}:
+            remedy = "Start vLLM with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True."
+            raise ServerFailed(f"{self.url} loads no adapters at run time.", remedy)
+        raise self._failed(response)
+
+    async def unload(self, name: str) -> None:
+        """Serve it no longer. Nothing happens when it is not there."""
+        response = await self._ask("POST", "unload_lora_adapter", LIST_SECONDS, {"lora_name": name})
+        if response.status_code not in {httpx.codes.OK, httpx.codes.NOT_FOUND}:
+            raise self._failed(response)
+
+    async def _ask(self, method: str, path: str, seconds: float, body: Any = None) -> httpx.Response:
+        try:
+            verify = await asyncio.to_thread(_certificates)
+            client = httpx.AsyncClient(timeout=seconds, verify=verify, follow_redirects=False, limits=NO_KEEP_ALIVE)
+            # httpx's own limit is for each read, not for all.
+            async with asyncio.timeout(seconds), client:
+                return await client.request(method, f"{self.url}/{path}", headers=self._headers, json=body)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            raise ServerFailed(f"{self.url} does not answer.", "Start the model's server.") from error
+
+    def _failed(self, response: httpx.Response) -> ServerFailed:
+        status = response.status_code
+        if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
+            return ServerFailed(f"{self.url} refuses the key.", "Set generation.api_key to the server's key.")
+        if status == httpx.codes.NOT_FOUND:
+            return ServerFailed(f"{self.url} answers, but not like a model's server.", WHICH_SERVER)
+        said = _message(response) or "no reason given"
+        return ServerFailed(f"{self.url} refuses it (HTTP {status}): {said}", "Look at the log of the model's server.")
+
+
+@lru_cache(maxsize=1)
+def _certificates() -> ssl.SSLContext:
+    """Reading them takes tens of milliseconds, and servers are asked every few seconds."""
+    return httpx.create_ssl_context()
+
+
+def _message(response: httpx.Response) -> str:
+    """The server's own words, in one line."""
+    try:
+        said = response.json()["error"]["message"]
+    except (ValueError, KeyError, TypeError):
+        return ""
+    return " ".join(str(said).split())[:LONGEST_SENTENCE]
