@@ -15,6 +15,8 @@ CHAT_ML = (
 )
 # With the usual, smaller ones, so narrow a model attends to nothing and can hardly be taught.
 SPREAD_OF_WEIGHTS = 0.1
+# The same for Gemma, whose other weights have norms of their own; a factor.
+SPREAD_OF_EMBEDDINGS = 6
 MOST_STEPS = 500
 LEARNING_RATE = 3e-3
 KNOWN_BY_HEART = 0.01
@@ -69,9 +71,10 @@ def make_tiny_gemma(folder: Path, seed: int = 0) -> Path:
         pad_token_id=0,
         bos_token_id=0,
         eos_token_id=2,
-        initializer_range=SPREAD_OF_WEIGHTS,
     )
-    Gemma3ForCausalLM(config).save_pretrained(folder)
+    model = Gemma3ForCausalLM(config)
+    model.model.embed_tokens.weight.data *= SPREAD_OF_EMBEDDINGS
+    model.save_pretrained(folder)
     return folder
 
 

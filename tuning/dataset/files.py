@@ -13,7 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import InvalidRequest, StorageFailed
-from tuning.dataset.types import Arrangement, DocumentUse, Example, Kind, Lineage, Preference, Split, digest, person
+from tuning.dataset.types import (
+    Arrangement,
+    DocumentUse,
+    Example,
+    Kind,
+    Lineage,
+    Preference,
+    Split,
+    as_messages,
+    digest,
+    person,
+)
 
 TRAIN, TEST, PREFERENCES = "train.jsonl", "test.jsonl", "preferences.jsonl"
 CARD, MANIFEST, REVIEW, TEACHER = "card.md", "manifest.json", "review.jsonl", "teacher.jsonl"
@@ -34,7 +45,7 @@ def example_row(example: Example) -> Row:
         "arrangement": example.arrangement.value,
         "origin": example.origin,
         "masked": example.masked,
-        "messages": [*_messages(example.prompt), {"role": "assistant", "content": example.answer}],
+        "messages": [*as_messages(example.prompt), {"role": "assistant", "content": example.answer}],
         "lineage": asdict(example.lineage),
     }
 
@@ -44,7 +55,7 @@ def preference_row(pair: Preference) -> Row:
     return {
         "hash": pair.hash,
         "namespace": pair.namespace,
-        "prompt": _messages(pair.prompt),
+        "prompt": as_messages(pair.prompt),
         "chosen": [{"role": "assistant", "content": pair.chosen}],
         "rejected": [{"role": "assistant", "content": pair.rejected}],
         "lineage": asdict(pair.lineage),
@@ -178,10 +189,6 @@ def lineage_uses(row: Row, wanted: str) -> list[str]:
 def used_documents(lineage: Lineage) -> set[str]:
     """Ids of all documents that an example has anything of."""
     return {use.document_id for use in (*lineage.answer, *lineage.shown)} | {*lineage.hidden, *lineage.quoted}
-
-
-def _messages(prompt: Sequence[tuple[str, str]]) -> list[Row]:
-    return [{"role": role, "content": content} for role, content in prompt]
 
 
 def _rows(path: Path) -> Iterator[tuple[Row, str]]:

@@ -134,8 +134,10 @@ def _failed(cause: BaseException) -> BaseException:
 
 def open_teacher(url: str, model: str, key: str, count_tokens: CountTokens, cache: Path | None) -> Teacher:
     """A teacher that answers the same way each time. Raises `InvalidRequest` for an address that is none."""
-    if not re.match(r"https?://[^\s/]+", url):
-        raise InvalidRequest("--teacher takes the address of an OpenAI-compatible server: http://127.0.0.1:8000/v1")
+    if not re.match(r"https?://[^\s/@]+(?:/|$)", url):
+        raise InvalidRequest(
+            "--teacher takes the address of an OpenAI-compatible server, without a password: http://127.0.0.1:8000/v1"
+        )
     if not model:
         raise InvalidRequest("Name the teacher's model with --teacher-model, as its server lists it.")
     settings = Generation.model_validate(

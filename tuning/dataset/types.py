@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -148,6 +149,11 @@ class Draft:
     people: tuple[str, ...] = ()
     feedback: str = ""
     golden: str = ""
+
+
+def as_messages(prompt: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """As chat templates and OpenAI-compatible servers take it."""
+    return [{"role": role, "content": content} for role, content in prompt]
 
 
 def digest(value: object) -> str:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tuning.evaluation.types import Interval
 
-RESAMPLES, FEWEST_RESAMPLES = 10_000, 2_000
+RESAMPLES = 10_000
 LEVEL = 0.95
 # Draws at a time: 500 draws of 10,000 questions take 40 MB.
 BLOCK = 500

@@ -29,6 +29,8 @@ class Contest:
     """The adapter less the base, and less few-shot."""
     rival: Contender
     """The one of these two with the higher score."""
+    above_silence: Interval | None = None
+    """Score of the adapter less that of a model that answers nothing."""
 
     @property
     def gains(self) -> list[float]:
@@ -57,6 +59,7 @@ def compare(
     counted = {contender: parts(those) for contender, those in scores.items()}
     mine = counted[Contender.ADAPTER]
     means = {contender: sum(each.score for each in those) for contender, those in scores.items()}
+    silence = parts([scored(question, "") for question in questions])
     return Contest(
         tuple(questions),
         replies,
@@ -68,6 +71,7 @@ def compare(
             if contender is not Contender.ADAPTER
         },
         max((Contender.BASE, Contender.FEW_SHOT), key=lambda contender: means[contender]),
+        _named(differences(mine, silence, seed, resamples))[SCORE],
     )
 
 

@@ -12,7 +12,7 @@ import httpx
 
 from core.console import plain
 from core.errors import GenerationFailed, GenerationUnavailable
-from tuning.dataset.types import Prompt
+from tuning.dataset.types import Prompt, as_messages
 from tuning.evaluation.types import Likelihood, Reply
 
 TRIES, PAUSE_SECONDS = 4, 0.5
@@ -40,7 +40,7 @@ class Endpoint:
         """Greedy. Raises `GenerationFailed` after some tries."""
         body = {
             "model": self.model,
-            "messages": _messages(prompt),
+            "messages": as_messages(prompt),
             "max_tokens": most_tokens,
             "temperature": 0,
             "stream": True,
@@ -57,14 +57,14 @@ class Endpoint:
 
     def count(self, prompt: Prompt) -> int:
         """Tokens of the prompt; where the server does not tell, rather too many."""
-        tokens = self._tokens({"messages": _messages(prompt), "add_generation_prompt": True})
+        tokens = self._tokens({"messages": as_messages(prompt), "add_generation_prompt": True})
         if tokens is not None:
             return len(tokens)
         return int(sum(len(text) / CHARACTERS_PER_TOKEN + TOKENS_PER_TURN for _, text in prompt))
 
     def likelihood(self, prompt: Prompt, reply: str) -> Likelihood | None:
         """Of the reply; None where the server cannot tell."""
-        before = self._tokens({"messages": _messages(prompt), "add_generation_prompt": True})
+        before = self._tokens({"messages": as_messages(prompt), "add_generation_prompt": True})
         after = self._tokens({"prompt": reply, "add_special_tokens": False})
         if before is None or not after:
             return None
@@ -166,7 +166,3 @@ def said_by(response: httpx.Response) -> str:
     except (ValueError, KeyError, TypeError, AttributeError):
         text = response.text
     return " ".join(plain(str(text)).split())[:LONGEST_MESSAGE]
-
-
-def _messages(prompt: Prompt) -> list[dict[str, str]]:
-    return [{"role": role, "content": content} for role, content in prompt]

@@ -16,14 +16,12 @@ from tuning.evaluation.fewshot import SHOTS, Shots, few_shot_prompt
 from tuning.evaluation.files import Row, keep_replies, read_replies
 from tuning.evaluation.gate import Limits, Measured, decide
 from tuning.evaluation.general import ANSWER_TOKENS, BUILT_IN, read_general
-from tuning.evaluation.metrics import SCORE, VALIDITY
+from tuning.evaluation.metrics import ANSWERING, DECLINING, SCORE, VALIDITY
 from tuning.evaluation.models import Models
+from tuning.evaluation.progress import Report
 from tuning.evaluation.questions import HeldOut
 from tuning.evaluation.types import Contender, GeneralQuestion, Likelihood, Question, Reply
 from tuning.training.run import SERVED, hashes
-
-Report = Callable[[str, int, int], None]
-"""Told the stage, how much of it is done, and how much there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +147,16 @@ def evaluate(
 def measured(contest: Contest, general: General) -> Measured:
     """What the gate is told."""
     found = contest.differences[contest.rival]
-    return Measured(len(contest.questions), contest.rival, found[SCORE], found[VALIDITY], general.forgetting)
+    return Measured(
+        len(contest.questions),
+        contest.rival,
+        found[SCORE],
+        found[VALIDITY],
+        general.forgetting,
+        contest.above_silence,
+        found[ANSWERING],
+        found[DECLINING],
+    )
 
 
 def _few_shot_prompts(held_out: HeldOut, models: Models, count: int) -> list[Prompt]:

@@ -1,7 +1,8 @@
 """Whether a tuned model may be promoted. Pure.
 
 It passes only if all of these hold: there are enough questions; its score beats that of its strongest rival beyond the
-interval; it writes answers in the demanded form as reliably as the rival; and it forgets no more than the limits allow.
+interval, and that of answering nothing at all; it did not become better at one kind of question by becoming worse at the
+other; it writes answers in the demanded form as reliably as the rival; and it forgets no more than the limits allow.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from tuning.evaluation.types import Contender, Interval
 FEWEST_QUESTIONS = 30
 MOST_FORGETTING = 0.05
 MOST_SURPRISE = 1.0
+MOST_LOST = 0.1
+"""By which it may be worse than its rival at the questions with an answer, or at those without one, beyond the interval."""
 RIVALS = {
     Contender.BASE: "the base model",
     Contender.FEW_SHOT: "the base model with examples in its prompt",
@@ -60,12 +63,18 @@ class Measured:
     """Of the adapter less that of the rival; None without questions."""
     validity: Interval | None
     forgetting: Forgetting
+    above_silence: Interval | None = None
+    """Score of the adapter less that of a model that answers nothing."""
+    answering: Interval | None = None
+    """Answer F1 less the rival's; None where no question has an answer."""
+    declining: Interval | None = None
+    """Share of the questions without an answer that it says so of, less the rival's; None where all have one."""
 
 
 def decide(measured: Measured, limits: Limits) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict, and the sentences that say why."""
-    problems = [*_too_few(measured, limits), *_not_better(measured), *_malformed(measured)]
-    problems += _forgetful(measured.forgetting, limits)
+    problems = [*_too_few(measured, limits), *_not_better(measured), *_silent(measured), *_one_sided(measured)]
+    problems += [*_malformed(measured), *_forgetful(measured.forgetting, limits)]
     if problems or measured.score is None:
         return Verdict.FAILED, tuple(problems)
     return Verdict.PASSED, (_is_better(measured, measured.score), _keeps(measured.forgetting))
@@ -116,6 +125,29 @@ def _not_better(measured: Measured) -> Iterator[str]:
         f"It is not better than {rival} beyond chance: its score differs by {_with_interval(score)}. "
         f"If it is as much better as it seems, about {more_questions(measured)} more questions would show it."
     )
+
+
+def _silent(measured: Measured) -> Iterator[str]:
+    above = measured.above_silence
+    if above is not None and above.low <= 0:
+        yield (
+            f"It is not better than a model that answers nothing: its score differs by {_with_interval(above)}. "
+            "Too many of the held-out questions have no answer, or it answers too few of the others."
+        )
+
+
+def _one_sided(measured: Measured) -> Iterator[str]:
+    rival = RIVALS[measured.rival]
+    kinds = (
+        (measured.answering, "answers worse", "where the passages answer: the answer F1"),
+        (measured.declining, "says less often", "that the passages do not answer, where they do not: the share"),
+    )
+    for found, does, what in kinds:
+        if found is not None and found.high < -MOST_LOST:
+            yield (
+                f"It {does} than {rival} {what} differs by {_with_interval(found)}; "
+                f"more than {MOST_LOST:g} may not be lost."
+            )
 
 
 def _malformed(measured: Measured) -> Iterator[str]:

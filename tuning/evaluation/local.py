@@ -10,15 +10,14 @@ from typing import Any
 
 from core.errors import GenerationFailed, InvalidRequest
 from core.types.adapters import BaseModel, Form
-from tuning.dataset.types import Prompt
+from tuning.dataset.types import Prompt, as_messages
 from tuning.evaluation.types import Likelihood, Reply
-from tuning.training.chat_template import render
+from tuning.training.chat_template import IGNORED, render
 from tuning.training.failures import prepare_libraries, quiet
 from tuning.training.models import Base, read_base
 
 # Prompts of like length are answered together, as long as all of them with their answers have so many tokens.
 TOKENS_PER_BATCH, TOKENS_PER_BATCH_ON_GPU = 8_192, 65_536
-IGNORED = -100
 
 
 class LocalModels:
@@ -180,7 +179,7 @@ class LocalModels:
     def _ids(self, prompt: Prompt, *, tuned: bool) -> list[int]:
         """A merged model brings its own tokenizer, and its server uses it; an adapter is served with that of its base."""
         tokenizer = self._known[tuned].tokenizer
-        text = render(tokenizer, [{"role": role, "content": content} for role, content in prompt], ask=True)
+        text = render(tokenizer, as_messages(prompt), ask=True)
         return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 

@@ -4,7 +4,8 @@ Each figure is there twice where it matters: of what the model wrote, and of wha
 because sentences that no passage supports are removed before an answer is posted.
 
 The headline, `score`, is of what is shown: the token F1 of the answer where the passages answer, and 1 or 0 for an honest
-no-answer where they do not. One number for both, because an adapter that answers everything, or nothing, must not win.
+no-answer where they do not. One number for both, because an adapter that answers everything, or nothing, must not win; where nearly all
+questions are of one kind, the gate sees to that.
 """
 
 from __future__ import annotations
@@ -161,6 +162,7 @@ def _of_written(part: Callable[[Form, Scored], Part]) -> Callable[[Scored], Part
 
 
 SCORE, VALIDITY = "score", "format_validity"
+ANSWERING, DECLINING = "answer_f1_shown", "abstention_recall_written"
 METRICS = (
     Metric(SCORE, "score (headline)", lambda reply: (reply.score, 1.0)),
     *(Metric(f"{name}_shown", f"{label}, as shown", _of_shown(part)) for name, label, part in _BOTH),

@@ -10,11 +10,12 @@ from typing import Any
 
 SECONDS_BETWEEN_LINES = 30.0
 Report = Callable[[str, int, int], None]
+"""Told the stage, how much of it is done, and how much there is."""
 
 
 @contextmanager
 def showing() -> Iterator[Report]:
-    """Told the stage, how much of it is done, and how much there is."""
+    """For as long as it is told something."""
     if not sys.stderr.isatty():
         yield lines(sys.stderr.write, time.monotonic)
         return

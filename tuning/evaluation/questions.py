@@ -53,8 +53,11 @@ def held_out(run_folder: Path, run: Run, folder: Path, most: int = 0) -> HeldOut
     used = [read_manifest(path.parent) for path in sorted((run_folder / DATASET).rglob(MANIFEST))]
     own = manifest["hash"]
     learnt = set[str]().union(*(learnt_documents(each, tests if each["hash"] == own else set()) for each in used))
-    test = [each for each in examples if each.split is Split.TEST]
-    clean = sorted((each for each in test if not learnt & about(each.lineage)), key=lambda each: each.hash)
+    # An answer that a review took away leaves the question about the documents that it was about.
+    asked_about = {each.prompt: about(each.lineage) for each in made}
+    # The same prompt twice would count as two questions, and gets one answer.
+    test = list({each.prompt: each for each in examples if each.split is Split.TEST}.values())
+    clean = sorted((each for each in test if not learnt & asked_about[each.prompt]), key=lambda each: each.hash)
     return HeldOut(
         tuple(question(each) for each in (clean[:most] if most else clean)),
         tuple(each for each in examples if each.split is Split.TRAIN),

@@ -53,6 +53,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "leaked": outcome.held_out.leaked,
         "rival": contest.rival.value,
         "contenders": {each.value: _contender(contest, each) for each in Contender},
+        "above_silence": asdict(contest.above_silence) if contest.above_silence else None,
         "differences": {each.value: _intervals(figures) for each, figures in contest.differences.items()},
         "kinds": {kind: {each.value: mean for each, mean in row.items()} for kind, row in kinds(contest).items()},
         "forgetting": asdict(forgetting),
@@ -106,6 +107,7 @@ def _markdown(outcome: Outcome, made_at: str) -> Iterator[str]:
     yield f"\nThe models were run by: {_code(outcome.models)}\n"
     yield "## Figures\n"
     yield from _figures(contest)
+    yield f"\nThe adapter's score less that of a model that answers nothing: {_spread(contest.above_silence)}."
     yield f"\n![Differences with their intervals]({DIFFERENCES_PICTURE})\n"
     yield "## Score by kind of question\n"
     yield from _kinds(contest)

@@ -105,8 +105,11 @@ def open_served(server: Server, form: Form, name: str) -> Iterator[ServedModels]
 
 
 def _checked(url: str, option: str) -> str:
-    if not re.match(r"https?://[^\s/]+", url):
-        raise InvalidRequest(f"{option} takes the address of an OpenAI-compatible server: http://127.0.0.1:8000/v1")
+    # The address is written into the report.
+    if not re.match(r"https?://[^\s/@]+(?:/|$)", url):
+        raise InvalidRequest(
+            f"{option} takes the address of an OpenAI-compatible server, without a password: http://127.0.0.1:8000/v1"
+        )
     return url.rstrip("/")
 
 

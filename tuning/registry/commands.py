@@ -167,13 +167,13 @@ def retire(
             same = files_digest(adapter.files)
             others = [each for each in record.store.all() if each.id != adapter_id and each.retired_at is None]
             sharing = [each for each in others if files_digest(each.files) == same]
-            open_files(record.settings).delete(adapter, is_shared=bool(sharing))
+            open_files(record.settings).delete(adapter, others)
     sys.stdout.write(f"{adapter.id} is retired.\n")
     if erase and sharing:
         sys.stdout.write(f"Its files stay, because {sharing[0].id} has the same.\n")
     elif erase:
         sys.stdout.write(
-            "Its files are erased. Those that a model's server was given lie there until they are deleted.\n"
+            "Its files are erased. Running processes erase the copies in adapters.folder once no model's server has it.\n"
         )
 
 

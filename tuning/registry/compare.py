@@ -15,6 +15,7 @@ from core.errors import InvalidRequest
 from core.prompts import messages
 from core.types import GenerationRequest, Passage
 from core.types.adapters import BaseModel
+from tuning.dataset.types import as_messages
 
 PROMPTS, NEW_TOKENS = 8, 48
 QUESTIONS = ("How much annual leave is there?", "Who approves travel?", "Is there a company yacht?")
@@ -42,10 +43,9 @@ class Expected:
 
 def load_base(base: BaseModel) -> Any:
     """The model in the precision that it is stored in, ready to answer. Raises `InvalidRequest`."""
-    revision = None if Path(base.name).is_dir() else base.revision or None
     try:
         model: Any = AutoModelForCausalLM.from_pretrained(
-            base.name, revision=revision, dtype="auto", use_safetensors=True
+            base.name, revision=_commit(base), dtype="auto", use_safetensors=True, trust_remote_code=False
         )
     except (OSError, ValueError) as error:
         raise InvalidRequest(f"The model {base.name} cannot be loaded: {error}") from error
@@ -62,10 +62,20 @@ def load_tuned(base: BaseModel, folder: Path) -> Any:
         raise InvalidRequest(f"The adapter in {folder} does not fit the model {base.name}: {error}") from error
 
 
+def load_tokenizer(base: BaseModel, trained: Path) -> Any:
+    """The one that was saved with what was trained, or else the base model's. Raises `InvalidRequest`."""
+    is_own = (trained / "tokenizer_config.json").is_file()
+    name, commit = (str(trained), None) if is_own else (base.name, _commit(base))
+    try:
+        # Unless it is told not to, transformers asks whether to run programs that lie beside a tokenizer.
+        return AutoTokenizer.from_pretrained(name, revision=commit, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        raise InvalidRequest(f"The tokenizer in {name} cannot be loaded: {error}") from error
+
+
 def answers(base: BaseModel, trained: Path, prompts: Sequence[Sequence[Mapping[str, str]]]) -> list[Expected]:
     """What was trained, asked. Without prompts, some made up ones are asked. Raises `InvalidRequest`."""
-    has_tokenizer = (trained / "tokenizer_config.json").is_file()
-    tokenizer = AutoTokenizer.from_pretrained(str(trained) if has_tokenizer else base.name)
+    tokenizer = load_tokenizer(base, trained)
     model = _placed(load_tuned(base, trained))
     found = []
     with torch.inference_mode():
@@ -100,6 +110,11 @@ def compare(expected: Sequence[Expected], base: BaseModel, folder: Path) -> dict
     }
 
 
+def _commit(base: BaseModel) -> str | None:
+    """On the hub; None for a folder, and for the latest one."""
+    return None if Path(base.name).is_dir() else base.revision or None
+
+
 def _logits(model: Any, tokens: torch.Tensor, prompt: int) -> torch.Tensor:
     answer = tokens.shape[1] - prompt
     logits: torch.Tensor = model(input_ids=tokens, logits_to_keep=answer + 1).logits[0, -answer - 1 : -1]
@@ -126,10 +141,4 @@ def _rendered(tokenizer: Any, prompt: Sequence[Mapping[str, str]]) -> list[int]:
 
 def _made_up() -> list[list[dict[str, str]]]:
     requests = [GenerationRequest(question, question, PASSAGES) for question in QUESTIONS]
-    return [
-        [
-            {"role": role, "content": content}
-            for role, content in messages(request, BUDGET, lambda text: len(text.split()))
-        ]
-        for request in requests
-    ]
+    return [as_messages(messages(request, BUDGET, lambda text: len(text.split()))) for request in requests]

@@ -82,8 +82,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     """PEFT's of an adapter. Raises `InvalidRequest`."""
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        if not isinstance(config.get("modules_to_save") or [], list):
+            raise TypeError("modules_to_save is no list")
         return {**config, "peft_type": str(config["peft_type"])}
-    except (OSError, KeyError, TypeError, ValueError) as error:
+    except (OSError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise InvalidRequest(
             f"{folder / CONFIG} is not the configuration of an adapter. Save it again with PEFT."
         ) from error
@@ -103,9 +105,12 @@ def read_shapes(folder: Path) -> dict[str, tuple[int, ...]]:
         raise InvalidRequest(f"{folder} has no {WEIGHTS}. Train again, or name a folder that PEFT has saved.")
     try:
         with safe_open(path, framework="pt") as file:
-            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no mapping
+            shapes = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118 - no mapping
     except (OSError, SafetensorError) as error:
         raise InvalidRequest(f"{path} is damaged. Train again, or copy it again.") from error
+    if empty := [name for name, shape in shapes.items() if 0 in (shape or (0,))]:
+        raise InvalidRequest(f"{path} is damaged: {empty[0]!r} is no matrix. Train again, or copy it again.")
+    return shapes
 
 
 def _never(config: Mapping[str, Any], shapes: Shapes) -> list[str]:

@@ -8,11 +8,10 @@ from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import AutoTokenizer
 
 from core.errors import InvalidRequest
 from core.types.adapters import BaseModel
-from tuning.registry.compare import load_base
+from tuning.registry.compare import load_base, load_tokenizer
 
 OUTER = ("embed_tokens", "lm_head", "wte")
 BIGGEST_FILE = "5GB"
@@ -32,8 +31,7 @@ def merge(base: BaseModel, trained: Path, config: Mapping[str, Any], target: Pat
     except (AttributeError, RuntimeError, ValueError) as error:
         raise NotImplementedError(str(error)) from error
     merged.save_pretrained(target, max_shard_size=BIGGEST_FILE)
-    has_tokenizer = (trained / "tokenizer_config.json").is_file()
-    AutoTokenizer.from_pretrained(str(trained) if has_tokenizer else base.name).save_pretrained(target)
+    load_tokenizer(base, trained).save_pretrained(target)
 
 
 def _touches_embeddings(config: Mapping[str, Any]) -> bool:

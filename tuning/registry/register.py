@@ -163,7 +163,9 @@ def _preflight(folder: Path, base: BaseModel) -> dict[str, Any]:
         os.environ.setdefault(variable, value)
     try:
         with quiet():
-            return prepare_served(folder, base)
+            # The hub knows no commit of this name; its latest one has to do.
+            is_known = base.revision != UNKNOWN_REVISION
+            return prepare_served(folder, base if is_known else replace(base, revision=""))
     except OSError as error:
         raise InvalidRequest(
             f"The base model {base.name} cannot be loaded, and the adapter has to be rewritten with it: {str(error).splitlines()[0]} "

@@ -12,8 +12,8 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from core.backup.destination import PIECE, Destination, open_destination
@@ -101,9 +101,10 @@ class AdapterFiles:
         of = _files(adapter.files)
         return [path for path, digest in sorted(adapter.files.items()) if self._digest_of(f"{of}/{path}") != digest]
 
-    def delete(self, adapter: Adapter, *, is_shared: bool) -> None:
-        """All that lies there of it; its files stay when another one has the same."""
-        for below in (_about(adapter), *([] if is_shared else [_files(adapter.files)])):
+    def delete(self, adapter: Adapter, others: Iterable[Adapter] = ()) -> None:
+        """All that lies there of it, but for what one of the others has as well."""
+        needed = {below for each in others for below in (_about(each), _files(each.files))}
+        for below in {_about(adapter), _files(adapter.files)} - needed:
             for each in list(self._place.list(below)):
                 self._place.delete(each.path)
 
@@ -214,8 +215,10 @@ def _put_in_place(work: Path, target: Path, files: Mapping[str, str]) -> None:
 def _remove_abandoned(folder: Path) -> None:
     """What a killed process left."""
     for each in folder.glob(".*.tmp"):
-        if time.time() - each.lstat().st_mtime > ABANDONED_SECONDS:
-            shutil.rmtree(each, ignore_errors=True)
+        # One that is at it may have put its own in place meanwhile.
+        with suppress(FileNotFoundError):
+            if time.time() - each.lstat().st_mtime > ABANDONED_SECONDS:
+                shutil.rmtree(each, ignore_errors=True)
 
 
 @contextmanager

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from core.errors import InvalidRequest
-from tuning.dataset.files import PREFERENCES, read_manifest
+from tuning.dataset.files import example_row, preference_row, read_manifest
 from tuning.dataset.review import reviewed
-from tuning.dataset.types import Example, Split, digest
+from tuning.dataset.types import Lineage, Preference, Split, digest
 from tuning.training.chat_template import Inexact, Messages, Template
 from tuning.training.run import DatasetUsed, Stage
 
@@ -65,12 +64,15 @@ def read_material(folder: Path, stage: Stage, *, force: bool) -> Material:
             f"{folder} was made for other prompts than this version of Lorekeeper sends, so a model would learn to answer "
             "what it is never asked. Make the dataset again, or use --force."
         )
-    examples = [each for each in reviewed(folder).examples if each.split is Split.TRAIN]
+    found = reviewed(folder)
+    examples = [each for each in found.examples if each.split is Split.TRAIN]
+    rows: tuple[Row, ...]
     if stage is Stage.DPO:
-        rows, documents = _pairs(folder, {each.hash for each in examples})
+        rows = tuple(map(_compared, found.preferences))
+        documents = tuple(_about(each.lineage) for each in found.preferences)
     else:
-        rows = tuple({"messages": _messages(each)} for each in examples)
-        documents = tuple(_about(each) for each in examples)
+        rows = tuple({"messages": example_row(each)["messages"]} for each in examples)
+        documents = tuple(_about(each.lineage) for each in examples)
     if not rows:
         raise InvalidRequest(
             f"{folder} has no preference pairs. They come from answers that people rated 👎 and whose right answer is known."
@@ -154,34 +156,15 @@ def _pair(row: Row, template: Template) -> tuple[Row, int]:
     return row, longest
 
 
-def _messages(example: Example) -> list[dict[str, str]]:
-    prompt = [{"role": role, "content": content} for role, content in example.prompt]
-    return [*prompt, {"role": "assistant", "content": example.answer}]
+def _compared(pair: Preference) -> Row:
+    row = preference_row(pair)
+    return {name: row[name] for name in ("prompt", "chosen", "rejected")}
 
 
-def _about(example: Example) -> frozenset[str]:
+def _about(lineage: Lineage) -> frozenset[str]:
     """An unanswerable question is about the documents that were kept out of its prompt."""
-    answering = frozenset(use.document_id for use in example.lineage.answer)
-    return answering or frozenset(example.lineage.hidden)
+    return frozenset(use.document_id for use in lineage.answer) or frozenset(lineage.hidden)
 
 
 def _prompt(row: Row) -> Messages:
     return list(row["prompt"]) if "prompt" in row else list(row["messages"][:-1])
-
-
-def _pairs(folder: Path, reviewed_hashes: Iterable[str]) -> tuple[tuple[Row, ...], tuple[frozenset[str], ...]]:
-    """Those whose better answer is an example that its review left as it was."""
-    kept = set(reviewed_hashes)
-    path = folder / PREFERENCES
-    rows: list[Row] = []
-    documents: list[frozenset[str]] = []
-    try:
-        for line in filter(str.strip, path.read_text(encoding="utf-8").split("\n")):
-            row = json.loads(line)
-            prompt = [(each["role"], each["content"]) for each in row["prompt"]]
-            if digest([row["namespace"], prompt, row["chosen"][0]["content"]]) in kept:
-                rows.append({name: row[name] for name in ("prompt", "chosen", "rejected")})
-                documents.append(frozenset(use["document_id"] for use in row["lineage"]["answer"]))
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise InvalidRequest(f"{path} is damaged. Make the dataset again.") from error
-    return tuple(rows), tuple(documents)

@@ -3,7 +3,7 @@
 run.json         what this module describes
 adapter/         what PEFT saved, with the tokenizer and the chat template
 served/          what a server loads: the adapter itself, or what it was converted or merged to
-dataset/         card.md and manifest.json of the data set
+dataset/         card.md and manifest.json of the data set; in earlier/, those of the run that it continues
 losses.jsonl     one line for each logged step; loss.png draws it
 tensorboard/     the same for TensorBoard
 checkpoints/     only while it runs
@@ -25,6 +25,7 @@ from core.errors import InvalidRequest
 from core.types.adapters import BaseModel, Form
 
 RUN, ADAPTER, SERVED, DATASET = "run.json", "adapter", "served", "dataset"
+EARLIER = "earlier"
 LOSSES, LOSS_PICTURE, TENSORBOARD = "losses.jsonl", "loss.png", "tensorboard"
 CHECKPOINTS, EVALUATION, SEARCH = "checkpoints", "evaluation", "search"
 FORMAT = 1

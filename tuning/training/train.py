@@ -27,6 +27,7 @@ from tuning.training.run import (
     ADAPTER,
     CHECKPOINTS,
     DATASET,
+    EARLIER,
     LOSS_PICTURE,
     LOSSES,
     TENSORBOARD,
@@ -169,10 +170,13 @@ def _lay_out(folder: Path, prepared: Prepared, dataset: Path, *, again: bool) ->
         (folder / DATASET).mkdir(parents=True, exist_ok=True)
         for name in (CARD, MANIFEST):
             shutil.copyfile(dataset / name, folder / DATASET / name)
+        if prepared.start:
+            # What the earlier run learnt from is in the weights as well.
+            shutil.copytree(prepared.start / DATASET, folder / DATASET / EARLIER, dirs_exist_ok=True)
         shutil.rmtree(folder / TENSORBOARD, ignore_errors=True)
         write_run(folder, run)
     except OSError as error:
-        raise StorageFailed(f"{folder} cannot be written: {error.strerror}.") from error
+        raise StorageFailed(f"{error.filename or folder}: {error.strerror}.") from error
     return start
 
 

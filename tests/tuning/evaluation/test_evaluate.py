@@ -13,6 +13,7 @@ from core.prompts import NO_ANSWER
 from core.types.adapters import Verdict
 from tests.tuning.evaluation.made import (
     BASE,
+    RIGHT,
     FakeModels,
     Says,
     about_leave,
@@ -89,6 +90,31 @@ def test_better_than_the_base_is_not_enough_where_examples_in_the_prompt_do_as_w
 def test_an_adapter_that_always_refuses_does_not_win(run: Path) -> None:
     found = outcome(run, FakeModels(with_general(lambda _: "Hello."), with_general(lambda _: NO_ANSWER)))
     assert found.verdict is Verdict.FAILED
+
+
+MOSTLY_UNANSWERABLE = about_leave(60, unanswerable=36)
+
+
+@pytest.mark.parametrize("reply", ["", NO_ANSWER])
+def test_who_answers_nothing_does_not_win_where_most_questions_have_no_answer(run: Path, reply: str) -> None:
+    # The base names no passage, so that a reply without any is no worse in form.
+    base = with_general(lambda _: "Travel to conferences needs the approval of a manager.")
+    models = FakeModels(base, with_general(lambda _: reply))
+    found = evaluate(run, BASE, held_out_of(MOSTLY_UNANSWERABLE), models, OPTIONS, lambda *_: None)
+    (reason,) = found.reasons
+    assert "answers nothing" in reason
+    good = FakeModels(base, with_general(knows))
+    better = evaluate(run, BASE, held_out_of(MOSTLY_UNANSWERABLE), good, OPTIONS, lambda *_: None)
+    assert better.verdict is Verdict.PASSED, better.reasons
+
+
+def test_who_answers_everything_does_not_win(run: Path) -> None:
+    def answers_half(prompt: Prompt) -> str:
+        return knows(prompt) if len(prompt[-1][1]) % 2 else NO_ANSWER
+
+    found = outcome(run, FakeModels(with_general(answers_half), with_general(lambda _: RIGHT)))
+    assert found.verdict is Verdict.FAILED
+    assert any("says less often" in reason for reason in found.reasons), found.reasons
 
 
 def test_forgetting_is_found(run: Path) -> None:

@@ -65,6 +65,18 @@ def test_no_questions_at_all_fail() -> None:
     assert "only 0" in failed(replace(BETTER, questions=0, score=None, validity=None))
 
 
+def test_better_than_its_rivals_is_not_enough_where_answering_nothing_would_be_as_good() -> None:
+    assert "answers nothing" in failed(replace(BETTER, above_silence=Interval(0.05, 0.0, 0.1)))
+    assert decide(replace(BETTER, above_silence=Interval(0.05, 0.01, 0.1)), LIMITS)[0] is Verdict.PASSED
+
+
+def test_much_worse_at_one_kind_of_question_fails_however_good_it_is_at_the_other() -> None:
+    assert "answers worse" in failed(replace(BETTER, answering=Interval(-0.3, -0.4, -0.11)))
+    assert "says less often" in failed(replace(BETTER, declining=Interval(-0.3, -0.4, -0.11)))
+    little = replace(BETTER, answering=Interval(-0.1, -0.2, 0.0), declining=Interval(-0.2, -0.3, -0.1))
+    assert decide(little, LIMITS)[0] is Verdict.PASSED
+
+
 def test_a_form_that_is_worse_beyond_its_interval_fails() -> None:
     assert "demanded form" in failed(replace(BETTER, validity=Interval(-0.2, -0.3, -0.01)))
 

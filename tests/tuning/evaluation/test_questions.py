@@ -53,6 +53,24 @@ def test_rejected_examples_are_not_asked_and_edited_ones_as_edited(run: Path) ->
     assert held(run).leaked == 0
 
 
+def test_a_prompt_that_stands_there_twice_is_one_question(tmp_path: Path) -> None:
+    folder = write_dataset(tmp_path / "own", OWN * 8)
+    run = write_finished_run(tmp_path / "run", folder)
+    assert len(held(run).questions) == 6
+
+
+def test_an_answer_that_a_review_took_away_does_not_hide_what_the_question_is_about(run: Path) -> None:
+    learnt = example(
+        "When does parking close?",
+        "The car park closes at nine in the evening. [1]",
+        (PARKING, TRAVEL),
+        split=Split.TEST,
+    )
+    folder = write_dataset(run.parent / "other", [learnt])
+    keep(folder, [Decision(learnt.hash, Verdict.EDIT, NO_ANSWER)])
+    assert (held(run, "other").questions, held(run, "other").leaked) == ((), 1)
+
+
 def test_of_another_data_set_what_the_run_has_learnt_is_left_out_and_counted(run: Path) -> None:
     other = [
         example("When does parking close?", "The car park closes at nine in the evening. [1]", (PARKING, TRAVEL), split=Split.TEST),

@@ -143,6 +143,13 @@ def test_a_wrong_key_address_or_name_is_told(server: FakeOpenAI, adapter: str) -
             pass
 
 
+def test_an_address_with_a_password_is_refused_because_reports_name_addresses(adapter: str) -> None:
+    wrong = Server("http://me:hidden@127.0.0.1:1/v1", adapter_path=adapter)
+    with pytest.raises(InvalidRequest, match="without a password") as refused, open_served(wrong, Form.ADAPTER, NAME):
+        pass
+    assert "hidden" not in str(refused.value)
+
+
 def test_a_merged_model_is_asked_on_its_own_server(server: FakeOpenAI, adapter: str) -> None:
     with fake_openai(key="sesame", models=("merged",)) as other:
         with open_served(at(server, adapter, tuned_url=other.url), Form.MERGED, NAME) as models:

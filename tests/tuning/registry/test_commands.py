@@ -187,6 +187,16 @@ def test_retired_is_for_good(run: Path, tmp_path: Path) -> None:
     assert as_json("list")["adapters"][0]["retired_at"]
 
 
+def test_erasing_leaves_what_is_known_of_the_same_files_that_were_registered_again(run: Path) -> None:
+    tune("register", run)
+    tune("retire", "hr-1")
+    tune("register", run)
+    about = as_json("show", "hr-2")["about"]
+    assert "Its files stay, because hr-2" in tune("retire", "hr-1", "--erase")
+    assert about
+    assert as_json("show", "hr-2")["about"] == about
+
+
 def test_erasing_leaves_the_files_that_another_version_needs(run: Path, tmp_path: Path) -> None:
     tune("register", run)
     tune("register", run, "--name", "legal")

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from core.errors import InvalidRequest
 from tuning.registry.findings import Finding, Way, inspect, read_config, read_shapes
@@ -93,7 +95,17 @@ def test_a_start_that_changes_no_weights_of_the_model_is_no_problem() -> None:
     assert found(init_lora_weights="gaussian").way is Way.COPY
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", "null"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "{}",
+        "null",
+        pytest.param("[" * 100_000, id="deep"),
+        '{"peft_type": "LORA", "modules_to_save": 5}',
+    ],
+)
 def test_a_configuration_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "adapter_config.json").write_text(text)
 
@@ -113,4 +125,12 @@ def test_damaged_and_missing_weights_are_told(tmp_path: Path) -> None:
         read_shapes(tmp_path)
     (tmp_path / "adapter_model.safetensors").write_bytes(json.dumps({}).encode())
     with pytest.raises(InvalidRequest, match="is damaged"):
+        read_shapes(tmp_path)
+
+
+@pytest.mark.parametrize("shape", [(), (0, 64)])
+def test_weights_that_are_no_matrices_are_told(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    save_file({f"{LAYER}.lora_A.weight": np.zeros(shape, np.float32)}, tmp_path / "adapter_model.safetensors")
+
+    with pytest.raises(InvalidRequest, match=r"lora_A\.weight' is no matrix"):
         read_shapes(tmp_path)

@@ -205,3 +205,17 @@ def test_a_folder_without_adapter_and_model_is_refused(llama: Path, tmp_path: Pa
 
 def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_programs_that_lie_beside_a_tokenizer_are_not_run(
+    llama: Path, dora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(dora, tmp_path / "adapter")
+    mapped = {"tokenizer_class": "Theirs", "auto_map": {"AutoTokenizer": ["theirs.Theirs", None]}}
+    (tmp_path / "adapter" / "tokenizer_config.json").write_text(json.dumps(mapped))
+    (tmp_path / "adapter" / "theirs.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    monkeypatch.setattr("builtins.input", lambda _: "y")
+
+    with pytest.raises(InvalidRequest, match="custom code"):
+        prepare(tmp_path, llama)
+    assert not (tmp_path / "ran").exists()

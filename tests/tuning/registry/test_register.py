@@ -175,6 +175,23 @@ def test_a_base_model_that_is_not_there_is_told(
         register(_saved_by_peft(tmp_path / "theirs"), "", store, files, "ann", Elsewhere("org/tiny", "lora"))
 
 
+def test_of_an_unknown_commit_the_hub_is_asked_for_the_latest(
+    store: AdapterStore, files: AdapterFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def prepared(folder: Path, base: BaseModel) -> None:
+        asked.append(base.revision)
+        raise OSError("Enough.")
+
+    monkeypatch.setattr("tuning.registry.register.prepare_served", prepared)
+    folder = _saved_by_peft(tmp_path / "theirs")
+    for commit in ("", "abc123"):
+        with pytest.raises(InvalidRequest, match="Enough"):
+            register(folder, "", store, files, "ann", Elsewhere("org/tiny", "lora", commit))
+    assert asked == ["", "abc123"]
+
+
 def test_pickles_of_others_are_refused(store: AdapterStore, files: AdapterFiles, tmp_path: Path) -> None:
     folder = _saved_by_peft(tmp_path / "theirs")
     (folder / "adapter_model.safetensors").rename(folder / "adapter_model.bin")

@@ -188,6 +188,14 @@ def test_what_a_killed_process_left_is_removed(
     assert young.exists()
 
 
+def test_what_another_process_puts_in_place_meanwhile_is_none_of_them(
+    files: AdapterFiles, stored: Adapter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "served" / ".hr-2.x.tmp"
+    monkeypatch.setattr(Path, "glob", lambda *_: iter([gone]))
+    assert contents(files.fetch(stored, tmp_path / "served")) == TEXTS
+
+
 def test_what_is_known_of_it_lies_beside_it(files: AdapterFiles, stored: Adapter) -> None:
     files.put_about(stored, {"dataset/card.md": b"# Card", "evaluation/report.md": b"# Report"})
     files.put_about(stored, {"evaluation/report.md": b"# Another"})
@@ -198,9 +206,11 @@ def test_what_is_known_of_it_lies_beside_it(files: AdapterFiles, stored: Adapter
 
 def test_erasing_leaves_what_another_one_needs(files: AdapterFiles, stored: Adapter) -> None:
     files.put_about(stored, {"dataset/card.md": b"# Card"})
-    files.delete(stored, is_shared=True)
+    files.delete(stored, [replace(stored, id="hr-2")])
+    assert files.about(stored), "the same files under the same name have the same card"
+    files.delete(stored, [replace(stored, name="legal")])
     assert (files.damaged(stored), files.about(stored)) == ([], [])
-    files.delete(stored, is_shared=False)
+    files.delete(stored, [replace(stored, files={"adapter_config.json": HASH})])
     assert files.damaged(stored) == sorted(TEXTS)
 
 

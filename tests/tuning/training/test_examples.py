@@ -80,7 +80,7 @@ def test_a_dataset_without_examples_is_refused(tmp_path: Path, stage: Stage, why
 def test_a_damaged_line_is_refused(tmp_path: Path) -> None:
     folder = write_dataset(tmp_path / "d")
     (folder / "preferences.jsonl").write_text('{"prompt": []}\n')
-    with pytest.raises(InvalidRequest, match="damaged"):
+    with pytest.raises(InvalidRequest, match="line 1, is not a pair"):
         read_material(folder, Stage.DPO, force=False)
 
 
