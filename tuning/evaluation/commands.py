@@ -14,6 +14,7 @@ import typer
 
 from core.console import plain
 from core.errors import InvalidRequest
+from tuning.evaluation.gate import FEWEST_QUESTIONS, MOST_FORGETTING, MOST_SURPRISE
 
 if TYPE_CHECKING:
     from core.types.adapters import Form
@@ -49,13 +50,13 @@ def evaluate(
     ] = None,
     shots: Annotated[int, typer.Option(min=0, max=20, help="Examples shown to the base model.")] = 3,
     most: Annotated[int, typer.Option(min=0, help="Test examples at most; 0: all.")] = 0,
-    fewest: Annotated[int, typer.Option(min=2, help="Test examples that it takes to pass.")] = 30,
+    fewest: Annotated[int, typer.Option(min=2, help="Test examples that it takes to pass.")] = FEWEST_QUESTIONS,
     most_forgetting: Annotated[
         float, typer.Option(min=0, max=1, help="Share of the general questions that it may be worse by.")
-    ] = 0.05,
+    ] = MOST_FORGETTING,
     most_surprise: Annotated[
         float, typer.Option(min=0, help="Nats per token by which general answers may become less likely.")
-    ] = 1.0,
+    ] = MOST_SURPRISE,
     resamples: Annotated[int, typer.Option(min=2000, max=1_000_000, help="Draws of the bootstrap.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -87,7 +88,7 @@ def _form(folder: Path, run: Run) -> Form:
     from tuning.training.run import SERVED, State
 
     if run.state is not State.FINISHED:
-        raise InvalidRequest(f"The run in {folder} is not finished. Go on with: lorekeeper tune train {folder}")
+        raise InvalidRequest(f"The run in {folder} is not finished. Finish it with the command that began it.")
     if run.form is None or not (folder / SERVED).is_dir():
         problems = " ".join(map(str, run.preflight.get("problems", ())))
         raise InvalidRequest(f"The run in {folder} has nothing that can be served. {problems}".strip())

@@ -1,4 +1,4 @@
-"""One model behind an OpenAI-compatible URL. What only vLLM can do, counting tokens and judging texts, is asked for gently."""
+"""One model behind an OpenAI-compatible URL. What only vLLM can do, counting tokens, is asked for gently."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import httpx
 from core.console import plain
 from core.errors import GenerationFailed, GenerationUnavailable
 from tuning.dataset.types import Prompt, as_messages
-from tuning.evaluation.types import Likelihood, Reply
+from tuning.evaluation.types import Reply
 
 TRIES, PAUSE_SECONDS = 4, 0.5
 CONNECT_SECONDS = 5.0
@@ -61,21 +61,6 @@ class Endpoint:
         if tokens is not None:
             return len(tokens)
         return int(sum(len(text) / CHARACTERS_PER_TOKEN + TOKENS_PER_TURN for _, text in prompt))
-
-    def likelihood(self, prompt: Prompt, reply: str) -> Likelihood | None:
-        """Of the reply; None where the server cannot tell."""
-        before = self._tokens({"messages": as_messages(prompt), "add_generation_prompt": True})
-        after = self._tokens({"prompt": reply, "add_special_tokens": False})
-        if before is None or not after:
-            return None
-        body = {"prompt": [*before, *after], "max_tokens": 1, "temperature": 0, "prompt_logprobs": 0}
-        row = self.asked("POST", f"{self.url}/completions", {"model": self.model, **body})
-        try:
-            ends = row["choices"][0]["prompt_logprobs"][-len(after) :]
-            found = [float(at[str(token)]["logprob"]) for at, token in zip(ends, after, strict=True)]
-        except (KeyError, IndexError, TypeError, ValueError):
-            return None
-        return Likelihood(sum(found), len(found))
 
     def window(self) -> int:
         """The longest prompt with its answer."""

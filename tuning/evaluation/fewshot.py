@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from core.citations import parse_citations
+from core.citations import MARK, parse_citations
 from core.text import analyze
 from tuning.dataset.grounding import shown_passages
 from tuning.dataset.types import Example, Prompt
@@ -23,7 +23,6 @@ PASSAGES = 2
 # Turns of a prompt without history: the instructions and the question.
 ALONE = 2
 Fits = Callable[[Prompt], bool]
-_MARK = re.compile(r"\[\d[\d\s,–-]*\]")
 _FIRST_PASSAGE = re.compile(r'\n*<passage number="1" ')
 
 
@@ -90,8 +89,9 @@ def _turns(example: Example) -> Iterator[tuple[str, str]]:
         for number in kept
     )
     yield "user", f"{shown}\n\n{example.question}".strip()
-    yield "assistant", _MARK.sub(lambda mark: _renumbered(mark.group(), given), example.answer)
+    yield "assistant", MARK.sub(lambda mark: _renumbered(mark.group(), given), example.answer)
 
 
 def _renumbered(mark: str, given: Mapping[int, int]) -> str:
-    return "".join(f"[{given[number]}]" for number in parse_citations(mark) if number in given)
+    space = mark[: len(mark) - len(mark.lstrip())]
+    return space + "".join(f"[{given[number]}]" for number in parse_citations(mark) if number in given)

@@ -39,7 +39,7 @@ class Evaluation:
 
 def read_evaluation(run_folder: Path) -> Evaluation:
     """Of the files that are in `run_folder`/served now: an evaluation of others counts as missing."""
-    again = f"Evaluate it with: lorekeeper tune evaluate {run_folder}"
+    again = f"Evaluate it with: lorekeeper tune evaluate {run_folder} --dataset FOLDER"
     try:
         row = json.loads((run_folder / EVALUATION / TABLE).read_text(encoding="utf-8"))
     except FileNotFoundError:

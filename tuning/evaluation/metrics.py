@@ -10,7 +10,6 @@ questions are of one kind, the gate sees to that.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from core.citations import ground, is_no_answer, parse_citations
+from core.citations import MARK, ground, is_no_answer, parse_citations
 from core.prompts import NO_ANSWER
 from core.text import analyze
 from tuning.dataset.grounding import claims
@@ -27,7 +26,6 @@ from tuning.evaluation.types import Question
 Part = tuple[float, float]
 """What a question adds to the numerator and to the denominator of a metric."""
 NOTHING: Part = (0.0, 0.0)
-_MARKS = re.compile(r"[\[【]\s*\d{1,3}(?:\s*[-–,;、]\s*\d{1,3})*\s*[\]】]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +109,7 @@ def parts(replies: Sequence[Scored]) -> NDArray[np.float64]:
 
 
 def _f1(text: str, reference: str) -> float:
-    return token_f1(_MARKS.sub("", text), _MARKS.sub("", reference))
+    return token_f1(MARK.sub("", text), MARK.sub("", reference))
 
 
 def _answer_f1(form: Form, reply: Scored) -> Part:

@@ -15,6 +15,7 @@ from tuning.evaluation.contest import Contest
 from tuning.evaluation.metrics import METRICS
 from tuning.evaluation.report import DIFFERENCES_PICTURE, KINDS_PICTURE, kinds
 from tuning.evaluation.types import Contender
+from tuning.training.plots import STYLE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,17 +23,8 @@ if TYPE_CHECKING:
 COLOURS = {Contender.BASE: "#0072B2", Contender.FEW_SHOT: "#E69F00", Contender.ADAPTER: "#009E73"}
 MARKERS = {Contender.BASE: "o", Contender.FEW_SHOT: "s"}
 WIDTH = 0.8
-STYLE: dict[Any, Any] = {
-    "font.size": 10.0,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "grid.color": "#DDDDDD",
-    "legend.frameon": False,
-    # A $ in a name begins no formula.
-    "text.parse_math": False,
-}
+# A $ in a name begins no formula.
+NO_FORMULAS: dict[Any, Any] = {"text.parse_math": False}
 
 
 def draw(contest: Contest) -> dict[str, bytes]:
@@ -90,5 +82,5 @@ def _style() -> Iterator[Figure]:
         raise MissingExtra("matplotlib", "tune") from error
     with mpl.rc_context():
         mpl.rcdefaults()
-        mpl.rcParams.update(STYLE)
+        mpl.rcParams.update(STYLE | NO_FORMULAS)
         yield Figure(figsize=(9, 6), layout="constrained")

@@ -158,7 +158,8 @@ def _forgetting(general: General) -> Iterator[str]:
             sum(general.right[each][place] for place in places) / len(places)
             for each in (Contender.BASE, Contender.ADAPTER)
         ]
-        yield f"| {_code(kind) if kind else 'all'} | {len(places)} | {shares[0]:.3f} | {shares[1]:.3f} |"
+        named = _code(kind).replace("|", "\\|") if kind else "all"
+        yield f"| {named} | {len(places)} | {shares[0]:.3f} | {shares[1]:.3f} |"
     yield f"\nThe accuracy drops by {_spread(found.drop)}."
     if found.surprise is None:
         yield "The server does not tell how likely the expected answers are."

@@ -103,6 +103,7 @@ def test_who_answers_nothing_does_not_win_where_most_questions_have_no_answer(ru
     found = evaluate(run, BASE, held_out_of(MOSTLY_UNANSWERABLE), models, OPTIONS, lambda *_: None)
     (reason,) = found.reasons
     assert "answers nothing" in reason
+    (run / SERVED / "adapter_config.json").write_text('{"r": 8}')
     good = FakeModels(base, with_general(knows))
     better = evaluate(run, BASE, held_out_of(MOSTLY_UNANSWERABLE), good, OPTIONS, lambda *_: None)
     assert better.verdict is Verdict.PASSED, better.reasons

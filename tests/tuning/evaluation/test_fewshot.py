@@ -69,6 +69,11 @@ def test_an_examples_marks_name_the_passages_that_are_left_of_it() -> None:
     assert shown[number - 1].text == PARKING.text
 
 
+def test_what_is_no_mark_stays_in_an_examples_answer() -> None:
+    said = replace(ASKED, answer="It has been so since [2024]. [1, 2]")
+    assert few_shot_prompt(ASKED, [said], anything)[2][1] == "It has been so since [2024]. [1][2]"
+
+
 def test_the_history_stays_between_the_examples_and_the_question() -> None:
     history = (Turn("user", "Which leave?"), Turn("assistant", RIGHT))
     asked = replace(ASKED, prompt=prompt("And travel?", history=history))

@@ -57,6 +57,12 @@ def test_the_report_says_the_verdict_why_and_every_figure(outcome: Outcome) -> N
     assert "| document | 31 |" in text
     assert "95th percentile" in text
     assert "The server does not tell how likely" in text
+    assert "less that of a model that answers nothing: +0.756 (" in text
+
+
+def test_a_kind_of_general_question_stays_in_its_cell(outcome: Outcome) -> None:
+    general = replace(outcome.general, questions=tuple(replace(each, kind="a|b") for each in outcome.general.questions))
+    assert "| ` a\\|b ` | 127 |" in files_of(replace(outcome, general=general), DAY)[REPORT]
 
 
 def test_examples_show_what_everybody_said_and_cannot_pretend_to_be_the_report(outcome: Outcome) -> None:

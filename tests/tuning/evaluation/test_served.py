@@ -17,7 +17,6 @@ from tuning.dataset.types import Prompt
 from tuning.evaluation import endpoint
 from tuning.evaluation.endpoint import Endpoint
 from tuning.evaluation.served import Server, open_served
-from tuning.evaluation.types import Likelihood
 
 NAME = "evaluate-abc"
 PROMPT: Prompt = (("system", "Answer."), ("user", "How much leave?"))
@@ -161,28 +160,30 @@ def test_a_merged_model_is_asked_on_its_own_server(server: FakeOpenAI, adapter: 
 
 
 def vllm(request: httpx.Request) -> httpx.Response:
-    """What vLLM says about tokens: one for each word, the less likely the longer it is."""
+    """What vLLM says about tokens: one for each word."""
     body = json.loads(request.content) if request.content else {}
     if request.url.path == "/v1/models":
         return httpx.Response(200, json={"data": [{"id": "m", "max_model_len": 512}]})
-    if request.url.path == "/tokenize":
-        texts = [body["prompt"]] if "prompt" in body else [each["content"] for each in body["messages"]]
-        return httpx.Response(200, json={"tokens": [len(word) for text in texts for word in text.split()]})
-    at = [None, *({str(token): {"logprob": -float(token)}, "0": {"logprob": -1e9}} for token in body["prompt"][1:])]
-    return httpx.Response(200, json={"choices": [{"prompt_logprobs": at}]})
+    assert request.url.path == "/tokenize"
+    words = [word for each in body["messages"] for word in each["content"].split()]
+    return httpx.Response(200, json={"tokens": [len(word) for word in words]})
 
 
-def test_vllm_counts_tokens_and_tells_how_likely_an_answer_is() -> None:
+def test_vllm_counts_tokens() -> None:
     with httpx.Client(transport=httpx.MockTransport(vllm)) as client:
         asked = Endpoint(client, "http://vllm/v1", "m", 5)
         assert asked.count(PROMPT) == 4
         assert asked.window() == 512
-        assert asked.likelihood(PROMPT, "thirteen days") == Likelihood(-12.0, 2)
+
+
+def test_a_running_server_is_never_asked_for_what_ends_it(server: FakeOpenAI, adapter: str) -> None:
+    with open_served(at(server, adapter), Form.ADAPTER, NAME) as models:
+        assert list(models.likelihoods([(PROMPT, "thirteen days")] * 2, tuned=True)) == [(0, None), (1, None)]
+    assert not server.requests
 
 
 def test_a_server_that_cannot_tell_says_nothing_wrong(server: FakeOpenAI) -> None:
     with httpx.Client(headers={"Authorization": "Bearer sesame"}) as client:
         asked = Endpoint(client, server.url, MODEL, 5)
-        assert asked.likelihood(PROMPT, "thirteen days") is None
         assert asked.count(PROMPT) > 4
         assert asked.window() == 4096
