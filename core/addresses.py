@@ -1,8 +1,9 @@
-"""Who can reach the server. Pure."""
+"""Who can reach the server, and addresses for people. Pure."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 
 
 def is_loopback(host: str) -> bool:
@@ -16,6 +17,11 @@ def is_loopback(host: str) -> bool:
 def is_private(host: str, public_url: str) -> bool:
     """Whether only people on this machine can reach a server there: it listens on loopback, and no proxy stands before it."""
     return is_loopback(host) and not public_url
+
+
+def without_password(url: str) -> str:
+    """For logs and people: without the name and password that may be in it."""
+    return re.sub(r"(?<=//)[^/?#]*@", "", url)
 
 
 def is_public(address: str) -> bool:

@@ -22,7 +22,8 @@ LONGEST_QUOTE = 300
 SUPPORT = 0.5
 # A sentence that named no source needs a closer match before one is named for it.
 SUPPORT_UNCITED = 0.7
-_MARK = re.compile(r"\s*[\[【]\s*(\d{1,3}(?:\s*[-–,;、]\s*\d{1,3})*)\s*[\]】](?!\()")
+MARK = re.compile(r"\s*[\[【]\s*(\d{1,3}(?:\s*[-–,;、]\s*\d{1,3})*)\s*[\]】](?!\()")
+"""`[1]`, `[1, 3]` or `[2-4]`, with the space before it."""
 _RANGE = re.compile(r"(\d+)\s*[-–]\s*(\d+)")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _LIST_NUMBER = re.compile(r"(?m)^\s*\(?\d{1,3}[.)]\s")
@@ -81,14 +82,14 @@ def is_no_answer(text: str) -> bool:
     found = sentences(text)
     if not found:
         return True
-    bare = _MARK.sub("", found[0]).strip(" .\n").lower()
-    return bare == NO_ANSWER.strip(".").lower() or bool(_NO_ANSWER.search(found[0]) and not _MARK.search(found[0]))
+    bare = MARK.sub("", found[0]).strip(" .\n").lower()
+    return bare == NO_ANSWER.strip(".").lower() or bool(_NO_ANSWER.search(found[0]) and not MARK.search(found[0]))
 
 
 def parse_citations(text: str) -> list[int]:
     """The numbers that the marks in `text` name, ranges and lists spelled out, in order, without repeats."""
     found: dict[int, None] = {}
-    for mark in _MARK.finditer(text):
+    for mark in MARK.finditer(text):
         for part in re.split(r"[,;、]", mark.group(1)):
             span = _RANGE.fullmatch(part.strip())
             low, high = (int(span.group(1)), int(span.group(2))) if span else (int(part), int(part))
@@ -130,7 +131,7 @@ def _grounded_line(line: str, work: _Work) -> str | None:
 
 
 def _grounded_sentence(sentence: str, work: _Work) -> str | None:
-    plain = _MARK.sub("", sentence)
+    plain = MARK.sub("", sentence)
     given = [number for number in parse_citations(sentence) if 1 <= number <= len(work.passages)]
     terms = set(analyze(plain))
     if not terms or set(plain.strip()) <= set("|-: ") or (_is_lead_in(plain) and not given and work.holds(plain)):
@@ -165,7 +166,7 @@ def _without_dangling_lead_ins(lines: Sequence[str]) -> list[str]:
     kept: list[str] = []
     follows = False
     for line in reversed(lines):
-        if line.strip() and _is_lead_in(_MARK.sub("", line)) and not follows:
+        if line.strip() and _is_lead_in(MARK.sub("", line)) and not follows:
             continue
         if line.strip():
             follows = not (_is_lead_in(line) and line.lstrip().startswith("#"))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
+from core.addresses import without_password
 from core.datafolder import free_bytes
 from core.errors import LorekeeperError
 from core.generation.auto import Chooser
@@ -84,11 +85,11 @@ async def check_model(settings: Settings, chooser: Chooser) -> Check:
     if generation.mode == "extractive" or not generation.base_url:
         return Check("model", State.OK, "none configured; answers are quoted from the documents", "")
     if await chooser.healthy():
-        return Check("model", State.OK, f"{generation.base_url} answers", "")
+        return Check("model", State.OK, f"{without_password(generation.base_url)} answers", "")
     return Check(
         "model",
         State.DEGRADED if generation.mode == "auto" else State.FAILED,
-        f"{generation.base_url} does not answer",
+        f"{without_password(generation.base_url)} does not answer",
         "Start the model server, or correct generation.base_url.",
     )
 

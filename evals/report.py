@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from core.errors import InvalidRequest
-from evals import plots, sections
+from evals import model_sections, plots, sections
 from evals.record import COMMANDS, Run, load, write_whole
 from evals.sections import Part
 from evals.tables import Rows, amount, keys, listed, number, plain, text
@@ -72,6 +72,14 @@ SECTIONS = (
     ),
     Section("load", "load", "How many questions per second can Lorekeeper answer?", sections.load, level=3),
     Section("serving", "serving", "How fast does Lorekeeper start?", sections.serving, level=3),
+    Section(
+        "model-serving",
+        "model-serving",
+        "How fast is vLLM through Lorekeeper?",
+        model_sections.model_serving,
+        level=3,
+    ),
+    Section("tuning", "tuning", "How fast does Lorekeeper train a model?", model_sections.tuning, level=3),
 )
 SPEED = "How fast is Lorekeeper?"
 # Sections of the page without a run of their own; notes.toml may add to them, too.

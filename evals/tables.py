@@ -185,6 +185,16 @@ COLUMNS: dict[str, tuple[str, Shown]] = {
     "server_rss_mb": ("memory after the questions (MB)", count),
     "server_ask_ms_p50": ("answer, median (ms)", amount),
     "server_ask_ms_p95": ("answer, 95 % (ms)", amount),
+    "examples": ("examples", count),
+    "tokens": ("tokens", count),
+    "batch": ("batch", count),
+    "micro_batch": ("of it at once", count),
+    "runs": ("runs", count),
+    "trl_tokens_per_second": ("TRL's tokens/s", count),
+    "ratio": ("ratio", score),
+    "processor_ratio": ("ratio by processor time", score),
+    "loss": ("loss", score),
+    "trl_loss": ("TRL's loss", score),
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -20,7 +20,7 @@ from tuning.training.methods import WAYS, Method
 from tuning.training.models import load_model
 from tuning.training.options import Asked
 from tuning.training.prepare import Prepared, prepare
-from tuning.training.train import CHECKPOINTING, WARM_UP, fit
+from tuning.training.train import WARM_UP, checkpointing_name, fit
 
 OURS, PLAIN = "lorekeeper", "trl"
 Report = Callable[[str, int, int], None]
@@ -98,7 +98,6 @@ def train_plain(prepared: Prepared, folder: Path) -> float:
     model = load_model(prepared.base.model, prepared.base.model.name, options.method, options.precision)
     make = WAYS[options.method].make
     configure: Any = SFTConfig
-    checkpointing = next(each.name for each in fields(configure) if each.name in CHECKPOINTING)
     arguments = configure(
         output_dir=str(folder),
         per_device_train_batch_size=options.micro_batch,
@@ -115,7 +114,7 @@ def train_plain(prepared: Prepared, folder: Path) -> float:
         report_to="none",
         disable_tqdm=True,
         dataloader_pin_memory=torch.cuda.is_available(),
-        **{checkpointing: options.gradient_checkpointing},
+        **{checkpointing_name(configure): options.gradient_checkpointing},
     )
     trainer = SFTTrainer(
         model=model,

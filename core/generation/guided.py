@@ -14,8 +14,9 @@ from core.prompts import NO_ANSWER
 
 # Spelled out instead of \s, which not every engine takes inside a class.
 _FIRST = r"[^ \t\r\n\[\].!?]"
-# A full stop goes on in the sentence only before what does not begin one: 3.5, e.g. this, v2.
-_REST = r"(?:[^\r\n\[\].!?]|[.!?]+[^ \t\r\n\[\].!?]|[.] [a-z0-9])*"
+# A full stop goes on in the sentence only before what does not begin one (3.5, e.g. this, v2), and after a title or the like.
+_TITLE = r"(?:Dr|Mrs?|Ms|Prof|St|e[.]g|i[.]e|U[.]S|U[.]K|vs)[.] "
+_REST = rf"(?:[^\r\n\[\].!?]|[.!?]+[^ \t\r\n\[\].!?]|[.] [a-z0-9]|[ (]{_TITLE}{_FIRST})*"
 _ITEM = r"(?:- |\* |[0-9]{1,2}[.)] )?"
 _PASSAGE = re.compile(r'^<passage number="\d+" source="[^"<>]*">$', re.MULTILINE)
 
@@ -30,7 +31,7 @@ def guide(prompt: Sequence[tuple[str, str]]) -> str:
 def answer_pattern(passages: int) -> str:
     """For marks from [1] to [`passages`]. The same text for the same number, so that a server compiles it once."""
     mark = rf"\[(?:{'|'.join(map(str, range(1, passages + 1)))})\]"
-    sentence = rf"{_FIRST}{_REST}[.!?]* ?(?:{mark})+[.!?]?"
+    sentence = rf"(?:{_TITLE})?{_FIRST}{_REST}[.!?]* ?(?:{mark})+[.!?]?"
     line = rf"{_ITEM}{sentence}(?: {sentence})*"
     lead_in = rf"(?:{_FIRST}{_REST}:\n\n?)?"
     return rf"(?:{NO_ANSWER.replace('.', '[.]')}|{lead_in}{line}(?:\n\n?{lead_in}{line})*)"

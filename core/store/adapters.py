@@ -64,11 +64,17 @@ class AdapterStore:
         with reading(self._engine) as connection:
             return _get(connection, adapter_id)
 
-    def by_served_name(self, served_as: str) -> Adapter | None:
-        """None for what was never registered."""
+    def served_as(self, names: Collection[str]) -> dict[str, Adapter]:
+        """By what servers call them, those that are on record; as `promoted`, without what they learnt from."""
         with reading(self._engine) as connection:
-            found = _read(connection, sa.select(adapters).where(adapters.c.served_as == served_as))
-        return found[0] if found else None
+            rows = connection.execute(sa.select(adapters).where(adapters.c.served_as.in_(names))).mappings().all()
+        return {row["served_as"]: _adapter(row) for row in rows}
+
+    def is_forced(self, adapter_id: str) -> bool:
+        """Whether somebody promoted it against its evaluation, or against the base model that was served."""
+        forced = sa.exists().where(promotions.c.adapter_id == adapter_id, promotions.c.is_forced)
+        with reading(self._engine) as connection:
+            return bool(connection.scalar(sa.select(forced)))
 
     def all(self) -> list[Adapter]:
         """By name and number, with those that are retired."""

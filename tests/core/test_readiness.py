@@ -68,8 +68,10 @@ async def test_an_index_that_refuses_has_failed(store: DocumentStore, tmp_path: 
 async def test_a_model_that_is_down_matters_as_much_as_it_is_needed(
     store: DocumentStore, tmp_path: Path, mode: str, state: State
 ) -> None:
-    checked = readiness(store, Index(), tmp_path, base_url="http://127.0.0.1:9/v1", mode=mode, connect_seconds=0.2)
-    assert (await states(checked))["model"] is state
+    url = "http://ann:secret@127.0.0.1:9/v1"
+    checked = readiness(store, Index(), tmp_path, base_url=url, mode=mode, connect_seconds=0.2)
+    (model,) = [check for check in await checked.checks() if check.name == "model"]
+    assert (model.state, model.detail) == (state, "http://127.0.0.1:9/v1 does not answer")
 
 
 async def test_a_check_that_hangs_fails_in_time_and_takes_one_thread(

@@ -93,6 +93,18 @@ ROWS: dict[str, Rows] = {
         {"dataset": "wiki", "chunks": 1203, "server_start_seconds": 1.21, "server_rss_mb_at_rest": 210.4}
         | {"server_rss_mb": 260, "cold_ask_seconds_p50": 1.9}
     ],
+    "model-serving": [
+        {"dataset": "wiki", "model": "slm_1", "people": 32, "questions": 128, "runs": 3, "throughput_ratio": 0.981}
+        | {"first_token_added_ms_p50": 11.26, "follow_ups_prefix_cache_hit_rate": 0.91}
+        | {f"{side}_failed": 0 for side in ("direct", "lorekeeper")}
+        | {"direct_tokens_per_second": 1000.0, "lorekeeper_tokens_per_second": 981.0}
+        | {"direct_first_token_ms_p50": 90.04, "lorekeeper_first_token_ms_p50": 101.3}
+        | {"direct_prefix_cache_hit_rate": 0.75, "lorekeeper_prefix_cache_hit_rate": 0.744}
+    ],
+    "tuning": [
+        {"model": "slm_1", "parameters": 134_515_008, "method": "lora", "examples": 64, "tokens": 20_480, "runs": 3}
+        | {"tokens_per_second": 812.3, "trl_tokens_per_second": 801.9, "ratio": 1.013, "loss": 1.25, "trl_loss": 1.25}
+    ],
 }
 
 

@@ -41,6 +41,8 @@ class FakeOpenAI:
     left_early: int = 0
     adapters: dict[str, str] = field(default_factory=dict)
     """Paths by name, of those that were loaded; none after a restart."""
+    root: str = ""
+    """What the models were made from, as vLLM says it."""
     loads_adapters: bool = True
     """Started with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING."""
     load_error: str = ""
@@ -81,8 +83,12 @@ class _Handler(BaseHTTPRequestHandler):
         elif state.models_drip:
             self._drip()
         elif self._allowed():
-            names = [*state.models, *state.adapters]
-            self._json(200, {"object": "list", "data": [{"id": name, "object": "model"} for name in names]})
+            rows = [{"id": name, "object": "model", "root": state.root, "parent": None} for name in state.models]
+            rows += [
+                {"id": name, "object": "model", "root": path, "parent": state.models[0]}
+                for name, path in state.adapters.items()
+            ]
+            self._json(200, {"object": "list", "data": rows})
 
     def do_POST(self) -> None:
         state = self.server.state

@@ -82,9 +82,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     """PEFT's of an adapter. Raises `InvalidRequest`."""
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-        if not isinstance(config.get("modules_to_save") or [], list):
-            raise TypeError("modules_to_save is no list")
-        return {**config, "peft_type": str(config["peft_type"])}
+        whole = list(config.get("modules_to_save") or ())
+        return {**config, "peft_type": str(config["peft_type"]), "modules_to_save": whole or None}
     except (OSError, AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise InvalidRequest(
             f"{folder / CONFIG} is not the configuration of an adapter. Save it again with PEFT."

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any
 
+from core.addresses import without_password
 from core.settings import Settings
 from core.types.adapters import Adapter, Form
-
-SECONDS = 3.0
+from tuning.serving.server import Model, ModelServer, ServerFailed
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +30,26 @@ def check_served(settings: Settings, adapter: Adapter) -> Found:
         return Found(
             note="No model's server is set (generation.base_url), so nothing could be checked, and quotes answer."
         )
-    key = settings.generation.api_key.get_secret_value()
-    unasked = []
-    for url in urls:
-        rows = _models(url, key)
-        if rows is None:
-            unasked.append(url)
-        elif objection := against(url, rows, adapter):
+    listed = asyncio.run(_list(urls, settings.generation.api_key.get_secret_value()))
+    for url, models in listed.items():
+        if objection := against(without_password(url), models, adapter):
             return Found(objection)
+    unasked = [without_password(url) for url in urls if url not in listed]
     if unasked:
         return Found(note=f"{' and '.join(unasked)} did not say which base model is there, so that was not checked.")
     return Found()
 
 
-def against(url: str, rows: Sequence[Any], adapter: Adapter) -> str:
+def against(url: str, models: Sequence[Model], adapter: Adapter) -> str:
     """What a server's list of models says against an adapter; empty where nothing does. Pure."""
     if adapter.form is Form.MERGED:
-        if any(row["id"] == adapter.served_as for row in rows):
+        if any(model.name == adapter.served_as for model in models):
             return ""
         return (
             f"{url} does not have {adapter.served_as}. It is a whole model: put its files where a server finds them with "
             f"`lorekeeper tune fetch {adapter.id} FOLDER`, and start one with --served-model-name {adapter.served_as}."
         )
-    roots = sorted({str(row["root"]) for row in rows if not row.get("parent")})
+    roots = sorted({model.root for model in models if model.root and not model.parent})
     if not roots or any(_is_same(root, adapter.base.name) for root in roots):
         return ""
     return f"{adapter.id} was trained on {adapter.base.name}, and {url} serves {' and '.join(roots)}."
@@ -63,14 +60,14 @@ def _is_same(root: str, base: str) -> bool:
     return root == base or PurePath(root).name == PurePath(base).name
 
 
-def _models(url: str, key: str) -> Sequence[Any] | None:
-    """The rows of its list; None where it does not answer, or is no vLLM."""
-    import httpx
+async def _list(urls: Sequence[str], key: str) -> dict[str, Sequence[Model]]:
+    """By server, what it has; without those that do not answer, or are no vLLM."""
 
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    try:
-        response = httpx.get(f"{url.rstrip('/')}/models", headers=headers, timeout=SECONDS)
-        rows = response.raise_for_status().json()["data"]
-        return rows if all(isinstance(row["root"], str) and isinstance(row["id"], str) for row in rows) else None
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError):
-        return None
+    async def ask(url: str) -> Sequence[Model]:
+        try:
+            return await ModelServer(url, key).models()
+        except ServerFailed:
+            return ()
+
+    every = dict(zip(urls, await asyncio.gather(*map(ask, urls)), strict=True))
+    return {url: models for url, models in every.items() if models and all(model.root for model in models)}

@@ -16,12 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from core.backup.destination import PIECE, Destination, open_destination
+from core.backup.destination import Destination, open_destination
 from core.buckets import is_bucket
 from core.errors import BackupDamaged, InvalidRequest, StorageFailed
 from core.settings import Settings
 from core.store.adapters import files_digest
 from core.types.adapters import Adapter
+from tuning.training.run import hashes
 
 ADAPTERS, FILES, ABOUT = "adapters", "files", "about"
 LONGEST_PATH = 200
@@ -30,6 +31,8 @@ ABANDONED_SECONDS = 24 * 3600.0
 RUNS = frozenset({".bin", ".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".py", ".so"})
 _PART = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
+# As `mkdtemp` makes them of ours.
+_WORK = re.compile(r"\.(?:damaged|.+-[0-9]+-[0-9a-f]{12})\.[a-z0-9_]{8}\.tmp")
 
 
 class AdapterFiles:
@@ -95,11 +98,6 @@ class AdapterFiles:
             finally:
                 shutil.rmtree(work, ignore_errors=True)
         return target
-
-    def damaged(self, adapter: Adapter) -> list[str]:
-        """Paths of its files that are not there, or are not what was registered."""
-        of = _files(adapter.files)
-        return [path for path, digest in sorted(adapter.files.items()) if self._digest_of(f"{of}/{path}") != digest]
 
     def delete(self, adapter: Adapter, others: Iterable[Adapter] = ()) -> None:
         """All that lies there of it, but for what one of the others has as well."""
@@ -194,7 +192,7 @@ def holds(folder: Path, files: Mapping[str, str]) -> bool:
     there = {path.relative_to(folder).as_posix() for path in every if not path.is_dir()}
     if any(path.is_symlink() for path in every) or there != set(files):
         return False
-    return all(_digest(folder / path) == digest for path, digest in files.items())
+    return hashes(folder) == files
 
 
 def _put_in_place(work: Path, target: Path, files: Mapping[str, str]) -> None:
@@ -213,8 +211,8 @@ def _put_in_place(work: Path, target: Path, files: Mapping[str, str]) -> None:
 
 
 def _remove_abandoned(folder: Path) -> None:
-    """What a killed process left."""
-    for each in folder.glob(".*.tmp"):
+    """What a killed process left. The folder may hold what is not ours."""
+    for each in (path for path in folder.glob(".*.tmp") if _WORK.fullmatch(path.name)):
         # One that is at it may have put its own in place meanwhile.
         with suppress(FileNotFoundError):
             if time.time() - each.lstat().st_mtime > ABANDONED_SECONDS:
@@ -231,14 +229,6 @@ def _disk(folder: Path) -> Iterator[None]:
         raise StorageFailed(
             f"{folder} cannot be written: {error.strerror or error}. Let this user write there, or set adapters.folder to another folder."
         ) from error
-
-
-def _digest(path: Path) -> str:
-    hashed = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(PIECE):
-            hashed.update(piece)
-    return hashed.hexdigest()
 
 
 def _files(files: Mapping[str, str]) -> str:

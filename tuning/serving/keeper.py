@@ -9,26 +9,30 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 import structlog
 
+from core.addresses import without_password
 from core.errors import LorekeeperError
 from core.health import Check
 from core.settings import Settings
 from core.store.adapters import AdapterStore
 from core.types.adapters import Adapter, Form
+from tuning.registry.served import against
 from tuning.serving.attempts import Attempts
 from tuning.serving.report import report
 from tuning.serving.routes import Listed, Route, answering, changed, missing, routed, superfluous
-from tuning.serving.server import ModelServer, ServerFailed
+from tuning.serving.server import Model, ModelServer, ServerFailed
 
 # What the first question of a process, and each round, wait for at most; what takes longer goes on meanwhile.
 WAIT_SECONDS = 5.0
 CHECK_SECONDS = 2.0
-# Beside the longest answer: what other processes, that look a little later, may still ask for.
+# Beside the longest answer, and the time until other processes look as well.
 GRACE_SECONDS = 15.0
+ANOTHER_BASE = "Serve that model, or if it is the same: roll back, and promote with --force --reason WHY."
 Fetch = Callable[[Adapter], Path]
 log = structlog.get_logger(__name__)
 
@@ -53,11 +57,13 @@ class ModelKeeper:
         self._promoted: Mapping[str, Adapter] = {}
         self._routes: Mapping[str, Route] = {}
         self._listed: Listed = {}
+        self._models_of: dict[str, Sequence[Model]] = {}
         self._attempts = Attempts(clock)
         self._loading: dict[str, asyncio.Task[None]] = {}
         self._unwanted_since: dict[str, float] = {}
         self._round: asyncio.Task[None] | None = None
         self._has_looked = False
+        self._is_kept = False
         self._is_idle = False
         self._trouble = ""
 
@@ -70,6 +76,7 @@ class ModelKeeper:
 
     async def keep(self) -> None:
         """Look again and again, until cancelled."""
+        self._is_kept = True
         try:
             await self._first_round()
             while True:
@@ -93,7 +100,8 @@ class ModelKeeper:
             promoted = await asyncio.to_thread(self._store.promoted)
             if not self._has_looked:
                 self._is_idle = not await asyncio.to_thread(self._store.all)
-            if not promoted and self._is_idle:
+            retired = await asyncio.to_thread(self._retired)
+            if not promoted and not retired and self._is_idle:
                 self._settle(promoted, {})
                 return
             listed = await self._list()
@@ -102,9 +110,8 @@ class ModelKeeper:
             self._settle(promoted, listed)
             if changes:
                 await self._unload()
-                await asyncio.to_thread(self._erase)
-            left = bool(self._unwanted_since) or bool(await asyncio.to_thread(self._retired))
-            self._is_idle = not promoted and not left
+                await asyncio.to_thread(self._erase, retired)
+            self._is_idle = not promoted and not self._unwanted_since and None not in listed.values()
             self._trouble = ""
         except Exception as error:  # noqa: BLE001 - whatever it is, the next round may do better
             cause = error.message if isinstance(error, LorekeeperError) else f"{type(error).__name__}: {error}"
@@ -114,9 +121,9 @@ class ModelKeeper:
 
     async def check(self) -> Check | None:
         """For the operator: who is not answered by what should answer; None when there is nothing to say."""
-        if self._round is not None:
-            await asyncio.wait([self._round], timeout=CHECK_SECONDS)
-        elif not self._has_looked:
+        if self._is_kept:
+            await asyncio.wait([self._first_round()], timeout=CHECK_SECONDS)
+        else:
             await self.look(changes=False)
         named = {name: namespace.model for name, namespace in self._settings.namespaces.items() if namespace.model}
         listed = await self._list() if named else {}
@@ -128,31 +135,42 @@ class ModelKeeper:
         return {"served": served, "missing": len(self._routes) - served}
 
     async def _list(self) -> dict[str, frozenset[str] | None]:
-        return dict(zip(self._servers, await asyncio.gather(*map(self._models, self._servers)), strict=True))
+        return dict(zip(self._servers, await asyncio.gather(*map(self._names, self._servers)), strict=True))
 
-    async def _models(self, url: str) -> frozenset[str] | None:
+    async def _names(self, url: str) -> frozenset[str] | None:
         try:
-            names = await self._servers[url].models()
+            models = await self._servers[url].models()
         except ServerFailed as error:
             if not self._attempts.is_away(url):
                 log.warning("a model's server does not say what it has", cause=error.sentence)
             self._attempts.away(url, error.sentence, error.remedy)
             return None
         self._attempts.back(url)
-        return names
+        self._models_of[url] = models
+        return frozenset(model.name for model in models)
 
     async def _load(self, promoted: Mapping[str, Adapter], listed: dict[str, frozenset[str] | None]) -> None:
         adapters = {each.served_as: each for each in promoted.values() if each.form is Form.ADAPTER}
         self._attempts.forget_all_but(adapters, listed)
         wanted: dict[str, list[str]] = {}
         for url, name in missing(adapters, listed):
-            if name not in self._loading and self._attempts.may(url, name):
+            if name in self._loading or not self._attempts.may(url, name):
+                continue
+            if objection := await self._objection(url, adapters[name]):
+                self._attempts.failed(url, name, objection, ANOTHER_BASE)
+            else:
                 wanted.setdefault(name, []).append(url)
         for name, urls in wanted.items():
             self._loading[name] = asyncio.create_task(self._load_one(adapters[name], urls, listed))
         if self._loading:
             await asyncio.wait(self._loading.values(), timeout=WAIT_SECONDS)
         self._loading = {name: task for name, task in self._loading.items() if not task.done()}
+
+    async def _objection(self, url: str, adapter: Adapter) -> str:
+        """vLLM takes what was trained on another model without a word where the shapes are the same."""
+        said = against(without_password(url), self._models_of[url], adapter)
+        is_forced = bool(said) and await asyncio.to_thread(self._store.is_forced, adapter.id)
+        return "" if is_forced else said
 
     async def _load_one(
         self, adapter: Adapter, urls: Collection[str], listed: dict[str, frozenset[str] | None]
@@ -199,9 +217,11 @@ class ModelKeeper:
         kept = {adapter.served_as for adapter in self._promoted.values()}
         kept |= {route.model for route in self._routes.values()} | {self._settings.generation.model}
         kept |= {namespace.model for namespace in self._settings.namespaces.values()}
-        unwanted = [name for name in superfluous(self._listed, kept) if await asyncio.to_thread(self._is_ours, name)]
-        now, grace = self._clock(), self._settings.generation.total_seconds + GRACE_SECONDS
-        self._unwanted_since = {name: self._unwanted_since.get(name, now) for name in unwanted}
+        unwanted = await asyncio.to_thread(self._store.served_as, superfluous(self._listed, kept))
+        ours = [name for name, adapter in unwanted.items() if adapter.form is Form.ADAPTER]
+        now = self._clock()
+        grace = self._settings.generation.total_seconds + self._settings.adapters.poll_seconds + GRACE_SECONDS
+        self._unwanted_since = {name: self._unwanted_since.get(name, now) for name in ours}
         for name, since in self._unwanted_since.items():
             if now - since > grace:
                 await asyncio.gather(
@@ -214,28 +234,26 @@ class ModelKeeper:
         except ServerFailed as error:
             log.warning("an adapter that nobody uses could not be unloaded", adapter=name, cause=error.sentence)
         else:
-            log.info("an adapter that nobody uses was unloaded", adapter=name, server=url)
+            log.info("an adapter that nobody uses was unloaded", adapter=name, server=without_password(url))
 
     def _retired(self) -> list[Path]:
         """Files in our folder of what is retired."""
         folder = local_folder(self._settings)
-        kept = {adapter.served_as for adapter in self._promoted.values()}
-        found = [each for each in folder.iterdir() if each.name not in kept] if folder.is_dir() else []
-        return [each for each in found if (adapter := self._store.by_served_name(each.name)) and adapter.retired_at]
+        names = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+        known = self._store.served_as(names) if names else {}
+        return [folder / name for name, adapter in known.items() if adapter.retired_at]
 
-    def _erase(self) -> None:
+    def _erase(self, retired: Sequence[Path]) -> None:
         """What is retired may have to be forgotten. A server that has an adapter may read its files at any time."""
         if any(names is None for names in self._listed.values()):
             return
         has = frozenset[str]().union(*(names or () for names in self._listed.values()))
-        for folder in self._retired():
+        for folder in retired:
+            # Another process may do the same at this moment.
             if folder.name not in has:
-                shutil.rmtree(folder)
-                log.info("files of a retired adapter were erased", adapter=folder.name)
-
-    def _is_ours(self, name: str) -> bool:
-        adapter = self._store.by_served_name(name)
-        return adapter is not None and adapter.form is Form.ADAPTER
+                with suppress(FileNotFoundError):
+                    shutil.rmtree(folder)
+                    log.info("files of a retired adapter were erased", adapter=folder.name)
 
 
 def local_folder(settings: Settings) -> Path:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import httpx
+
+from core.addresses import without_password
 
 LIST_SECONDS = 3.0
 # On a busy machine, or from a slow disk.
@@ -28,22 +31,34 @@ class ServerFailed(Exception):
         self.remedy = remedy
 
 
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What a server lists."""
+
+    name: str
+    root: str = ""
+    """On the hub, or a folder; empty where the server is no vLLM."""
+    parent: str = ""
+    """Of an adapter: its base model's name."""
+
+
 class ModelServer:
     """One replica. All methods raise `ServerFailed`."""
 
     def __init__(self, url: str, key: str = "") -> None:
         self.url = url.rstrip("/")
+        self._shown = without_password(self.url)
         self._headers = {"Authorization": f"Bearer {key}"} if key else {}
 
-    async def models(self) -> frozenset[str]:
-        """Names of the base model and of the adapters that are loaded."""
+    async def models(self) -> tuple[Model, ...]:
+        """The base model, and the adapters that are loaded."""
         response = await self._ask("GET", "models", LIST_SECONDS)
         try:
             if response.status_code != httpx.codes.OK:
                 raise self._failed(response)
-            return frozenset(str(row["id"]) for row in response.json()["data"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise ServerFailed(f"{self.url} answers, but not like a model's server.", WHICH_SERVER) from error
+            return tuple(map(_model, response.json()["data"]))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ServerFailed(f"{self._shown} answers, but not like a model's server.", WHICH_SERVER) from error
 
     async def load(self, name: str, path: str) -> None:
         """Serve the adapter in this folder, which is one that the server sees. Nothing happens when it is there already."""
@@ -53,10 +68,10 @@ class ModelServer:
             return
         if NO_FILES in said:
             remedy = "Let the server read adapters.folder, and set adapters.folder_on_server to where it sees it."
-            raise ServerFailed(f"{self.url} finds no adapter in {path}.", remedy)
+            raise ServerFailed(f"{self._shown} finds no adapter in {path}.", remedy)
         if response.status_code in {httpx.codes.NOT_FOUND, httpx.codes.METHOD_NOT_ALLOWED}:
             remedy = "Start vLLM with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True."
-            raise ServerFailed(f"{self.url} loads no adapters at run time.", remedy)
+            raise ServerFailed(f"{self._shown} loads no adapters at run time.", remedy)
         raise self._failed(response)
 
     async def unload(self, name: str) -> None:
@@ -73,16 +88,22 @@ class ModelServer:
             async with asyncio.timeout(seconds), client:
                 return await client.request(method, f"{self.url}/{path}", headers=self._headers, json=body)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            raise ServerFailed(f"{self.url} does not answer.", "Start the model's server.") from error
+            raise ServerFailed(f"{self._shown} does not answer.", "Start the model's server.") from error
 
     def _failed(self, response: httpx.Response) -> ServerFailed:
         status = response.status_code
         if status in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}:
-            return ServerFailed(f"{self.url} refuses the key.", "Set generation.api_key to the server's key.")
+            return ServerFailed(f"{self._shown} refuses the key.", "Set generation.api_key to the server's key.")
         if status == httpx.codes.NOT_FOUND:
-            return ServerFailed(f"{self.url} answers, but not like a model's server.", WHICH_SERVER)
+            return ServerFailed(f"{self._shown} answers, but not like a model's server.", WHICH_SERVER)
         said = _message(response) or "no reason given"
-        return ServerFailed(f"{self.url} refuses it (HTTP {status}): {said}", "Look at the log of the model's server.")
+        return ServerFailed(
+            f"{self._shown} refuses it (HTTP {status}): {said}", "Look at the log of the model's server."
+        )
+
+
+def _model(row: Any) -> Model:
+    return Model(str(row["id"]), str(row.get("root") or ""), str(row.get("parent") or ""))
 
 
 @lru_cache(maxsize=1)

@@ -12,6 +12,7 @@ import typer
 
 from core.console import plain
 from core.errors import InvalidRequest, LorekeeperError
+from tuning.registry.preflight import LEAST_AGREEMENT, MOST_RANK
 from tuning.training.failures import prepare_libraries, quiet
 from tuning.training.methods import Method
 from tuning.training.run import ADAPTER, LOSS_PICTURE, SERVED, Run, Stage
@@ -65,7 +66,10 @@ def train(
     checkpoint_steps: Annotated[
         int | None, typer.Option(min=1, help="And each so many steps.", show_default=False)
     ] = None,
-    max_rank: Annotated[int, typer.Option(min=1, help="The highest rank that the server takes.")] = 16,
+    max_rank: Annotated[int, typer.Option(min=1, help="The highest rank that the server takes.")] = MOST_RANK,
+    least_agreement: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of its tokens that a converted adapter keeps, or it is merged.")
+    ] = LEAST_AGREEMENT,
     search: Annotated[
         int, typer.Option(min=0, help="Try so many ranks, learning rates and epochs first, and take the best.")
     ] = 0,
@@ -101,10 +105,13 @@ def train(
     )
     every = (checkpoint_steps or sys.maxsize, checkpoint_minutes * 60)
     with _claimed(run), quiet():
-        _run(run, asked, every, max_rank, search, again=again)
+        _run(run, asked, every, (max_rank, least_agreement), search, again=again)
 
 
-def _run(folder: Path, asked: Asked, every: tuple[int, float], max_rank: int, trials: int, *, again: bool) -> None:
+def _run(
+    folder: Path, asked: Asked, every: tuple[int, float], limits: tuple[int, float], trials: int, *, again: bool
+) -> None:
+    """`every`: steps and seconds between checkpoints. `limits`: of what is served, its rank and its agreement."""
     prepare_libraries()
     from tuning.training.prepare import is_main, prepare
     from tuning.training.progress import shown
@@ -113,10 +120,11 @@ def _run(folder: Path, asked: Asked, every: tuple[int, float], max_rank: int, tr
     from tuning.training.train import train as train_run
 
     _take_one_gpu()
+    _tell_if_alone()
     with _said_once():
         prepared = prepare(asked)
         if trials:
-            prepared = _searched(folder, prepared, asked, trials, max_rank, again=again)
+            prepared = _searched(folder, prepared, asked, trials, limits[0], again=again)
         start = enter(folder, prepared, asked.dataset, again=again)
     if start is Start.NOTHING:
         _tell(f"{folder} is trained already. To train it anew: --again")
@@ -130,7 +138,7 @@ def _run(folder: Path, asked: Asked, every: tuple[int, float], max_rank: int, tr
     if done is None:
         _tell("Stopped, and all that was learnt is kept. The same command goes on from here.")
         raise typer.Exit(INTERRUPTED)
-    sys.stdout.write(_summary(folder, _served(folder, prepared, max_rank)))
+    sys.stdout.write(_summary(folder, _served(folder, prepared, *limits), asked.dataset))
 
 
 def _searched(folder: Path, prepared: Prepared, asked: Asked, trials: int, max_rank: int, *, again: bool) -> Prepared:
@@ -153,7 +161,7 @@ def _searched(folder: Path, prepared: Prepared, asked: Asked, trials: int, max_r
     return found.prepared
 
 
-def _served(folder: Path, prepared: Prepared, max_rank: int) -> Run:
+def _served(folder: Path, prepared: Prepared, max_rank: int, least_agreement: float) -> Run:
     """What a server loads is made, and noted in the run."""
     from dataclasses import replace
 
@@ -161,7 +169,8 @@ def _served(folder: Path, prepared: Prepared, max_rank: int) -> Run:
     from tuning.training.run import read_run, write_run
 
     run = read_run(folder)
-    found = prepare_served(folder, run.base, max_rank, prompts=prepared.learnt.prompts)
+    prompts = prepared.learnt.prompts
+    found = prepare_served(folder, run.base, max_rank, prompts=prompts, least_agreement=least_agreement)
     run = replace(run, preflight=found)
     write_run(folder, run)
     return run
@@ -185,7 +194,7 @@ def _announce(folder: Path, prepared: Prepared, start: Any) -> None:
         _tell(f"Note: {note}")
 
 
-def _summary(folder: Path, run: Run) -> str:
+def _summary(folder: Path, run: Run, dataset: Path) -> str:
     result = run.result
     share = f"{result['trained_parameters']:,} of {result['total_parameters']:,} parameters"
     lines = [
@@ -198,7 +207,9 @@ def _summary(folder: Path, run: Run) -> str:
     if run.form is None:
         lines.append(f"A server cannot load it; the adapter is in {folder / ADAPTER}.")
     else:
-        lines.append(f"To be served from {folder / SERVED}. Is it better? lorekeeper tune evaluate {folder}")
+        lines.append(
+            f"To be served from {folder / SERVED}. Is it better? lorekeeper tune evaluate {folder} --dataset {dataset}"
+        )
     return plain("\n".join(lines)) + "\n"
 
 
@@ -214,7 +225,18 @@ def _take_one_gpu() -> None:
         os.environ["CUDA_VISIBLE_DEVICES"] = visible[0]
         _tell(
             f"Note: there are {count} GPUs, and this uses one. For all of them, with the same options: "
-            f"accelerate launch --num_processes {count} -m core.cli tune train …"
+            f"accelerate launch --multi_gpu --num_processes {count} -m core.cli tune train …"
+        )
+
+
+def _tell_if_alone() -> None:
+    """For a CPU, accelerate starts several processes by MPI only. Otherwise it starts one, and says nothing."""
+    import os
+
+    if "ACCELERATE_USE_CPU" in os.environ and "MASTER_ADDR" in os.environ and "LOCAL_RANK" not in os.environ:
+        _tell(
+            "Note: accelerate was asked for several processes and started one. For several on a CPU: "
+            "torchrun --nproc_per_node 2 -m core.cli tune train …"
         )
 
 

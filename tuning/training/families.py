@@ -1,4 +1,4 @@
-"""What to begin with, by family of models. Pure; each figure with where it is from."""
+"""What to begin with, by family of models. Pure; each figure with where it is from, or that it is a choice of ours."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class Family:
 
     rank 16, all linear layers: all-linear is what made LoRA equal full fine-tuning (Dettmers et al. 2023, Schulman et al.
     2025), and 16 is the highest rank that vLLM takes unless it is told otherwise.
-    alpha 32: "LoRA Without Regret" (Schulman et al. 2025). dropout 0.05: QLoRA and Google's guide.
+    alpha 32: "LoRA Without Regret" (Schulman et al. 2025). dropout 0.05: Google's guide to Gemma.
     learning rate 2e-4: QLoRA for models up to 13 billion parameters, and TRL's guide to LoRA.
     epochs 3: Google's guide; data sets here are a few thousand examples at most.
-    batch_tokens 16384: about 16 examples with their passages, QLoRA's batch; LoRA suffers from large ones (Schulman et al.).
+    batch_tokens 16384: our choice, about 16 examples with their passages; LoRA suffers from large batches (Schulman et al.).
     """
 
     name: str
@@ -37,16 +37,18 @@ class Family:
 
 GENERAL = Family("general")
 SMOLLM2 = Family("SmolLM2", learning_rate=3e-4)
-"""The alignment handbook trains the 1.7 billion with 3e-4 and the smaller ones with 1e-3; 3e-4 is safe for all of them."""
+"""The alignment handbook trains all weights of the 1.7 billion with 3e-4 and of the smaller ones with 1e-3. Our choice for
+adapters is the lower one for all of them."""
 FAMILIES = (
     SMOLLM2,
-    # Google, "Fine-Tune Gemma using Hugging Face Transformers and QLoRA": rank and alpha 16, 2e-4, 3 epochs.
+    # Google, "Fine-Tune Gemma using Hugging Face Transformers and QloRA": rank and alpha 16, dropout 0.05, 2e-4, 3 epochs.
     Family("Gemma", ("gemma", "gemma2", "gemma3", "gemma3_text", "gemma3n", "gemma3n_text", "gemma4", "gemma4_text"), alpha=16),
-    # 3e-4: examples/sft/finetune.sh of Qwen2.5.
+    # 3e-4: examples/sft/finetune.sh of Qwen2.5, with and without LoRA.
     Family("Qwen", ("qwen2", "qwen2_moe", "qwen3", "qwen3_moe", "qwen3_5", "qwen3_5_text"), learning_rate=3e-4),
-    # 3e-4, alpha twice the rank: torchtune's recipes for LoRA of Llama 3.
+    # 3e-4, alpha twice the rank: torchtune's llama3/8B_lora_single_device.yaml.
     Family("Llama", ("llama",), learning_rate=3e-4),
-    # Rank 16, alpha 32, dropout 0.05, all linear: Microsoft's sample for Phi-3, whose 5e-6 is for 200,000 conversations.
+    # Rank 16, alpha 32, dropout 0.05, all linear: Microsoft's sample_finetune.py. Its 5e-6 is for 200,000 conversations; ours
+    # are far fewer, so that the rate is the general one.
     Family("Phi", ("phi", "phi3", "phi4_multimodal")),
 )  # fmt: skip
 

@@ -31,6 +31,7 @@ TILE_COPIES = {"cpu": 10.5, "cuda": 0.0}
 PROGRAM = {"cpu": 0.6e9, "cuda": 0.6e9}
 """Python with torch, transformers and TRL; a CUDA context."""
 NORMS, INPUTS, GATED = 4.0, 2.0, 4.0
+"""Values that a layer keeps: of its width for both norms and for the inputs of both parts, of the inner width for the gate."""
 MASK = 1.0
 """Byte of dropout's mask for each value."""
 MARGIN = 1.1

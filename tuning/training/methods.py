@@ -142,9 +142,9 @@ def _p_tuning_v2(shape: Shape) -> PeftConfig:
     return PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=shape.virtual_tokens, prefix_projection=False)
 
 
-_UNSERVED = "vLLM cannot serve virtual tokens: what comes out can be evaluated, but not promoted."
+_UNSERVED = "vLLM cannot serve virtual tokens: what comes out is for PEFT, and neither evaluated nor promoted here."
 _ADAPTER_PREFERENCES, _FULL_PREFERENCES = 5e-6, 5e-7
-"""As in the DPO examples of TRL's documentation, with and without LoRA."""
+"""As in TRL's trl/scripts/dpo.py, with and without LoRA. Of the other methods, a tenth of their own rate: our choice."""
 
 WAYS: Mapping[Method, Way] = {
     Method.LORA: Way(_lora, None, _ADAPTER_PREFERENCES),
@@ -156,14 +156,14 @@ WAYS: Mapping[Method, Way] = {
         "vLLM does not load DoRA: it will be converted to a plain LoRA and compared, or merged into the base model.",
     ),
     Method.QLORA: Way(_lora, None, _ADAPTER_PREFERENCES),
-    # 3e-3: T-Few's recipe in the paper of (IA)³.
+    # 3e-3: T-Few's recipe in the paper of (IA)³, there with Adafactor.
     Method.IA3: Way(
         _ia3,
         3e-3,
         3e-4,
         "vLLM does not load (IA)³: it will be merged into the base model and needs a server of its own.",
     ),
-    # 3e-2, 1e-2: PEFT's guides to prompt and prefix tuning; 5e-3: the scripts beside the paper of P-tuning v2.
+    # 3e-2, 1e-2: PEFT's guides to prompt and prefix tuning; 5e-3: run_squad_roberta.sh beside the paper of P-tuning v2.
     Method.PROMPT: Way(_prompt, 3e-2, 3e-3, _UNSERVED),
     Method.PREFIX: Way(_prefix, 1e-2, 1e-3, _UNSERVED),
     Method.P_TUNING_V2: Way(_p_tuning_v2, 5e-3, 5e-4, _UNSERVED),

@@ -33,7 +33,7 @@ STUDY, TABLE, PICTURE = "study.db", "trials.md", "trials.png"
 NAME = "lorekeeper"
 RANKS = (4, 8, 16, 32, 64, 128)
 LOWEST_RATE, HIGHEST_RATE = 0.2, 10.0
-"""Times the family's: "LoRA Without Regret" found the best within a factor of ten for all models it tried."""
+"""Times the family's: our choice, wide enough for models of other sizes than those that the family's rate is from."""
 FEWEST_EPOCHS, MOST_EPOCHS = 1, 2
 """At least so many, and times the family's at most."""
 EVALUATIONS = 5

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 Found = TypeVar("Found")
 SAVE_SECONDS = 300.0
-CHECKPOINTING = ("activation_checkpointing", "gradient_checkpointing")
 LOGGED, EVALUATED = 200, 5
 """About how many losses are written, and how often validation happens at least."""
 WARM_UP = 0.05
@@ -187,7 +186,7 @@ def _from_main(value: Found) -> Found:
     import torch
     from accelerate import PartialState  # type: ignore[import-untyped]
 
-    PartialState()
+    PartialState(cpu=not torch.cuda.is_available())
     shared = [value]
     torch.distributed.broadcast_object_list(shared, src=0)
     return shared[0]
@@ -205,9 +204,7 @@ def _trainer(prepared: Prepared, folder: Path, watch: Any, evaluations: int) -> 
     make: Any = DPOTrainer if options.stage is Stage.DPO else SFTTrainer
     configure: Any = DPOConfig if options.stage is Stage.DPO else SFTConfig
     arguments = _arguments(prepared, folder, evaluations)
-    # Called gradient_checkpointing before transformers 5.23.
-    checkpointing = next(each.name for each in fields(configure) if each.name in CHECKPOINTING)
-    arguments[checkpointing] = options.gradient_checkpointing
+    arguments[checkpointing_name(configure)] = options.gradient_checkpointing
     model, peft_config = _model(prepared)
     if options.stage is Stage.DPO:
         # A whole model's first probabilities are computed beforehand, so that no second copy of its weights is needed.
@@ -227,6 +224,13 @@ def _trainer(prepared: Prepared, folder: Path, watch: Any, evaluations: int) -> 
     return trainer
 
 
+def checkpointing_name(configure: Any) -> str:
+    """Of the option of a trainer's configuration: `gradient_checkpointing` before transformers 5.23."""
+    return next(
+        each.name for each in fields(configure) if each.name in ("activation_checkpointing", "gradient_checkpointing")
+    )
+
+
 def _arguments(prepared: Prepared, folder: Path, evaluations: int) -> dict[str, Any]:
     import torch
 
@@ -244,6 +248,8 @@ def _arguments(prepared: Prepared, folder: Path, evaluations: int) -> dict[str, 
         "seed": options.seed,
         "data_seed": options.seed,
         "bf16": options.precision == "bfloat16",
+        # Otherwise each of several processes on a CPU would train by itself.
+        "use_cpu": options.processes > 1 and not has_gpu,
         "logging_steps": max(1, prepared.steps // LOGGED),
         "logging_first_step": True,
         "eval_strategy": "steps" if prepared.validated else "no",

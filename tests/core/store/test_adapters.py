@@ -52,8 +52,9 @@ class TestVersions:
         first, second = (store.add(adapter(content=content))[0] for content in "12")
         assert first.served_as.startswith("hr-1-")
         assert first.served_as.removeprefix("hr-1-") != second.served_as.removeprefix("hr-2-")
-        assert store.by_served_name(second.served_as) == second
-        assert store.by_served_name("hr-9-000000000000") is None
+        found = store.served_as([second.served_as, "hr-9-000000000000"])
+        assert {name: each.id for name, each in found.items()} == {second.served_as: "hr-2"}
+        assert store.served_as([]) == {}
 
     def test_the_same_files_are_the_same_version(self, store: AdapterStore) -> None:
         first, _ = store.add(adapter())
@@ -109,8 +110,9 @@ class TestPromotion:
         store.promote("hr", "hr-1", "ann")
         asked: list[str] = []
         sa.event.listen(engine, "before_cursor_execute", lambda *arguments: asked.append(arguments[2]))
-        assert store.promoted()["hr"].served_as == store.by_served_name(store.get("hr-1").served_as).served_as  # type: ignore[union-attr]
-        assert len([each for each in asked if "promotions" in each]) == 1
+        (adapter,) = store.promoted().values()
+        assert store.served_as([adapter.served_as]) == {adapter.served_as: adapter}
+        assert sum("FROM" in each for each in asked) == 2
 
     def test_what_answers_already_is_not_promoted_again(self, store: AdapterStore) -> None:
         register(store, "1")

@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 
 from core.errors import InvalidRequest, NotFound
 from core.types.adapters import Verdict
+from tests.fakes.openai_server import fake_openai
 from tests.tuning.registry.runs import ANN, DOCUMENTS, contents, evaluate, make_run
 from tuning.commands import app
-from tuning.registry import served
 
 
 @pytest.fixture(autouse=True)
@@ -154,12 +154,12 @@ def test_force_that_was_not_needed_is_not_in_the_audit(run: Path) -> None:
 
 
 def test_another_base_model_on_the_server_is_against_it(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(served, "_models", lambda url, key: [{"id": "m", "root": "Qwen/Qwen3-0.6B"}])
-    monkeypatch.setenv("LOREKEEPER_GENERATION__BASE_URL", "http://127.0.0.1:1/v1")
     tune("register", run)
-    with pytest.raises(InvalidRequest, match=r"trained on models/tiny.*serves Qwen/Qwen3-0\.6B.*--force --reason"):
-        tune("promote", "hr-1", "-n", "hr")
-    entry = as_json("promote", "hr-1", "-n", "hr", "--force", "--reason", "It is the same.")
+    with fake_openai(root="Qwen/Qwen3-0.6B") as server:
+        monkeypatch.setenv("LOREKEEPER_GENERATION__BASE_URL", server.url)
+        with pytest.raises(InvalidRequest, match=r"trained on models/tiny.*serves Qwen/Qwen3-0\.6B.*--force --reason"):
+            tune("promote", "hr-1", "-n", "hr")
+        entry = as_json("promote", "hr-1", "-n", "hr", "--force", "--reason", "It is the same.")
     assert entry["is_forced"]
     assert "Qwen" in entry["notes"][0]
 

@@ -17,7 +17,7 @@ from core.health import State
 from core.settings import Adapters, Generation, Namespace, Settings
 from core.store.adapters import AdapterStore
 from core.store.engine import open_engine, upgrade
-from core.types.adapters import EVERYWHERE, Form
+from core.types.adapters import EVERYWHERE, BaseModel, Form
 from tests.fakes.openai_server import MODEL, FakeOpenAI, fake_openai
 from tests.tuning.serving.registered import registered
 from tuning.serving.attempts import FIRST_PAUSE
@@ -259,6 +259,35 @@ class TestServers:
         assert "broken" in entry["cause"]
         assert KEY not in str(logged)
 
+    async def test_another_base_model_with_the_same_shapes_gets_no_adapter_of_its_own_accord(
+        self, engine: Engine, tmp_path: Path, server: FakeOpenAI, other: FakeOpenAI
+    ) -> None:
+        world = World(engine, tmp_path, server, other)
+        server.root, other.root = "/models/tiny", "org/another"
+        name = world.promote("1", base=BaseModel("org/tiny", "abc"))
+        assert await world.answers("hr") == [""]
+        assert list(other.adapters) == []
+        check = await world.keeper.check()
+        assert check is not None
+        assert f"hr-1 was trained on org/tiny, and {other.url} serves org/another" in check.detail
+        assert "--force" in check.remedy
+        world.store.rollback("hr", "ann")
+        await world.answers("hr")
+        world.store.promote("hr", "hr-1", "ann", is_forced=True, reason="It is the same.")
+        assert await world.answers("hr") == [name]
+
+    async def test_a_password_in_an_address_is_told_to_nobody(
+        self, engine: Engine, tmp_path: Path, server: FakeOpenAI
+    ) -> None:
+        url = server.url.replace("//", "//ann:secret@")
+        world = World(engine, tmp_path, server, adapters=Adapters(servers=[url], poll_seconds=0.5))
+        server.load_error, server.root = "broken", "org/another"
+        world.promote("1")
+        with capture_logs() as logged:
+            await world.keeper.look()
+        assert server.url in await world.detail()
+        assert "secret" not in f"{logged} {await world.detail()}"
+
     async def test_files_that_are_gone_are_told(self, world: World, server: FakeOpenAI) -> None:
         world.promote("1")
         for path in (world.settings.data_dir / "adapters").rglob("*.safetensors"):
@@ -314,6 +343,33 @@ class TestUnloading:
             world.now += 30 + GRACE_SECONDS + 1
         assert server.adapters == {}
 
+    async def test_processes_that_seldom_look_may_still_ask_for_it(
+        self, engine: Engine, tmp_path: Path, server: FakeOpenAI
+    ) -> None:
+        world = World(engine, tmp_path, server, adapters=Adapters(poll_seconds=300))
+        old = world.promote("1")
+        await world.answers("hr")
+        world.store.rollback("hr", "ann")
+        await world.answers("hr")
+        world.now += 30 + GRACE_SECONDS + 1
+        await world.answers("hr")
+        assert old in server.adapters
+        world.now += 300
+        await world.answers("hr")
+        assert server.adapters == {}
+
+    async def test_a_server_that_was_away_is_looked_at_when_it_is_back(self, world: World, server: FakeOpenAI) -> None:
+        world.promote("1")
+        await world.answers("hr")
+        server.models_status = 503
+        world.store.rollback("hr", "ann")
+        await world.answers("hr")
+        server.models_status = 200
+        for _ in range(2):
+            await world.answers("hr")
+            world.now += 1000
+        assert server.adapters == {}
+
     async def test_what_is_not_ours_or_is_named_in_the_settings_stays(
         self, engine: Engine, tmp_path: Path, server: FakeOpenAI
     ) -> None:
@@ -346,6 +402,36 @@ class TestErasing:
         await world.answers("hr")
         assert not copy.exists()
         assert (world.settings.data_dir / "adapters" / "files").is_dir(), "the store is not ours"
+
+    async def test_files_of_what_is_retired_long_after_go_as_well(self, world: World, server: FakeOpenAI) -> None:
+        name = world.promote("1")
+        await world.answers("hr")
+        world.store.rollback("hr", "ann")
+        for _ in range(3):
+            await world.answers("hr")
+            world.now += 1000
+        world.store.retire("hr-1", "ann")
+        await world.answers("hr")
+        assert not (world.settings.data_dir / "served" / name).exists()
+
+    async def test_what_another_process_erases_meanwhile_is_no_trouble(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.promote("1")
+        await world.answers("hr")
+        world.store.rollback("hr", "ann")
+        for _ in range(3):
+            await world.answers("hr")
+            world.now += 1000
+        world.store.retire("hr-1", "ann")
+
+        def erase(folder: Path) -> None:
+            raise FileNotFoundError(folder)
+
+        monkeypatch.setattr("shutil.rmtree", erase)
+        with capture_logs() as logged:
+            await world.answers("hr")
+        assert logged == []
 
     async def test_files_of_what_may_be_promoted_again_stay(self, world: World, server: FakeOpenAI) -> None:
         name = world.promote("1")
@@ -382,6 +468,18 @@ class TestKeeping:
         assert [entry["log_level"] for entry in logged] == ["info"]
         keeping.cancel()
         await asyncio.gather(keeping, return_exceptions=True)
+
+    async def test_a_process_that_does_not_answer_says_what_is_so_now(
+        self, engine: Engine, tmp_path: Path, world: World, server: FakeOpenAI
+    ) -> None:
+        worker = World(engine, tmp_path, server).keeper
+        name = world.promote("1")
+        await worker.check()
+        assert worker.count() == {"served": 0, "missing": 1}
+        assert await world.answers("hr") == [name]
+        check = await worker.check()
+        assert check is not None
+        assert (check.state, worker.count()) == (State.OK, {"served": 1, "missing": 0})
 
     async def test_a_model_that_the_settings_name_and_nobody_has_is_told(
         self, engine: Engine, tmp_path: Path, server: FakeOpenAI

@@ -13,10 +13,11 @@ from core.health import State
 from core.settings import Adapters, Generation, Settings
 from core.store.adapters import AdapterStore
 from core.store.engine import open_engine, upgrade
+from core.types.adapters import BaseModel
 from tests.tiny_chat import WINDOW
 from tests.tuning.serving.asking import Askers
 from tests.tuning.serving.registered import registered
-from tests.vllm import KEY, MODEL, VllmServer
+from tests.vllm import KEY, MODEL, MOST_RANK, VllmServer
 from tuning.serving.keeper import ModelKeeper
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
@@ -64,8 +65,10 @@ async def test_adapters_are_switched_under_questions_and_what_it_cannot_load_is_
     store, now = AdapterStore(engine), 0.0
     keeper = ModelKeeper(store, settings, clock=lambda: now)
     made = [make_adapter(tiny_chat_model, tmp_path / f"adapter-{seed}", seed) for seed in (1, 2)]
-    first, second = (registered(store, settings, source=folder) for folder in made)
-    too_large = registered(store, settings, source=make_adapter(tiny_chat_model, tmp_path / "large", 3, rank=32))
+    base = BaseModel(str(tiny_chat_model), "")
+    first, second = (registered(store, settings, source=folder, base=base) for folder in made)
+    large = make_adapter(tiny_chat_model, tmp_path / "large", 3, rank=2 * MOST_RANK)
+    too_large = registered(store, settings, source=large, base=base)
     askers = Askers(settings, keeper)
     async with askers.asking(4):
         assert await askers.who_answers() == {MODEL}
@@ -111,7 +114,8 @@ async def test_files_that_vllm_does_not_see_are_told(
     )
     store = AdapterStore(engine)
     keeper = ModelKeeper(store, settings)
-    store.promote("hr", registered(store, settings).id, "ann")
+    base = BaseModel(str(tiny_chat_model), "")
+    store.promote("hr", registered(store, settings, base=base).id, "ann")
     await keeper.look()
     check = await keeper.check()
     assert check is not None

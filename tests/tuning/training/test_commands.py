@@ -11,13 +11,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
 from typer.testing import CliRunner, Result
 
+from core.types.adapters import BaseModel
 from tests.tuning.training.sets import made_examples, write_dataset
 from tuning.commands import app
+from tuning.registry import preflight
 from tuning.training.run import State, hashes, read_run
 
 ROOT = Path(__file__).parents[3]
@@ -92,7 +95,7 @@ def test_a_run_ends_with_what_a_server_loads(model: Path, tmp_path: Path) -> Non
     assert "2 for validation" in done.stderr
     assert "step 2 of 2" in done.stderr
     assert "validation loss" in done.stdout
-    assert f"lorekeeper tune evaluate {run}" in done.stdout
+    assert f"lorekeeper tune evaluate {run} --dataset {dataset}\n" in done.stdout
     assert read_run(run).preflight["form"] == "adapter"
     assert "adapter_config.json" in hashes(run / "served")
 
@@ -106,6 +109,33 @@ def test_another_run_in_the_folder_is_refused_and_again_replaces_it(model: Path,
     assert read_run(run).options["rank"] == 16
     assert _run(*other, "--again").exit_code == 0
     assert read_run(run).options["rank"] == 4
+
+
+def test_what_a_server_takes_and_a_conversion_may_change_is_the_users_choice(
+    model: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[int, float]] = []
+
+    def prepare_served(folder: Path, base: BaseModel, max_rank: int, *, least_agreement: float, **_: object) -> Any:
+        asked.append((max_rank, least_agreement))
+        return {"form": "", "problems": []}
+
+    monkeypatch.setattr(preflight, "prepare_served", prepare_served)
+    chosen = ("--epochs", "0.25", "--max-rank", "32", "--least-agreement", "0.9")
+    assert _run(*_command(tmp_path / "run", dataset, model, *chosen)).exit_code == 0
+    assert asked == [(32, 0.9)]
+
+
+def test_whoever_is_alone_although_several_were_asked_for_is_told(
+    model: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
+    monkeypatch.setenv("MASTER_ADDR", "127.0.0.1")
+    (tmp_path / "notes.txt").touch()
+    told = _run(*_command(tmp_path, dataset, model))
+    assert "accelerate was asked for several processes and started one" in told.stderr
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    assert "started one" not in _run(*_command(tmp_path, dataset, model)).stderr
 
 
 def test_two_processes_do_not_train_in_one_folder(model: Path, dataset: Path, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ LAUNCH = "torch.distributed.run --standalone --nproc_per_node 2 -m core.cli tune
 
 def _launched(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", *LAUNCH.split(), *arguments]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "ACCELERATE_USE_CPU": "true"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=110, check=False)
 
 
