@@ -156,7 +156,11 @@ class LocalModels:
         source, options = self._source(tuned=tuned)
         try:
             model: Any = AutoModelForCausalLM.from_pretrained(
-                source, dtype="float32" if self._device == "cpu" else "auto", use_safetensors=True, **options
+                source,
+                dtype="float32" if self._device == "cpu" else "auto",
+                use_safetensors=True,
+                trust_remote_code=False,
+                **options,
             )
             if self._form is Form.ADAPTER:
                 from peft import PeftModel

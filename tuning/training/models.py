@@ -42,8 +42,9 @@ def read_base(name: str, revision: str) -> Base:
     is_folder = Path(name).is_dir()
     further: dict[str, Any] = {} if is_folder or not revision else {"revision": revision}
     with _found(name):
-        config: Any = AutoConfig.from_pretrained(name, **further)
-        tokenizer: Any = AutoTokenizer.from_pretrained(name, **further)
+        # Unless it is told not to, transformers asks whether to run programs that lie beside a model.
+        config: Any = AutoConfig.from_pretrained(name, trust_remote_code=False, **further)
+        tokenizer: Any = AutoTokenizer.from_pretrained(name, trust_remote_code=False, **further)
         commit = folder_revision(Path(name)) if is_folder else str(getattr(config, "_commit_hash", "") or revision)
         stops = _stops(name, further, config, tokenizer)
     text_config = config.get_text_config()
@@ -94,7 +95,9 @@ def load_model(base: BaseModel, weights: str, method: Method, precision: str) ->
         further |= _four_bits()
     dtype = torch.float32 if method is Method.FULL else getattr(torch, precision)
     with _found(weights):
-        return AutoModelForCausalLM.from_pretrained(weights, dtype=dtype, use_safetensors=True, **further)
+        return AutoModelForCausalLM.from_pretrained(
+            weights, dtype=dtype, use_safetensors=True, trust_remote_code=False, **further
+        )
 
 
 def load_adapter(model: Any, folder: Path) -> Any:

@@ -47,5 +47,6 @@ async def test_no_question_fails_while_adapters_are_switched(tmp_path: Path) -> 
                 assert await askers.who_answers_after_a_round() == {MODEL}
     engine.dispose()
     assert {text for _, _, text in askers.ends} == {server.answer}
-    warned = [entry for entry in logged if entry["log_level"] == "warning"]
-    assert [entry["model"] for entry in warned] == [second.served_as]
+    warned = {entry["model"] for entry in logged if entry["log_level"] == "warning"}
+    # On a busy machine, a question for the first one may have been on its way since before the restart.
+    assert warned - {first.served_as} == {second.served_as}
