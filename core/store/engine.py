@@ -156,14 +156,25 @@ def _open_sqlite(url: URL, data_dir: Path | None) -> Engine:
 
 
 def _make_private(path: Path) -> None:
-    """Create the file for this user only; SQLite gives the files beside it the same rights."""
+    """Create the file for this user only; SQLite gives the files beside it the same rights.
+
+    One that exists is left to SQLite: to open and close it here would take away the locks of all connections that this
+    process has to it, and the next other process to leave would delete the log that they write to (how to corrupt, 2.2).
+    """
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError as error:
+        if path.is_dir() or not os.access(path, os.R_OK | os.W_OK):
+            raise _not_opened(path, "Is a directory" if path.is_dir() else "Permission denied") from error
     except OSError as error:
-        raise StorageFailed(
-            f"The database {path} cannot be opened: {error.strerror or error}. Let this user write to the file and its folder."
-        ) from error
+        raise _not_opened(path, error.strerror or str(error)) from error
+
+
+def _not_opened(path: Path, cause: str) -> StorageFailed:
+    return StorageFailed(
+        f"The database {path} cannot be opened: {cause}. Let this user write to the file and its folder."
+    )
 
 
 def _set_up_sqlite(connection: sqlite3.Connection, _: Any) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import stat
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -84,6 +86,37 @@ def test_a_url_of_another_kind_is_refused_without_its_password(url: str) -> None
 def test_the_database_file_is_for_its_user_only(tmp_path: Path) -> None:
     open_engine(f"sqlite:///{tmp_path / 'folder' / 'my.db'}").dispose()
     assert stat.S_IMODE((tmp_path / "folder" / "my.db").stat().st_mode) == 0o600
+
+
+def test_opening_a_database_twice_leaves_the_locks_of_the_first_time(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'lorekeeper.db'}"
+    first = open_engine(url)
+    upgrade(first)
+    open_engine(url)
+    elsewhere(tmp_path / "lorekeeper.db", "INSERT INTO meta VALUES ('theirs', '1')")
+    with transaction(first) as connection:
+        connection.execute(sa.text("INSERT INTO meta VALUES ('ours', '1')"))
+    said = elsewhere(tmp_path / "lorekeeper.db", "SELECT group_concat(key) FROM meta WHERE key IN ('ours', 'theirs')")
+    assert sorted(said.split(",")) == ["ours", "theirs"], "the other process took the log away with it"
+
+
+def elsewhere(database: Path, statement: str) -> str:
+    """What another process gets for a statement; it leaves afterwards."""
+    program = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); r = c.execute(sys.argv[2]).fetchone(); c.commit(); c.close(); print(r[0] if r else '')"
+    command = [sys.executable, "-c", program, str(database), statement]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+
+
+@pytest.mark.parametrize("what", ["folder", "secret"])
+def test_a_file_that_may_not_be_used_is_named(tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "lorekeeper.db"
+    if what == "folder":
+        path.mkdir()
+    else:
+        path.touch()
+        monkeypatch.setattr("os.access", lambda *_: False)
+    with pytest.raises(StorageFailed, match=r"lorekeeper.db cannot be opened: (Is a directory|Permission denied)"):
+        open_engine(f"sqlite:///{path}")
 
 
 def test_a_locked_database_is_named_after_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
