@@ -79,14 +79,20 @@ def test_it_needs_a_server_that_runs(base_url: str) -> None:
         find_server(Settings(generation=Generation(base_url=base_url)))
 
 
+def shown(request: Any) -> list[str]:
+    """What a model is shown. Questions that are embedded together may find what is equally good in another order."""
+    lines = "\n".join(each["content"] for each in request["messages"]).split("\n")
+    return sorted(line for line in lines if not line.startswith("<passage"))
+
+
 @pytest.mark.slow
 async def test_both_sides_are_asked_for_the_same_and_every_answer_is_counted() -> None:
     with fake_openai(key="sesame", answer="In office 10 you accrue 10 days of leave. [1]") as server:
         settings = load({}).model_copy(update={"generation": Generation(base_url=server.url, api_key="sesame")})
         figures = await evaluate_model_serving(dataset(4), settings, lambda *_: None, people=2, questions=4, runs=1)
     sent = [request for request in server.requests if "Rewrite" not in request["messages"][0]["content"]]
-    texts = {request["messages"][-1]["content"]: request["messages"] for request in sent[:4]}
-    assert all(request["messages"] == texts[request["messages"][-1]["content"]] for request in sent[:16])
+    texts = {request["messages"][-1]["content"]: shown(request) for request in sent[:4]}
+    assert all(shown(request) == texts[request["messages"][-1]["content"]] for request in sent[:16])
     assert {request["max_completion_tokens"] for request in sent[:16]} == {512}
     failed = {figures[f"{who}_failed"] for who in ("direct", "lorekeeper", "follow_ups")}
     assert (figures["model"], figures["questions"], failed) == (MODEL, 4, {0})

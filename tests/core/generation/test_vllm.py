@@ -180,7 +180,8 @@ async def test_a_model_that_dies_in_mid_answer_is_replaced_by_quotations(mortal_
     pieces: list[Piece] = []
     async with aclosing(chooser.stream(request())) as stream:
         async for piece in stream:
-            if len(pieces) == 3:
+            # On a busy machine, what comes later may bring the end with it.
+            if not pieces:
                 await asyncio.to_thread(mortal_vllm.kill)
             pieces.append(piece)
     assert pieces[0].generator == f"chat:{MODEL}"
