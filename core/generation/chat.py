@@ -16,6 +16,7 @@ import structlog
 from core.errors import GenerationFailed, GenerationInterrupted, GenerationUnavailable
 from core.generation.breaker import Breaker
 from core.generation.guided import guide
+from core.generation.transport import ClosingTransport
 from core.ports import CountTokens
 from core.prompts import Role, messages
 from core.settings import Generation
@@ -281,7 +282,7 @@ def _open_client(settings: Generation, model: str) -> Any:
         max_completion_tokens=settings.max_tokens,
         timeout=timeout,
         http_async_client=httpx.AsyncClient(
-            timeout=timeout, limits=NO_KEEP_ALIVE, event_hooks={"request": [_name_question]}
+            timeout=timeout, transport=ClosingTransport(limits=NO_KEEP_ALIVE), event_hooks={"request": [_name_question]}
         ),
         max_retries=0,
         stream_usage=False,
