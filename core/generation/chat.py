@@ -1,4 +1,4 @@
-"""Answers by a language model behind any OpenAI-compatible URL: vLLM, or another server. Uses LangChain's chat model."""
+"""Answers by a language model behind any OpenAI-compatible URL: vLLM, or another server."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ import random
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from functools import lru_cache
 from typing import Any
 
 import httpx
 import structlog
 
 from core.errors import GenerationFailed, GenerationInterrupted, GenerationUnavailable
+from core.generation import completions
 from core.generation.breaker import Breaker
 from core.generation.guided import guide
-from core.generation.transport import ClosingTransport
 from core.ports import CountTokens
 from core.prompts import Role, messages
 from core.settings import Generation
@@ -70,7 +69,7 @@ class ChatGenerator:
         self._named = model or settings.model
         self._model = self._named
         self._healthy: tuple[float, bool] = (float("-inf"), False)
-        self._client: tuple[str, Any] = ("", None)
+        self._client: httpx.AsyncClient | None = None
         self._others: dict[str, ChatGenerator] = {}
         # The model's own tokens may be shorter than ours; learnt from its refusals.
         self._scale = 1.0
@@ -140,7 +139,6 @@ class ChatGenerator:
             return "".join([piece async for piece in pieces])
 
     async def _stream(self, prompt: Sequence[tuple[Role, str]], guided: str = "") -> AsyncGenerator[str, None]:
-        await asyncio.to_thread(_chat_model)
         deadline = asyncio.get_running_loop().time() + self._settings.total_seconds
         pieces, first = await self._first_piece(prompt, guided, deadline)
         try:
@@ -220,30 +218,44 @@ class ChatGenerator:
             raise GenerationInterrupted("The language model stopped in the middle of its answer.") from error
 
     async def _pieces(self, prompt: Sequence[tuple[Role, str]], guided: str) -> AsyncGenerator[str, None]:
+        client, settings = await self._opened(), self._settings
+        body = {
+            "model": await self._chosen(),
+            "messages": [{"role": role, "content": content} for role, content in prompt],
+            "temperature": settings.temperature,
+            "max_completion_tokens": settings.max_tokens,
+        }
+        if guided:
+            body["structured_outputs"] = {"regex": guided}  # vLLM's name for it
+        # The model's server logs what it does under the id that our log has.
+        headers = self._authorization() | outgoing()
         finished = False
-        # vLLM's name for it.
-        more = {"extra_body": {"structured_outputs": {"regex": guided}}} if guided else {}
-        async with aclosing((await self._opened()).astream(list(prompt), **more)) as chunks:
-            async for chunk in chunks:
-                finished = finished or bool(chunk.response_metadata.get("finish_reason"))
-                if text := chunk.text:
-                    yield str(text)
+        async with aclosing(completions.stream(client, settings.base_url, body, headers)) as pieces:
+            async for piece in pieces:
+                finished = finished or piece.is_last
+                if piece.text:
+                    yield piece.text
         if not finished:
             # A server that dies closes the connection, which looks like an end; a real end says why it ended.
             raise GenerationInterrupted("The language model stopped in the middle of its answer.")
 
-    async def _opened(self) -> Any:
-        """The client of the model that is named, or else of the first that the endpoint lists."""
-        self._model = model = self._model or (await self._list_models())[0]
-        made_for, client = self._client
-        if made_for != model:
-            client = await asyncio.to_thread(_open_client, self._settings, model)
-            self._client = (model, client)
-        return client
+    async def _opened(self) -> httpx.AsyncClient:
+        if self._client is None:
+            # Loading the certificates takes tens of milliseconds.
+            self._client = await asyncio.to_thread(_open_client, self._settings)
+        return self._client
+
+    async def _chosen(self) -> str:
+        """The model that is named, or else the first that the endpoint lists."""
+        self._model = self._model or (await self._list_models())[0]
+        return self._model
+
+    def _authorization(self) -> dict[str, str]:
+        key = self._settings.api_key.get_secret_value()
+        return {"Authorization": f"Bearer {key}"} if key else {}
 
     async def _list_models(self) -> list[str]:
-        key = self._settings.api_key.get_secret_value()
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        headers = self._authorization()
         try:
             # Loading the certificates takes tens of milliseconds. httpx's own limit is for each read, not for all.
             opened = await asyncio.to_thread(httpx.AsyncClient, timeout=HEALTH_SECONDS, follow_redirects=False)
@@ -264,36 +276,9 @@ class ChatGenerator:
         return names
 
 
-@lru_cache(maxsize=1)
-def _chat_model() -> Any:
-    """LangChain's class; importing it takes more than a second, which must neither block others nor count as an answer's."""
-    from langchain_openai import ChatOpenAI
-
-    return ChatOpenAI
-
-
-def _open_client(settings: Generation, model: str) -> Any:
+def _open_client(settings: Generation) -> httpx.AsyncClient:
     timeout = httpx.Timeout(settings.total_seconds, connect=settings.connect_seconds)
-    return _chat_model()(
-        model=model,
-        base_url=settings.base_url,
-        api_key=settings.api_key if settings.api_key.get_secret_value() else "none",
-        temperature=settings.temperature,
-        max_completion_tokens=settings.max_tokens,
-        timeout=timeout,
-        http_async_client=httpx.AsyncClient(
-            timeout=timeout, transport=ClosingTransport(limits=NO_KEEP_ALIVE), event_hooks={"request": [_name_question]}
-        ),
-        max_retries=0,
-        stream_usage=False,
-        # Ours are the limits above; Python 3.11's `asyncio.wait_for`, which this one uses, can swallow a cancellation.
-        stream_chunk_timeout=None,
-    )
-
-
-async def _name_question(request: httpx.Request) -> None:
-    """The model's server logs what it does under the id that our log has."""
-    request.headers.update(outgoing())
+    return httpx.AsyncClient(timeout=timeout, limits=NO_KEEP_ALIVE)
 
 
 class _Refused(GenerationUnavailable):
@@ -324,13 +309,12 @@ def _classified(error: Exception) -> GenerationUnavailable:
         return error
     if isinstance(error, GenerationInterrupted):
         return _Retriable("The language model's server closed the connection without an answer.")
-    status = getattr(error, "status_code", None)
-    if status == httpx.codes.BAD_REQUEST and TOO_LONG in str(error).lower():
-        return _TooLong("The prompt is longer than the model's window (generation.context_tokens).", status)
-    if isinstance(status, int):
-        return _refused(status, _retry_after(error))
-    names = {kind.__name__ for kind in type(error).__mro__}
-    if names & {"APIConnectionError", "APITimeoutError", "TransportError", "ConnectError"}:
+    if isinstance(error, completions.Refused):
+        status = error.response.status_code
+        if status == httpx.codes.BAD_REQUEST and TOO_LONG in str(error).lower():
+            return _TooLong("The prompt is longer than the model's window (generation.context_tokens).", status)
+        return _refused(status, _retry_after(error.response))
+    if isinstance(error, httpx.HTTPError):
         return _Retriable("The language model's server does not answer.")
     return GenerationUnavailable("The language model's server sent something that cannot be read.")
 
@@ -348,11 +332,10 @@ def _refused(status: int, retry_after: float | None = None) -> GenerationUnavail
     return GenerationUnavailable(message) if status >= httpx.codes.INTERNAL_SERVER_ERROR else _Refused(message, status)
 
 
-def _retry_after(error: Exception) -> float | None:
+def _retry_after(response: httpx.Response) -> float | None:
     """Seconds. A date, the header's other form, is left to our own pause."""
-    headers = getattr(getattr(error, "response", None), "headers", {})
     try:
-        seconds = float(headers.get("retry-after", ""))
+        seconds = float(response.headers.get("retry-after", ""))
     except ValueError:
         return None
     return seconds if seconds > 0 else None

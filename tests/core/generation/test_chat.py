@@ -14,7 +14,7 @@ from structlog.testing import capture_logs
 
 from core.errors import GenerationInterrupted, GenerationUnavailable
 from core.generation.breaker import Breaker
-from core.generation.chat import ChatGenerator, _chat_model
+from core.generation.chat import ChatGenerator, _open_client
 from core.generation.guided import answer_pattern
 from core.settings import Generation
 from core.types import GenerationRequest, Passage, Turn
@@ -215,13 +215,12 @@ async def test_a_model_keeps_its_client_which_is_made_off_the_loop(
     server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made_on: list[int] = []
-    make = _chat_model()
 
-    def recorded(**values: Any) -> Any:
+    def recorded(settings: Generation) -> Any:
         made_on.append(threading.get_ident())
-        return make(**values)
+        return _open_client(settings)
 
-    monkeypatch.setattr("core.generation.chat._chat_model", lambda: recorded)
+    monkeypatch.setattr("core.generation.chat._open_client", recorded)
     server.models = (MODEL, "hr-adapter")
     chat = generator(server)
     for _ in range(3):
