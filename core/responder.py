@@ -130,7 +130,8 @@ class Responder:
             async with aclosing(self.chooser.stream(request, model)) as pieces:
                 async for piece in pieces:
                     written = piece.text if piece.restart else written + piece.text
-                    answer = replace(answer, generator=piece.generator, notice=piece.notice)
+                    if (piece.generator, piece.notice) != (answer.generator, answer.notice):
+                        answer = replace(answer, generator=piece.generator, notice=piece.notice)
                     yield Token(piece.text, restart=piece.restart)
 
         answer = replace(answer, why=self._receipt(found, signals, clock))

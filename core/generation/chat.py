@@ -31,8 +31,6 @@ TOKEN_MARGIN = 1.25
 # What vLLM and OpenAI say of a prompt that does not fit; it is then cut shorter, a few times.
 TOO_LONG = "context length"
 FITTINGS, SHRINK = 4, 0.6
-# A connection for each answer costs nothing beside the answer, never turns out to be dead, and is never left open.
-NO_KEEP_ALIVE = httpx.Limits(max_keepalive_connections=0)
 # How a server refuses what it does not know in a request.
 NOT_UNDERSTOOD = frozenset({400, 422})
 RETRIABLE = frozenset({408, 409, 425, 429, 500, 502, 503, 504})
@@ -69,7 +67,6 @@ class ChatGenerator:
         self._named = model or settings.model
         self._model = self._named
         self._healthy: tuple[float, bool] = (float("-inf"), False)
-        self._client: httpx.AsyncClient | None = None
         self._others: dict[str, ChatGenerator] = {}
         # The model's own tokens may be shorter than ours; learnt from its refusals.
         self._scale = 1.0
@@ -218,7 +215,7 @@ class ChatGenerator:
             raise GenerationInterrupted("The language model stopped in the middle of its answer.") from error
 
     async def _pieces(self, prompt: Sequence[tuple[Role, str]], guided: str) -> AsyncGenerator[str, None]:
-        client, settings = await self._opened(), self._settings
+        settings = self._settings
         body = {
             "model": await self._chosen(),
             "messages": [{"role": role, "content": content} for role, content in prompt],
@@ -230,7 +227,7 @@ class ChatGenerator:
         # The model's server logs what it does under the id that our log has.
         headers = self._authorization() | outgoing()
         finished = False
-        async with aclosing(completions.stream(client, settings.base_url, body, headers)) as pieces:
+        async with aclosing(completions.stream(settings.base_url, body, headers, settings.connect_seconds)) as pieces:
             async for piece in pieces:
                 finished = finished or piece.is_last
                 if piece.text:
@@ -238,12 +235,6 @@ class ChatGenerator:
         if not finished:
             # A server that dies closes the connection, which looks like an end; a real end says why it ended.
             raise GenerationInterrupted("The language model stopped in the middle of its answer.")
-
-    async def _opened(self) -> httpx.AsyncClient:
-        if self._client is None:
-            # Loading the certificates takes tens of milliseconds.
-            self._client = await asyncio.to_thread(_open_client, self._settings)
-        return self._client
 
     async def _chosen(self) -> str:
         """The model that is named, or else the first that the endpoint lists."""
@@ -276,11 +267,6 @@ class ChatGenerator:
         return names
 
 
-def _open_client(settings: Generation) -> httpx.AsyncClient:
-    timeout = httpx.Timeout(settings.total_seconds, connect=settings.connect_seconds)
-    return httpx.AsyncClient(timeout=timeout, limits=NO_KEEP_ALIVE)
-
-
 class _Refused(GenerationUnavailable):
     """What was asked for is at fault, not the endpoint."""
 
@@ -310,11 +296,10 @@ def _classified(error: Exception) -> GenerationUnavailable:
     if isinstance(error, GenerationInterrupted):
         return _Retriable("The language model's server closed the connection without an answer.")
     if isinstance(error, completions.Refused):
-        status = error.response.status_code
-        if status == httpx.codes.BAD_REQUEST and TOO_LONG in str(error).lower():
-            return _TooLong("The prompt is longer than the model's window (generation.context_tokens).", status)
-        return _refused(status, _retry_after(error.response))
-    if isinstance(error, httpx.HTTPError):
+        if error.status == httpx.codes.BAD_REQUEST and TOO_LONG in str(error).lower():
+            return _TooLong("The prompt is longer than the model's window (generation.context_tokens).", error.status)
+        return _refused(error.status, _seconds(error.retry_after))
+    if isinstance(error, completions.Unreachable):
         return _Retriable("The language model's server does not answer.")
     return GenerationUnavailable("The language model's server sent something that cannot be read.")
 
@@ -332,10 +317,10 @@ def _refused(status: int, retry_after: float | None = None) -> GenerationUnavail
     return GenerationUnavailable(message) if status >= httpx.codes.INTERNAL_SERVER_ERROR else _Refused(message, status)
 
 
-def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds. A date, the header's other form, is left to our own pause."""
+def _seconds(retry_after: str) -> float | None:
+    """A date, the header's other form, is left to our own pause."""
     try:
-        seconds = float(response.headers.get("retry-after", ""))
+        seconds = float(retry_after)
     except ValueError:
         return None
     return seconds if seconds > 0 else None

@@ -1,22 +1,24 @@
 """OpenAI's protocol for chats, streamed: what an answer needs of it, and nothing else.
 
-The client libraries make several objects of each word: they take as long as all the rest of a question
-(docs/decisions.md).
+A client library that makes several objects of each word takes as long as all the rest of a question (docs/decisions.md).
+What the server wrote meanwhile is read at once, so that the faster it writes, the less a word costs.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
+from itertools import takewhile
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
-import httpx
-from httpx_sse import EventSource, SSEError
+import aiohttp
 
 PATH = "/chat/completions"
-DONE = "[DONE]"
+DONE = b"[DONE]"
 # Of the body of a refusal, which is a sentence or two.
 LONGEST_REFUSAL = 65_536
 
@@ -30,67 +32,96 @@ class Piece:
     """The server says that it ended, and not only that it stops."""
 
 
-class Refused(Exception):
-    """The server answered with an error; the message is its own."""
-
-    def __init__(self, response: httpx.Response, message: str) -> None:
-        super().__init__(message)
-        self.response = response
+class Unreachable(Exception):
+    """Nobody answers, or the connection broke."""
 
 
 class Unreadable(Exception):
     """The server sent what is no part of an answer, or told of an error in the middle of one."""
 
 
+class Refused(Exception):
+    """The server answered with an error; the message is its own."""
+
+    def __init__(self, status: int, message: str, retry_after: str) -> None:
+        super().__init__(message)
+        self.status = status
+        self.retry_after = retry_after
+        """The header as it came, or empty."""
+
+
 async def stream(
-    client: httpx.AsyncClient, url: str, body: Mapping[str, Any], headers: Mapping[str, str]
+    url: str, body: Mapping[str, Any], headers: Mapping[str, str], connect_seconds: float
 ) -> AsyncGenerator[Piece, None]:
-    """The answer as it is written. `url` is the API's, without the path. Raises `httpx.HTTPError`, `Refused`, `Unreadable`."""
-    request = client.build_request("POST", url.rstrip("/") + PATH, json={**body, "stream": True}, headers=dict(headers))
-    response = await client.send(request, stream=True)
-    try:
-        if not response.is_success:
-            raise Refused(response, await _beginning(response))
-        async for event in EventSource(response).aiter_sse():
-            if event.data == DONE:
-                return
-            yield _piece(event.data)
-    except SSEError as error:
-        raise Unreadable("this is no stream of events") from error
-    finally:
-        await close(response)
+    """The answer as it is written, without a limit of time. `url` is the API's, without the path.
 
-
-async def close(response: httpx.Response) -> None:
-    """Close its connection, also when the caller is cancelled meanwhile.
-
-    httpcore 1.0 marks a connection as closed before it closes it: a cancellation in between would leave it open for good.
+    Each has a connection of its own, which costs nothing beside the answer, never turns out to be dead, and is not left
+    open when the reader leaves. Raises `Unreachable`, `Refused` or `Unreadable`.
     """
-    closing = asyncio.ensure_future(response.aclose())
+    limits = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
+    connector = aiohttp.TCPConnector(force_close=True)
+    asked = {**body, "stream": True}
     try:
-        await asyncio.shield(closing)
-    except asyncio.CancelledError:
-        await closing
-        raise
+        async with (
+            aiohttp.ClientSession(connector=connector, timeout=limits) as session,
+            session.post(
+                url.rstrip("/") + PATH,
+                json=asked,
+                headers=dict(headers),
+                proxy=_proxy(url),
+                allow_redirects=False,
+            ) as response,
+        ):
+            if response.status != HTTPStatus.OK:
+                message = await _beginning(response.content.iter_any())
+                raise Refused(response.status, message, response.headers.get("retry-after", ""))
+            if response.content_type != "text/event-stream":
+                raise Unreadable("this is no stream of events")
+            async for piece in _pieces(response.content.iter_any()):
+                yield piece
+    except (aiohttp.ClientError, OSError) as error:
+        raise Unreachable(type(error).__name__) from error
 
 
-def _piece(data: str) -> Piece:
+def _proxy(url: str) -> str | None:
+    """That of the environment. aiohttp would read passwords in ~/.netrc as well, and refuse them beside a key."""
     try:
-        event = json.loads(data)
-        if event.get("error"):
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise Unreachable("this is no address") from error
+    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+
+
+async def _pieces(parts: AsyncIterator[bytes]) -> AsyncGenerator[Piece, None]:
+    """One for all events that came together. These servers write the data of an event in one line."""
+    rest = b""
+    async for part in parts:
+        *lines, rest = (rest + part).split(b"\n")
+        events = [line.removeprefix(b"data:").strip() for line in lines if line.startswith(b"data:")]
+        read = [_piece(event) for event in takewhile(DONE.__ne__, events)]
+        if read:
+            yield Piece("".join(each.text for each in read), any(each.is_last for each in read))
+        if DONE in events:
+            return
+
+
+def _piece(event: bytes) -> Piece:
+    try:
+        read = json.loads(event)
+        if read.get("error"):
             raise Unreadable("the server told of an error")
-        if not event["choices"]:
+        if not read["choices"]:
             return Piece("", is_last=False)
-        choice = event["choices"][0]
+        choice = read["choices"][0]
         return Piece(choice["delta"].get("content") or "", bool(choice.get("finish_reason")))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Unreadable("this is no event of a chat") from error
 
 
-async def _beginning(response: httpx.Response) -> str:
+async def _beginning(parts: AsyncIterator[bytes]) -> str:
     read = bytearray()
-    async for part in response.aiter_bytes():
+    async for part in parts:
         read += part
-        if len(read) > LONGEST_REFUSAL:
+        if len(read) >= LONGEST_REFUSAL:
             break
     return read[:LONGEST_REFUSAL].decode(errors="replace")

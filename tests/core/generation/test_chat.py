@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import threading
 from collections.abc import Iterator
 from contextlib import aclosing
 from typing import Any
@@ -14,7 +13,7 @@ from structlog.testing import capture_logs
 
 from core.errors import GenerationInterrupted, GenerationUnavailable
 from core.generation.breaker import Breaker
-from core.generation.chat import ChatGenerator, _open_client
+from core.generation.chat import ChatGenerator
 from core.generation.guided import answer_pattern
 from core.settings import Generation
 from core.types import GenerationRequest, Passage, Turn
@@ -209,24 +208,6 @@ async def test_looking_for_the_model_counts_towards_the_first_token(server: Fake
     server.models_drip = True
     with pytest.raises(GenerationUnavailable, match="sent nothing"):
         await written(generator(server, first_token_seconds=0.2, retries=0))
-
-
-async def test_a_model_keeps_its_client_which_is_made_off_the_loop(
-    server: FakeOpenAI, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made_on: list[int] = []
-
-    def recorded(settings: Generation) -> Any:
-        made_on.append(threading.get_ident())
-        return _open_client(settings)
-
-    monkeypatch.setattr("core.generation.chat._open_client", recorded)
-    server.models = (MODEL, "hr-adapter")
-    chat = generator(server)
-    for _ in range(3):
-        await written(chat.for_model("hr-adapter"))
-    assert len(made_on) == 1
-    assert made_on[0] != threading.get_ident()
 
 
 async def test_a_person_who_leaves_closes_the_stream(server: FakeOpenAI) -> None:
