@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Coroutine, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 
 from core.errors import InvalidRequest, LorekeeperError
-from core.log import configure
-from core.settings import Settings, load
+from core.settings import Settings
+from evals.command_parts import (
+    Bars,
+    FoldersArgument,
+    JsonOption,
+    Rows,
+    SaveOption,
+    finish,
+    one_by_one,
+    progress,
+    quiet_settings,
+    read,
+    save_rows,
+    together,
+)
+from evals.model_commands import model_serving, tuning_speed, under_load
 
 if TYPE_CHECKING:
     from evals.datasets import Dataset
@@ -30,14 +41,6 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, help=HELP)
 def _eval() -> None: ...
 
 
-FoldersArgument = Annotated[
-    list[Path], typer.Argument(help="Folders with corpus.jsonl and questions.jsonl.", show_default=False)
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on one line for each row.")]
-SaveOption = Annotated[
-    Path | None, typer.Option("--save", help="Record the run in this folder, for `lorekeeper eval report`.")
-]
-Rows = list[dict[str, Any]]
 RESULTS, PAGE = Path("evals/results"), Path("docs/benchmarks.md")
 
 
@@ -57,13 +60,13 @@ def retrieval(
     kinds = [each.strip() for each in queries.split(",")]
     if unknown := [each for each in kinds if each not in set(Queries)]:
         raise typer.BadParameter(f"{unknown[0]!r} is none of {', '.join(Queries)}", param_hint="--queries")
-    settings, datasets = _read(folders)
+    settings, datasets = read(folders)
     rows: Rows = []
-    with _progress() as bar:
+    with progress() as bar:
         for dataset in datasets:
-            bars = _Bars(bar, dataset.name)
+            bars = Bars(bar, dataset.name)
             rows += asyncio.run(evaluate(dataset, settings, bars, [Queries(each) for each in kinds]))
-    _finish("retrieval", rows, as_json=as_json, save=save)
+    finish("retrieval", rows, as_json=as_json, save=save)
 
 
 @app.command()
@@ -71,7 +74,7 @@ def answers(folders: FoldersArgument, as_json: JsonOption = False, save: SaveOpt
     """Ask whole questions, and report how often answers, their citations and the no-answers are right."""
     from evals.answers import evaluate_answers
 
-    _one_by_one("answers", evaluate_answers, folders, as_json=as_json, save=save)
+    one_by_one("answers", evaluate_answers, folders, as_json=as_json, save=save)
 
 
 @app.command()
@@ -79,7 +82,7 @@ def serving(folders: FoldersArgument, as_json: JsonOption = False, save: SaveOpt
     """Time a cold `lorekeeper ask`, and a server's memory and answers, with each corpus indexed."""
     from evals.serving import evaluate_serving
 
-    _one_by_one("serving", evaluate_serving, folders, as_json=as_json, save=save)
+    one_by_one("serving", evaluate_serving, folders, as_json=as_json, save=save)
 
 
 @app.command()
@@ -110,19 +113,19 @@ def ingest(
         raise typer.BadParameter("Name folders, or --small and a number, but not both.", param_hint="DIR…")
     if small and systems:
         raise typer.BadParameter("It goes with folders of documents, not with --small.", param_hint="--beside")
-    settings = _settings()
-    with _progress() as bar:
+    settings = quiet_settings()
+    with progress() as bar:
         if small:
             rows = _small(small, settings, bar)
         else:
             rows = [row for folder in folders or () for row in _indexed(folder, settings, systems, bar)]
-    _finish("small" if small else "ingest", rows, as_json=as_json, save=save)
+    finish("small" if small else "ingest", rows, as_json=as_json, save=save)
 
 
 def _small(count: int, settings: Settings, bar: Progress) -> Rows:
     from evals.small_documents import evaluate_small
 
-    return asyncio.run(evaluate_small(count, settings, _Bars(bar, "small documents")))
+    return asyncio.run(evaluate_small(count, settings, Bars(bar, "small documents")))
 
 
 def _indexed(folder: Path, settings: Settings, systems: Sequence[str], bar: Progress) -> Rows:
@@ -130,7 +133,7 @@ def _indexed(folder: Path, settings: Settings, systems: Sequence[str], bar: Prog
     from evals.ingesting import evaluate_files, evaluate_ingest
     from evals.peers import files
 
-    bars = _Bars(bar, folder.name)
+    bars = Bars(bar, folder.name)
     if is_dataset(folder):
         if systems:
             raise InvalidRequest(
@@ -152,79 +155,15 @@ def parsing(
     """Read every file in the folders, and report how much of its text and tables is found, by format."""
     from evals.parsing import evaluate_parsing
 
-    settings = _settings()
-    with _progress() as bar:
-        rows = evaluate_parsing(folders, settings.parse, _Bars(bar, "parse"), tables)
-    _finish("parsing", rows, as_json=as_json, save=save)
+    settings = quiet_settings()
+    with progress() as bar:
+        rows = evaluate_parsing(folders, settings.parse, Bars(bar, "parse"), tables)
+    finish("parsing", rows, as_json=as_json, save=save)
 
 
-@app.command("load")
-def under_load(
-    folders: FoldersArgument,
-    rate: Annotated[float, typer.Option(help="Questions a second.")] = 50.0,
-    seconds: Annotated[float, typer.Option(help="How long.")] = 30.0,
-    stream: Annotated[bool, typer.Option(help="Ask for streams instead of whole answers.")] = False,
-    as_json: JsonOption = False,
-    save: SaveOption = None,
-) -> None:
-    """Ask a running gateway many questions a second, with a scripted model, and report what Lorekeeper adds to it."""
-    from evals.load import evaluate_load
-
-    def evaluate(dataset: Dataset, settings: Settings, report: _Bars) -> Coroutine[Any, Any, dict[str, Any]]:
-        return evaluate_load(dataset, settings, report, rate=rate, seconds=seconds, stream=stream)
-
-    _one_by_one("load", evaluate, folders, as_json=as_json, save=save)
-
-
-@app.command("model-serving")
-def model_serving(
-    folders: FoldersArgument,
-    people: Annotated[int, typer.Option(min=1, help="Questions at once.")] = 32,
-    questions: Annotated[int, typer.Option(min=1, help="Different questions of each data set, at most.")] = 128,
-    runs: Annotated[int, typer.Option(min=1, help="Times that each side is run, in alternating order.")] = 3,
-    as_json: JsonOption = False,
-    save: SaveOption = None,
-) -> None:
-    """Ask the vLLM that runs at generation.base_url through Lorekeeper and directly, and report what Lorekeeper costs."""
-    from evals.model_serving import evaluate_model_serving
-
-    def evaluate(dataset: Dataset, settings: Settings, report: _Bars) -> Coroutine[Any, Any, dict[str, Any]]:
-        return evaluate_model_serving(dataset, settings, report, people=people, questions=questions, runs=runs)
-
-    _one_by_one("model-serving", evaluate, folders, as_json=as_json, save=save)
-
-
-@app.command("tuning")
-def tuning_speed(
-    dataset: Annotated[Path, typer.Argument(help="A dataset's folder, of `lorekeeper tune dataset`.")],
-    model: Annotated[str, typer.Option("--model", "-m", help="A folder with a model, or its name on the hub.")],
-    method: Annotated[str, typer.Option(help="As `lorekeeper tune train` has it.")] = "lora",
-    epochs: Annotated[float, typer.Option(min=0, help="How often all is learnt.")] = 1,
-    micro_batch: Annotated[
-        int | None, typer.Option(min=1, help="Examples at once on one device.", show_default=False)
-    ] = None,
-    runs: Annotated[int, typer.Option(min=1, help="Times that each side is run, in alternating order.")] = 3,
-    as_json: JsonOption = False,
-    save: SaveOption = None,
-) -> None:
-    """Train as `lorekeeper tune train` does and by TRL alone, and report the tokens a second of both."""
-    from evals.tuning_speed import evaluate_tuning
-    from tuning.training.methods import Method
-
-    if method not in set(Method):
-        raise typer.BadParameter(f"{method!r} is none of {', '.join(Method)}", param_hint="--method")
-    _settings()
-    with _progress() as bar:
-        row = evaluate_tuning(
-            dataset,
-            model,
-            _Bars(bar, dataset.name),
-            method=Method(method),
-            runs=runs,
-            epochs=epochs,
-            micro_batch=micro_batch,
-        )
-    _finish("tuning", [row], as_json=as_json, save=save)
+app.command("load")(under_load)
+app.command("model-serving")(model_serving)
+app.command("tuning")(tuning_speed)
 
 
 @app.command()
@@ -242,10 +181,10 @@ def growth(
 
     wanted = [_size(each) for each in sizes.split(",")]
 
-    def evaluate(datasets: Sequence[Dataset], settings: Settings, report: _Bars) -> Coroutine[Any, Any, Rows]:
+    def evaluate(datasets: Sequence[Dataset], settings: Settings, report: Bars) -> Coroutine[Any, Any, Rows]:
         return evaluate_growth(datasets, settings, report, wanted, keep=keep)
 
-    _together("growth", evaluate, folders, as_json=as_json, save=save)
+    together("growth", evaluate, folders, as_json=as_json, save=save)
 
 
 @app.command()
@@ -253,7 +192,7 @@ def ablation(folders: FoldersArgument, as_json: JsonOption = False, save: SaveOp
     """Leave out one idea of the retriever after the other, and report what each is worth."""
     from evals.ablation import evaluate_ablation
 
-    _together("ablation", evaluate_ablation, folders, as_json=as_json, save=save)
+    together("ablation", evaluate_ablation, folders, as_json=as_json, save=save)
 
 
 @app.command()
@@ -269,11 +208,11 @@ def peers(
 
     chosen = tuple(filter(None, (name.strip() for name in systems.split(",")))) or run.systems()
     rows: Rows = []
-    with _progress() as bar:
+    with progress() as bar:
         for folder in folders:
-            rows += asyncio.run(run.compare(folder, chosen, runs, _Bars(bar, folder.name)))
-            _keep("peers", rows, save)  # a large data set takes an hour
-    _finish("peers", rows, as_json=as_json)
+            rows += asyncio.run(run.compare(folder, chosen, runs, Bars(bar, folder.name)))
+            save_rows("peers", rows, save)  # a large data set takes an hour
+    finish("peers", rows, as_json=as_json)
 
 
 @app.command()
@@ -286,12 +225,12 @@ def calibrate(
     """Fit when a question is not answered, and report what is refused on each data set."""
     from evals import calibration as evaluation
 
-    settings, datasets = _read(folders)
-    with _progress() as bar:
+    settings, datasets = read(folders)
+    with progress() as bar:
         observed = {
             dataset.name: asyncio.run(
                 evaluation.observe(
-                    dataset, [other for other in datasets if other is not dataset], settings, _Bars(bar, dataset.name)
+                    dataset, [other for other in datasets if other is not dataset], settings, Bars(bar, dataset.name)
                 )
             )
             for dataset in datasets
@@ -302,7 +241,7 @@ def calibrate(
         used = evaluation.in_use(settings)
     except LorekeeperError as error:
         sys.stderr.write(f"Which calibration your index uses is not known: {error.message}\n")
-    _finish("calibration", evaluation.rows(observed, fitted, used), as_json=as_json, save=save)
+    finish("calibration", evaluation.rows(observed, fitted, used), as_json=as_json, save=save)
     sys.stdout.write(fitted.to_json() + "\n")
     if store:
         evaluation.keep(settings, fitted)
@@ -331,71 +270,6 @@ def report(
         sys.stdout.write(f"{path}\n")
 
 
-def _one_by_one(
-    name: str,
-    evaluate: Callable[[Dataset, Settings, _Bars], Coroutine[Any, Any, dict[str, Any]]],
-    folders: Sequence[Path],
-    *,
-    as_json: bool,
-    save: Path | None,
-) -> None:
-    settings, datasets = _read(folders)
-    rows: Rows = []
-    with _progress() as bar:
-        for dataset in datasets:
-            rows.append(asyncio.run(evaluate(dataset, settings, _Bars(bar, dataset.name))))
-    _finish(name, rows, as_json=as_json, save=save)
-
-
-def _together(
-    name: str,
-    evaluate: Callable[[Sequence[Dataset], Settings, _Bars], Coroutine[Any, Any, Rows]],
-    folders: Sequence[Path],
-    *,
-    as_json: bool,
-    save: Path | None,
-) -> None:
-    settings, datasets = _read(folders)
-    with _progress() as bar:
-        rows = asyncio.run(evaluate(datasets, settings, _Bars(bar, name)))
-    _finish(name, rows, as_json=as_json, save=save)
-
-
-def _read(folders: Sequence[Path]) -> tuple[Settings, list[Dataset]]:
-    from evals.datasets import read_dataset
-
-    return _settings(), [read_dataset(folder) for folder in folders]
-
-
-def _settings() -> Settings:
-    settings = load()
-    configure(settings.log.model_copy(update={"level": "warning"}))
-    return settings
-
-
-def _finish(name: str, rows: Rows, *, as_json: bool, save: Path | None = None) -> None:
-    if as_json:
-        sys.stdout.write("".join(json.dumps(row) + "\n" for row in rows))
-    elif rows:
-        from evals.printing import print_rows
-
-        print_rows(rows)
-    _keep(name, rows, save)
-
-
-def _keep(name: str, rows: Rows, save: Path | None) -> None:
-    if save is not None:
-        from evals import record
-
-        record.save(record.recorded(name, sys.argv, rows), save)
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        yield bar
-
-
 def _size(text: str) -> int:
     try:
         size = int(text)
@@ -404,18 +278,3 @@ def _size(text: str) -> int:
     if size < 1:
         raise typer.BadParameter(f"{text!r} is not a number of chunks", param_hint="--sizes")
     return size
-
-
-class _Bars:
-    """One progress bar for each stage of one data set."""
-
-    def __init__(self, progress: Progress, name: str) -> None:
-        self._progress = progress
-        self._name = name
-        self._tasks: dict[str, TaskID] = {}
-
-    def __call__(self, stage: str, done: int, total: int) -> None:
-        if stage not in self._tasks:
-            self._tasks[stage] = self._progress.add_task(f"{self._name}: {stage}", total=total)
-        # Files inside others are found on the way.
-        self._progress.update(self._tasks[stage], completed=done, total=total)

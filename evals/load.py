@@ -3,7 +3,8 @@
 Three processes on this machine: the gateway, as `lorekeeper run --only gateway` serves it, over the indexed corpus; the
 scripted model (`evals.scripted`); and the people who ask (`evals.arrivals`), at a fixed rate, each on a connection of its
 own, whether or not earlier questions are answered. What a question took beyond the time that the model needed for that
-very question is the overhead: retrieval, prompt, streaming, grounding, HTTP, and waiting for a core.
+very question is the overhead: retrieval, prompt, streaming, grounding, HTTP, and waiting for a core. On request a folder
+of small documents is added to the same index meanwhile, by a command of its own.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import os
 import random
 import subprocess
 import sys
+import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,9 +35,10 @@ from evals import scripted
 from evals.arrivals import BEGIN, END, Asked, Plan
 from evals.datasets import Dataset
 from evals.metrics import percentile
-from evals.processes import ON_ITS_OWN, resident_mb, running_gateway
+from evals.processes import COMMAND, ON_ITS_OWN, resident_mb, running_gateway
 from evals.retrieval import Report, apart, ingest
 from evals.scripted import Written
+from evals.small_documents import write
 
 RATE, SECONDS, WARM_UP_SECONDS = 50.0, 30.0, 5.0
 NO_LIMIT = "1000000"
@@ -49,7 +52,9 @@ LET_IN = {
     "LOREKEEPER_SERVER__REQUESTS_PER_MINUTE_PER_ADDRESS": NO_LIMIT,
 }
 REPLIED = frozenset(Outcome) - {Outcome.FAILED}
-STOP_SECONDS = 10.0
+START_SECONDS, STOP_SECONDS = 0.5, 10.0
+IMPORTED = "imported"
+"""The namespace of the documents that are added meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +77,8 @@ class Run:
     written: tuple[Written, ...]
     cpu: Mapping[str, float]
     rss_mb: float
+    imported: int | None = None
+    """Documents that became ready meanwhile; None when none were added."""
 
 
 async def evaluate_load(
@@ -84,8 +91,12 @@ async def evaluate_load(
     stream: bool = False,
     warm_up: float = WARM_UP_SECONDS,
     generation_seconds: float = scripted.SECONDS,
+    importing: int = 0,
 ) -> dict[str, Any]:
-    """Index the corpus and ask its questions, `rate` a second for `seconds`; `stream` asks for events instead of JSON."""
+    """Index the corpus and ask its questions, `rate` a second for `seconds`; `stream` asks for events instead of JSON.
+
+    `importing`: how many small documents are added meanwhile.
+    """
     with TemporaryDirectory(prefix="lorekeeper-eval-") as folder:
         application = await asyncio.to_thread(open_application, apart(settings, Path(folder)), "lorekeeper eval")
         try:
@@ -94,7 +105,15 @@ async def evaluate_load(
             application.close()
         asked = questions(dataset, round(rate * warm_up) + round(rate * seconds))
         run = await asyncio.to_thread(
-            _run, folder, asked, rate, round(rate * warm_up), generation_seconds, report, stream=stream
+            _run,
+            folder,
+            asked,
+            rate,
+            round(rate * warm_up),
+            generation_seconds,
+            report,
+            stream=stream,
+            importing=importing,
         )
     return {"dataset": dataset.name, **row(run, rate, seconds, len(set(asked)))}
 
@@ -144,6 +163,7 @@ def row(run: Run, rate: float, seconds: float, distinct: int) -> dict[str, Any]:
             for name, seconds in ((f"{name}_" if name != GATEWAY else "", cpu) for name, cpu in run.cpu.items())
         },
         "rss_mb": run.rss_mb,
+        **({} if run.imported is None else {"imported": run.imported}),
     }
 
 
@@ -151,7 +171,15 @@ GATEWAY, MODEL, ASKERS = "gateway", "model", "askers"
 
 
 def _run(
-    folder: str, asked: Sequence[str], rate: float, warm_up: int, generation: float, report: Report, *, stream: bool
+    folder: str,
+    asked: Sequence[str],
+    rate: float,
+    warm_up: int,
+    generation: float,
+    report: Report,
+    *,
+    stream: bool,
+    importing: int,
 ) -> Run:
     with _scripted(generation) as (model_url, model):
         environment = (
@@ -168,10 +196,12 @@ def _run(
         with running_gateway(environment) as (url, gateway, _):
             parts = urlsplit(url)
             plan = Plan(parts.hostname or "", parts.port or 0, asked, rate, warm_up, stream)
-            with _arrivals(plan) as askers:
+            with _import(importing, environment) as imported, _arrivals(plan) as askers:
                 rows, cpu = _follow(askers, {GATEWAY: gateway.pid, MODEL: model.pid, ASKERS: askers.pid}, plan, report)
+                ready = imported()
             written = httpx.get(f"{model_url}{scripted.WRITTEN}", timeout=30).raise_for_status().json()
-            return Run(tuple(rows), tuple(Written(**each) for each in written), cpu, resident_mb(gateway.pid))
+            noted = tuple(Written(**each) for each in written)
+            return Run(tuple(rows), noted, cpu, resident_mb(gateway.pid), ready)
 
 
 def _follow(
@@ -210,6 +240,32 @@ def _arrivals(plan: Plan) -> Iterator[subprocess.Popen[str]]:
         json.dump(asdict(plan), process.stdin)
         process.stdin.close()
         yield process
+
+
+@contextmanager
+def _import(count: int, environment: Mapping[str, str]) -> Iterator[Callable[[], int | None]]:
+    """Adds so many documents until the end of the block; the value tells how many of them are ready."""
+    if not count:
+        yield lambda: None
+        return
+
+    def ready() -> int:
+        command = [*COMMAND, "documents", "list", "--namespace", IMPORTED, "--status", "ready", "--limit", str(count)]
+        listed = subprocess.run([*command, "--json"], env=environment, capture_output=True, check=True)  # noqa: S603
+        return len(listed.stdout.splitlines())
+
+    with TemporaryDirectory(prefix="lorekeeper-eval-small-") as folder:
+        write(Path(folder), count)
+        command = [*COMMAND, "documents", "add", folder, "--namespace", IMPORTED]
+        with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:  # noqa: S603
+            try:
+                while not ready():
+                    if process.poll() is not None:
+                        raise RuntimeError("the documents could not be added")
+                    time.sleep(START_SECONDS)
+                yield ready
+            finally:
+                process.terminate()
 
 
 @contextmanager

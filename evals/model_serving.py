@@ -22,7 +22,7 @@ from typing import Any
 import httpx
 
 from core.build import Application, open_application, open_embedder
-from core.errors import InvalidRequest
+from core.errors import GenerationUnavailable, InvalidRequest
 from core.generation.chat import ChatGenerator
 from core.guard import clean_question
 from core.prompts import messages
@@ -34,8 +34,10 @@ from evals.load import LET_IN
 from evals.metrics import percentile
 from evals.processes import ON_ITS_OWN, running_gateway
 from evals.retrieval import Report, apart, ingest
+from tuning.evaluation.endpoint import Endpoint
 
 PEOPLE, QUESTIONS, RUNS = 32, 128, 3
+LIST_SECONDS = 10.0
 # vLLM's own counts, the same for whoever asks.
 WRITTEN = "vllm:generation_tokens_total"
 CACHE_ASKED, CACHE_FOUND = "vllm:prefix_cache_queries_total", "vllm:prefix_cache_hits_total"
@@ -129,10 +131,11 @@ def find_server(settings: Settings) -> Server:
         )
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
-        listed = httpx.get(f"{url}/models", headers=headers, timeout=10).raise_for_status().json()["data"]
-        server = Server(url, key, generation.model or str(listed[0]["id"]))
+        with httpx.Client(headers=headers) as client:
+            model = Endpoint(client, url, generation.model, LIST_SECONDS).named().model
+        server = Server(url, key, model)
         server.counts()
-    except (httpx.HTTPError, ValueError, KeyError, IndexError) as error:
+    except (GenerationUnavailable, httpx.HTTPError, ValueError) as error:
         raise InvalidRequest(f"{url} is no vLLM that answers: {error}") from error
     return server
 

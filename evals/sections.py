@@ -263,13 +263,14 @@ def load(rows: Rows) -> Part:
             f"; beyond the model's own time, half of the answers take {amount(number(row, 'overhead_ms_p50'))} ms and "
             f"95 % at most {amount(number(row, 'overhead_ms_p95'))} ms"
         )
+        meanwhile = f" while {count(number(row, 'imported'))} documents are added" if have(row, "imported") else ""
         reading.append(
-            f"At {number(row, 'questions_per_second'):g} questions per second, Lorekeeper {outcome}"
+            f"At {number(row, 'questions_per_second'):g} questions per second, Lorekeeper {outcome}{meanwhile}"
             f"{over if have(row, 'overhead_ms_p50', 'overhead_ms_p95') else ''}."
         )
     shown = (
         "questions_per_second distinct_questions seconds answered failed generator_ms "
-        "overhead_ms_p50 overhead_ms_p95 overhead_ms_p99 cpu_ms_per_question rss_mb"
+        "overhead_ms_p50 overhead_ms_p95 overhead_ms_p99 cpu_ms_per_question rss_mb imported"
     )
     return Part(reading, [columns(rows, shown)])
 

@@ -155,6 +155,7 @@ COLUMNS: dict[str, tuple[str, Shown]] = {
     "answer_ms_p95": ("answer, 95 % (ms)", amount),
     "disk_mb": ("on disk (MB)", count),
     "rss_mb": ("memory (MB)", count),
+    "imported": ("documents added meanwhile", count),
     "answered": ("answered", count),
     "abstained": ("abstained", count),
     "answer_precision": ("answer precision", score),

@@ -9,7 +9,7 @@ import pytest
 from core.log import configure
 from core.settings import Log
 
-pytest_plugins = ["tests.postgres", "tests.vllm"]
+pytest_plugins = ["tests.fakes.s3", "tests.postgres", "tests.vllm"]
 
 
 @pytest.fixture(autouse=True)

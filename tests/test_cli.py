@@ -9,8 +9,9 @@ import pytest
 from tests.bots.command import Place, place
 
 HEAVY = {
-    "alembic", "chromadb", "evals", "fastapi", "httpx", "ingest", "langchain_core", "langchain_openai", "numpy",
-    "onnxruntime", "openai", "prometheus_client", "pypdfium2", "selectolax", "sqlalchemy", "tokenizers", "torch", "transformers", "uvicorn",
+    "alembic", "chromadb", "datasets", "evals", "fastapi", "httpx", "ingest", "langchain_core", "langchain_openai", "matplotlib", "numpy",
+    "onnxruntime", "openai", "peft", "prometheus_client", "pypdfium2", "selectolax", "sqlalchemy", "tokenizers", "torch", "transformers",
+    "uvicorn",
 }  # fmt: skip
 SECRETS = {
     "SLACK_BOT_TOKEN": "xoxb-sesame-bot",
@@ -35,6 +36,14 @@ def test_help_lists_the_commands_and_imports_nothing_heavy(here: Place) -> None:
     assert done.status == 0
     assert all(name in done.out for name in ("run", "ask", "chat", "documents", "doctor", "eval"))
     assert done.modules & HEAVY == set()
+
+
+@pytest.mark.parametrize(("group", "own"), [("tune", "tuning"), ("eval", "evals")])
+def test_the_help_of_a_group_with_heavy_commands_imports_nothing_heavy(here: Place, group: str, own: str) -> None:
+    done = here.with_modules(group, "--help")
+    assert done.status == 0
+    assert own in done.modules
+    assert done.modules & (HEAVY - {own}) == set()
 
 
 def test_an_unknown_command_is_an_error_that_points_to_help(here: Place) -> None:

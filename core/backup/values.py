@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.errors import BackupDamaged
-from core.store.schema import storable
+from core.store.columns import storable
 
 _DIGEST = re.compile(r"([0-9a-f]{64})?")
 # Names of files are made of it.

@@ -115,9 +115,8 @@ class AdapterStore:
         """
         with _writing(self._engine) as connection:
             if _latest(connection).get(namespace) is None:
-                raise InvalidRequest(
-                    f"No adapter is promoted for {place(namespace)}, so there is nothing to roll back."
-                )
+                where = "everywhere" if namespace == EVERYWHERE else f"for {place(namespace)}"
+                raise InvalidRequest(f"No adapter is promoted {where}, so there is nothing to roll back.")
             retired = set(connection.scalars(sa.select(adapters.c.id).where(adapters.c.retired_at.is_not(None))))
             before = previous(_entries(connection, namespace), retired)
             return _write(

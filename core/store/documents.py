@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from core.errors import InvalidRequest, NotFound, StorageFailed
+from core.store.columns import storable
 from core.store.copies import keep
 from core.store.engine import reading, transaction
 from core.store.history import Ending, Superseded
@@ -34,7 +35,7 @@ from core.store.publishing import (
     queue_from,
     withdraw,
 )
-from core.store.schema import chunks, document_history, document_readers, documents, storable, vector_outbox
+from core.store.schema import chunks, document_history, document_readers, documents, vector_outbox
 from core.store.sizes import count_chunks
 from core.types import NOBODY, Chunk, Document, DocumentStatus, HistoryEvent, Origin, Passage, Scope, Section
 

@@ -15,8 +15,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
+from core.store.columns import storable
 from core.store.engine import reading, transaction
-from core.store.schema import chat_threads, inbox, meta, storable
+from core.store.schema import chat_threads, inbox, meta
 from core.store.upsert import upsert
 
 Json = dict[str, Any]

@@ -259,3 +259,19 @@ async def test_the_gateway_under_load_loses_nothing(stream: bool) -> None:
     assert 0 < found["overhead_ms_p50"] <= found["overhead_ms_p95"] <= found["overhead_ms_p99"]
     assert found["cpu_ms_per_question"] > 0
     assert found["rss_mb"] > 0
+
+
+@pytest.mark.slow
+async def test_the_gateway_loses_nothing_while_documents_are_added() -> None:
+    found = await evaluate_load(
+        dataset(25),
+        load(),
+        lambda *progress: None,
+        rate=10,
+        seconds=2,
+        warm_up=0.2,
+        generation_seconds=0.1,
+        importing=200,
+    )
+    assert (found["answered"], found["failed"]) == (20, 0), json.dumps(found)
+    assert 0 < found["imported"] <= 200

@@ -79,6 +79,16 @@ def test_it_needs_a_server_that_runs(base_url: str) -> None:
         find_server(Settings(generation=Generation(base_url=base_url)))
 
 
+def test_a_model_that_the_server_lacks_is_told_with_those_that_it_has() -> None:
+    with fake_openai() as server, pytest.raises(InvalidRequest, match=f"no model no-such; it has: {MODEL}"):
+        find_server(Settings(generation=Generation(base_url=server.url, model="no-such")))
+
+
+def test_the_model_is_the_first_of_the_server_where_none_is_named() -> None:
+    with fake_openai(adapters={"hr": "/adapters/hr"}) as server:
+        assert find_server(Settings(generation=Generation(base_url=server.url))).model == MODEL
+
+
 def shown(request: Any) -> list[str]:
     """What a model is shown. Questions that are embedded together may find what is equally good in another order."""
     lines = "\n".join(each["content"] for each in request["messages"]).split("\n")

@@ -181,6 +181,13 @@ def test_growth_answers_how_much_memory_a_large_index_needs(whole: str) -> None:
     ]
 
 
+def test_load_beside_an_import_says_so() -> None:
+    row = {"dataset": "wiki", "questions_per_second": 50.0, "answered": 9, "failed": 0, "imported": 1200}
+    told = page({"load": [row]})
+    assert "At 50 questions per second, Lorekeeper answers all 9 while 1,200 documents are added." in told
+    assert "documents added meanwhile" in told
+
+
 def test_load_and_start_are_told(whole: str) -> None:
     assert (
         "At 50 questions per second, Lorekeeper answers all 1,500; beyond the model's own time, half of the answers take "

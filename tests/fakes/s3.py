@@ -16,6 +16,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 from xml.sax.saxutils import escape, unescape
 
+import pytest
+
+from core import buckets
+
 ACCESS_KEY = "AKIATESTTESTTESTTEST"
 PAGE = 3
 _KEY = re.compile(r"<Key>(.*?)</Key>")
@@ -132,6 +136,16 @@ class FakeS3:
             f"<Name>{self.bucket}</Name><KeyCount>{len(page)}</KeyCount><MaxKeys>{PAGE}</MaxKeys>"
             f"<IsTruncated>{str(more).lower()}</IsTruncated>{token}{contents}</ListBucketResult>"
         )
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3]:
+    """The bucket `vault`, empty, which this process reaches by its environment and asks once."""
+    monkeypatch.setattr(buckets, "RETRIES", 0)
+    with serve_s3("vault") as fake:
+        for name, value in fake.environment.items():
+            monkeypatch.setenv(name, value)
+        yield fake
 
 
 @contextmanager

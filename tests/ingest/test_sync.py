@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from core import buckets
 from core.errors import InvalidRequest, LorekeeperError, StorageFailed
 from core.store.sources import SourceStore
 from core.types import DocumentChange, NewSource, SyncedSource
 from ingest.sources.base import Entry, Listing, Source, Unreachable
 from ingest.sources.kinds import open_source
 from ingest.sync import SourceKeeper
-from tests.fakes.s3 import serve_s3
+from tests.fakes.s3 import FakeS3
 from tests.ingest.library import Library, put, titled
 
 
@@ -242,29 +241,25 @@ def test_two_namespaces_have_the_same_folder_each_for_itself(kept: Kept, folder:
     assert {document.namespace for document in kept.library.documents()} == {"hr"}
 
 
-def test_a_bucket_is_followed_and_its_trouble_costs_nothing(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(buckets, "RETRIES", 0)
-    with serve_s3("docs") as s3:
-        for name, value in s3.environment.items():
-            monkeypatch.setenv(name, value)
-        s3.objects |= {f"hr/{number}.md": f"# Number {number}\n\nText {number}.\n".encode() for number in range(5)}
-        source = kept.add("s3://docs/hr")
-        assert (source.kind, source.counts, len(s3.got)) == ("bucket", {"added": 5}, 5)
-        s3.objects["hr/1.md"] = b"# Number 1\n\nAnother text.\n"
-        del s3.objects["hr/2.md"]
-        assert kept.sync(source) == {"1.md": "replaced", "Number 2": "removed"}
-        assert len(s3.got) == 6, "only what changed is fetched"
-        s3.refuse = 503
-        with pytest.raises(Unreachable):
-            kept.sync(source, allow_empty=True)
-        s3.refuse = 0
-        everything = dict(s3.objects)
-        s3.objects.clear()
-        with pytest.raises(InvalidRequest, match="Nothing was removed"):
-            kept.sync(source)
-        s3.objects |= everything
-        assert kept.sync(source) == {}
-        assert len(kept.titles()) == 4
+def test_a_bucket_is_followed_and_its_trouble_costs_nothing(kept: Kept, s3: FakeS3) -> None:
+    s3.objects |= {f"hr/{number}.md": f"# Number {number}\n\nText {number}.\n".encode() for number in range(5)}
+    source = kept.add("s3://vault/hr")
+    assert (source.kind, source.counts, len(s3.got)) == ("bucket", {"added": 5}, 5)
+    s3.objects["hr/1.md"] = b"# Number 1\n\nAnother text.\n"
+    del s3.objects["hr/2.md"]
+    assert kept.sync(source) == {"1.md": "replaced", "Number 2": "removed"}
+    assert len(s3.got) == 6, "only what changed is fetched"
+    s3.refuse = 503
+    with pytest.raises(Unreachable):
+        kept.sync(source, allow_empty=True)
+    s3.refuse = 0
+    everything = dict(s3.objects)
+    s3.objects.clear()
+    with pytest.raises(InvalidRequest, match="Nothing was removed"):
+        kept.sync(source)
+    s3.objects |= everything
+    assert kept.sync(source) == {}
+    assert len(kept.titles()) == 4
 
 
 def test_sources_that_overlap_are_refused(kept: Kept, folder: Path) -> None:

@@ -33,23 +33,18 @@ class Broken(WordEmbedder):
     def embed(self, texts: Sequence[str]) -> Vectors:
         if self.left and any(self._word in text for text in texts):
             self.left -= 1
-            raise EmbeddingFailed("The embedding model does not answer.")
+            raise self.trouble()
         return super().embed(texts)
 
+    def trouble(self) -> EmbeddingFailed:
+        return EmbeddingFailed("The embedding model does not answer.")
 
-class Busy(WordEmbedder):
-    """Answers short requests, and is too busy for longer ones that hold a word, so many times."""
 
-    def __init__(self, word: str, times: int) -> None:
-        super().__init__()
-        self._word = word
-        self.left = times
+class Busy(Broken):
+    """Is too busy for them instead."""
 
-    def embed(self, texts: Sequence[str]) -> Vectors:
-        if self.left and any(self._word in text for text in texts):
-            self.left -= 1
-            raise EndpointUnavailable("The embeddings endpoint is too busy or down (HTTP 429).")
-        return super().embed(texts)
+    def trouble(self) -> EmbeddingFailed:
+        return EndpointUnavailable("The embeddings endpoint is too busy or down (HTTP 429).")
 
 
 def without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,14 +91,15 @@ class TestTrouble:
             until(lambda: state(library)["broken.md"] is JobState.DONE)
             assert library.texts("house burns")
 
-    def test_while_the_model_is_away_no_file_is_to_blame(
-        self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(("model", "word"), [(Broken, ""), (Busy, "house")], ids=["away", "too-busy"])
+    def test_while_the_model_is_in_trouble_no_file_is_to_blame(
+        self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, model: type[Broken], word: str
     ) -> None:
         without_waiting(monkeypatch)
         for number in range(4):
             put(folder / f"{number}.md", RULE.format(number))
         # More often than their attempts are, all together.
-        with open_library(tmp_path / "data", Broken("", 60)) as library:
+        with open_library(tmp_path / "data", model(word, 60)) as library:
             with pytest.raises(EmbeddingFailed):
                 library.add(folder)
             until(lambda: not library.jobs.unfinished_documents())
@@ -142,19 +138,6 @@ class TestTrouble:
                     "The embedding model does not answer. It was tried 3 times, while the embedding model took other texts.",
                 )
             }
-
-    def test_while_a_model_is_too_busy_no_file_is_to_blame(
-        self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        without_waiting(monkeypatch)
-        for number in range(4):
-            put(folder / f"{number}.md", RULE.format(number))
-        with open_library(tmp_path / "data", Busy("house", 60)) as library:
-            with pytest.raises(EmbeddingFailed):
-                library.add(folder)
-            until(lambda: not library.jobs.unfinished_documents())
-            assert set(state(library).values()) == {JobState.DONE}
-            assert library.embedder.left == 0  # type: ignore[attr-defined]
 
     def test_a_file_for_which_it_is_too_busy_while_it_takes_others_is_given_up(
         self, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from shlex import quote
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -17,8 +18,10 @@ from core.console import plain
 from core.log import configure_for_command
 from core.namespace import check_namespace
 from core.settings import Settings, load
-from tuning.dataset.make import Dataset, Options, make_dataset
 from tuning.dataset.personal import Policy
+
+if TYPE_CHECKING:
+    from tuning.dataset.make import Dataset, Options
 
 SHORT_HASH = 12
 FolderArgument = Annotated[Path, typer.Argument(help="The dataset's folder.", show_default=False)]
@@ -59,6 +62,7 @@ def dataset(
         _list_uses(folder, who_uses)
         return
     from tuning.dataset.files import check_free
+    from tuning.dataset.make import Options
 
     check_free(folder)
     options = Options(
@@ -105,6 +109,7 @@ def _make(
     from core.build import open_application, open_embedder
     from core.store.engine import open_engine
     from tuning.dataset.files import TEACHER, write_folder
+    from tuning.dataset.make import make_dataset
     from tuning.dataset.teacher import open_teacher
 
     with ExitStack() as parts:
@@ -116,7 +121,6 @@ def _make(
         parts.callback(embedder.close)
         asked = None
         if teacher[0]:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             asked = open_teacher(*teacher, embedder.count_tokens, folder / TEACHER)
         made = asyncio.run(make_dataset(application, engine, embedder.count_tokens, options, asked, report))
         made_with = _made_with(options, application.identity, settings, asked.name if asked else "")
@@ -175,7 +179,7 @@ def _summary(made: Dataset, folder: Path) -> str:
     lines = [
         f"Examples: {train} to train, {len(made.examples) - train} to test. Preference pairs: {len(made.preferences)}.",
         *(f"Note: {plain(note)}" for note in made.notes),
-        f"What is in it: {folder / 'card.md'}. To look through it: lorekeeper tune review {folder}",
+        f"What is in it: {folder / 'card.md'}. To look through it: lorekeeper tune review {quote(str(folder))}",
     ]
     return "\n".join(lines) + "\n"
 

@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from core.errors import InvalidRequest, StorageFailed
@@ -65,7 +66,7 @@ def preference_row(pair: Preference) -> Row:
 def read_examples(folder: Path) -> list[Example]:
     """All examples as they were made, in the order of their hashes. Raises `InvalidRequest` with the line that is wrong."""
     if not (folder / MANIFEST).is_file():
-        raise InvalidRequest(f"{folder} is no dataset. Make one with: lorekeeper tune dataset {folder}")
+        raise InvalidRequest(f"{folder} is no dataset. Make one with: lorekeeper tune dataset {quote(str(folder))}")
     found = [_example(row, where) for name in (TRAIN, TEST) for row, where in _rows(folder / name)]
     return sorted(found, key=lambda example: example.hash)
 
@@ -80,7 +81,9 @@ def read_manifest(folder: Path) -> Row:
     try:
         row = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InvalidRequest(f"{folder} is no dataset. Make one with: lorekeeper tune dataset {folder}") from error
+        raise InvalidRequest(
+            f"{folder} is no dataset. Make one with: lorekeeper tune dataset {quote(str(folder))}"
+        ) from error
     if not isinstance(row, dict) or row.get("format") != FORMAT:
         raise InvalidRequest(f"{folder} was made by another version of Lorekeeper. Make the dataset again.")
     return row
@@ -172,18 +175,23 @@ def lineage_index(examples: Sequence[Example], pairs: Sequence[Preference]) -> R
 def lineage_uses(row: Row, wanted: str) -> list[str]:
     """Hashes of what was made from a document, by its id or a unique beginning, or from a person, by their stored id.
 
-    `row` is a manifest. Raises `InvalidRequest` when several documents' ids begin so.
+    `row` is a manifest. Raises `InvalidRequest` when several documents' ids begin so, or the beginning is too short.
     """
     documents, people = row["lineage"]["documents"], row["lineage"]["people"]
     named = people.get(wanted) or people.get(person(wanted))
     if named:
         return sorted(named)
-    begin = [
-        each for each in documents if each == wanted or (len(wanted) >= SHORTEST_PREFIX and each.startswith(wanted))
-    ]
+    begin = [wanted] if wanted in documents else [each for each in documents if each.startswith(wanted)]
+    check_beginning(wanted, begin)
     if len(begin) > 1:
         raise InvalidRequest(f"More than one document's id begins with {wanted}. Give more of it.")
     return sorted(documents[begin[0]]) if begin else []
+
+
+def check_beginning(wanted: str, begin: Collection[str]) -> None:
+    """`begin`: ids of documents that begin so. Raises `InvalidRequest` for too little of an id, which tells none apart."""
+    if begin and len(wanted) < SHORTEST_PREFIX and wanted not in begin:
+        raise InvalidRequest(f"Give more of the document's id than {wanted!r}: at least {SHORTEST_PREFIX} characters.")
 
 
 def used_documents(lineage: Lineage) -> set[str]:
@@ -194,8 +202,10 @@ def used_documents(lineage: Lineage) -> set[str]:
 def _rows(path: Path) -> Iterator[tuple[Row, str]]:
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"{path} cannot be read: {error}.") from error
+    except OSError as error:
+        raise InvalidRequest(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{path} cannot be read: it is not text in UTF-8.") from error
     for number, line in enumerate(lines, start=1):
         if line.strip():
             where = f"{path}, line {number}"

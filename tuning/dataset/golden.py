@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from core.citations import parse_citations
 from core.errors import InvalidRequest
 from core.sentences import quotable, unmarked
-from core.store.schema import storable
+from core.store.columns import storable
 from core.text import analyze
 from core.types import Document, Passage, Turn
 from tuning.dataset.grounding import FENCE
@@ -70,8 +70,10 @@ def read_golden(path: Path) -> list[GoldenQuestion]:
     """Raises `InvalidRequest`, with the line that is wrong."""
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"{path} cannot be read as golden questions: {error}.") from error
+    except OSError as error:
+        raise InvalidRequest(f"{path} cannot be read as golden questions: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{path} cannot be read as golden questions: it is not text in UTF-8.") from error
     return [_question(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
 
 
@@ -157,15 +159,24 @@ def _question(line: str, where: str) -> GoldenQuestion:
         return GoldenQuestion(
             id=str(row["qid"]),
             text=_text(row["question"]),
-            answers=tuple(map(_text, row.get("answers") or ())),
-            gold=tuple(map(str, row.get("gold_doc_ids") or ())),
+            answers=tuple(map(_text, _several(row.get("answers")))),
+            gold=tuple(map(str, _several(row.get("gold_doc_ids")))),
             history=tuple(_turn(turn) for turn in row.get("history") or ()),
             answerable=row.get("answerable"),
         )
     except KeyError as error:
         raise InvalidRequest(f"{where}, lacks {error.args[0]}.") from error
     except (ValueError, TypeError, AttributeError) as error:
-        raise InvalidRequest(f"{where}, is not a golden question: a JSON object with qid and question.") from error
+        raise InvalidRequest(
+            f"{where}, is not a golden question: a JSON object with qid and question, and with lists of answers and gold_doc_ids."
+        ) from error
+
+
+def _several(value: Any) -> list[Any]:
+    """A text alone would be taken for its letters."""
+    if value is None or isinstance(value, list):
+        return value or []
+    raise TypeError(value)
 
 
 def _turn(value: Any) -> Turn:

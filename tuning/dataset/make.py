@@ -98,12 +98,15 @@ async def make_dataset(
     responder = application.asker
     if not isinstance(responder, Responder) or application.record is None:
         raise InvalidRequest("A dataset is made in the process that owns the data folder.")
-    namespaces = options.namespaces or tuple(responder.store.namespaces())
+    if not (options.with_documents or options.with_feedback or options.golden):
+        raise InvalidRequest(
+            "Nothing is left to make examples from. Leave out --no-documents or --no-feedback, or add --golden FILE."
+        )
+    there = responder.store.namespaces()
+    namespaces = options.namespaces or tuple(there)
     material = await asyncio.to_thread(_collect, responder.store, application, engine, namespaces, options)
     if not material.documents:
-        raise InvalidRequest(
-            "There are no documents that everybody may read. Add some with: lorekeeper documents add FOLDER"
-        )
+        raise InvalidRequest(_nothing_to_read(options.namespaces, there))
     report("dividing", 0, 1)
     division = await asyncio.to_thread(
         divide, material.passages, material.namespace_of, options.seed, options.test_share
@@ -122,7 +125,7 @@ async def make_dataset(
     cleaned = await asyncio.to_thread(clean, [each.example for each in built], rules)
     dropped.update(cleaned.dropped)
     if not cleaned.kept:
-        raise InvalidRequest(f"No example could be made. {_reasons(dropped)}")
+        raise InvalidRequest(f"No example could be made. {_reasons(dropped, options)}")
     if leaked := leaks(cleaned.kept):
         raise AssertionError(f"held-out documents are in training examples: {leaked}")
     kept = {example.hash for example in cleaned.kept}
@@ -355,10 +358,20 @@ def _notes(material: Material, examples: Sequence[Example], easy: int) -> list[s
     return notes
 
 
-def _reasons(dropped: Counter[str]) -> str:
+def _nothing_to_read(asked: Sequence[str], there: Sequence[str]) -> str:
+    """`there`: the namespaces that hold a document."""
+    said, add = "There are no documents that everybody may read", "Add some with: lorekeeper documents add FOLDER"
+    if not asked:
+        return f"{said}. {add}"
+    others = [each for each in there if each not in asked]
+    elsewhere = f" There are documents in {' and '.join(others)}." if others else ""
+    return f"{said} in the namespace {' or '.join(asked)}.{elsewhere} {add} --namespace {asked[0]}"
+
+
+def _reasons(dropped: Counter[str], options: Options) -> str:
     said = "; ".join(f"{reason} ({count})" for reason, count in dropped.most_common(3))
-    return (
-        f"Most were dropped because: {said}."
-        if said
-        else f"The documents hold no headings or sentences to ask about by rule. {IN_ANY_LANGUAGE}"
-    )
+    if said:
+        return f"Most were dropped because: {said}."
+    if not options.with_documents:
+        return "No rated answer and no golden question was found. Leave out --no-documents to ask about documents."
+    return f"The documents hold no headings or sentences to ask about by rule. {IN_ANY_LANGUAGE}"

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from core.guard import clean_question
 from core.prompts import NO_ANSWER
-from core.types import Outcome, Thumb
+from core.types import Outcome, Thumb, Turn
 from tuning.dataset.building import Built
 from tuning.dataset.personal import Policy, as_kept, find
 from tuning.dataset.rated import RatedAnswer, without_marks
@@ -16,6 +17,8 @@ from tuning.dataset.types import Kind, Preference, Split
 
 JUDGED = frozenset({Outcome.ANSWERED, Outcome.NO_EVIDENCE})
 BETTER = frozenset({Kind.LIKED, Kind.CORRECTION, Kind.GOLDEN})
+Asked = tuple[str, str, tuple[Turn, ...]]
+"""Namespace, question and what was said before; the same of two is the same question."""
 _MARK = re.compile(r"[ \t]*\[(\d{1,3})\]")
 
 
@@ -25,13 +28,16 @@ def preferences(built: Sequence[Built], rated: Sequence[RatedAnswer], policy: Po
     Test examples are not used: a model must not learn from what it is tested on.
     """
     found: dict[str, Preference] = {}
-    disliked = [each for each in rated if each.thumb is Thumb.DOWN and each.outcome in JUDGED]
+    disliked: dict[Asked, list[RatedAnswer]] = defaultdict(list)
+    for each in rated:
+        if each.thumb is Thumb.DOWN and each.outcome in JUDGED and each.history is not None:
+            disliked[_asked(each, each.history, policy)].append(each)
     for better in built:
-        example = better.example
-        if example.split is not Split.TRAIN or better.draft.kind not in BETTER:
+        example, draft = better.example, better.draft
+        if example.split is not Split.TRAIN or draft.kind not in BETTER:
             continue
-        for worse in disliked:
-            if _is_same_question(better, worse, policy) and (rejected := _rejected(better, worse, policy)):
+        for worse in disliked.get((draft.namespace, _plain(draft.question), draft.history), ()):
+            if rejected := _rejected(better, worse, policy):
                 people = tuple(sorted({*example.lineage.people, *worse.people}))
                 quoted = tuple(sorted({*example.lineage.quoted, *worse.documents}))
                 lineage = replace(example.lineage, quoted=quoted, people=people, feedback=worse.answer_id)
@@ -40,10 +46,10 @@ def preferences(built: Sequence[Built], rated: Sequence[RatedAnswer], policy: Po
     return [found[each] for each in sorted(found)]
 
 
-def _is_same_question(better: Built, worse: RatedAnswer, policy: Policy) -> bool:
-    said = tuple(replace(turn, text=as_kept(turn.text, policy)) for turn in worse.history or ())
-    mine = (better.draft.namespace, _plain(better.draft.question), better.draft.history)
-    return worse.history is not None and mine == (worse.namespace, _plain(as_kept(worse.question, policy)), said)
+def _asked(worse: RatedAnswer, history: Sequence[Turn], policy: Policy) -> Asked:
+    """Its question and history, with personal data as in examples."""
+    said = tuple(replace(turn, text=as_kept(turn.text, policy)) for turn in history)
+    return worse.namespace, _plain(as_kept(worse.question, policy)), said
 
 
 def _rejected(better: Built, worse: RatedAnswer, policy: Policy) -> str:

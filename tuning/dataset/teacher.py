@@ -120,6 +120,7 @@ class Teacher:
 
     def _keep(self, key: str, reply: str) -> None:
         if self.cache is not None:
+            self.cache.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             with open(self.cache, "a", encoding="utf-8", opener=for_owner) as file:
                 file.write(json.dumps({"asked": key, "reply": reply}) + "\n")
 
@@ -128,8 +129,10 @@ def _failed(cause: BaseException) -> BaseException:
     """For a person, if the model failed: what was said until then is not lost."""
     if not isinstance(cause, GenerationFailed):
         return cause
-    said = f"The teacher failed. {cause.message} What it has said is kept: run the same command again to go on."
-    return GenerationUnavailable(said)
+    return GenerationUnavailable(
+        f"The teacher failed. {cause.message} See that its server answers, and that --teacher and --teacher-model are "
+        "right. What it has said is kept: run the same command again to go on."
+    )
 
 
 def open_teacher(url: str, model: str, key: str, count_tokens: CountTokens, cache: Path | None) -> Teacher:

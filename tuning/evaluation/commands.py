@@ -14,7 +14,7 @@ import typer
 
 from core.console import plain
 from core.errors import InvalidRequest
-from tuning.evaluation.gate import FEWEST_QUESTIONS, MOST_FORGETTING, MOST_SURPRISE
+from tuning.evaluation.gate import FEWEST_QUESTIONS, MOST_FORGETTING, MOST_LOST, MOST_SURPRISE
 
 if TYPE_CHECKING:
     from core.types.adapters import Form
@@ -57,6 +57,9 @@ def evaluate(
     most_surprise: Annotated[
         float, typer.Option(min=0, help="Nats per token by which general answers may become less likely.")
     ] = MOST_SURPRISE,
+    most_lost: Annotated[
+        float, typer.Option(min=0, max=1, help="By which its answers, or its no-answers, may be worse.")
+    ] = MOST_LOST,
     resamples: Annotated[int, typer.Option(min=2000, max=1_000_000, help="Draws of the bootstrap.")] = 10_000,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -74,7 +77,7 @@ def evaluate(
     described = read_run(run)
     form = _form(run, described)
     asked = held_out(run, described, dataset, most)
-    limits = Limits(fewest, most_forgetting, most_surprise)
+    limits = Limits(fewest, most_forgetting, most_surprise, most_lost)
     options = Options(shots, seed, resamples, general or BUILT_IN, limits)
     path = adapter_path or str((run / SERVED).resolve())
     server = Server(url, key, model, tuned_url, tuned_model, path, at_once, seconds) if url else None
@@ -144,6 +147,6 @@ def _summary(outcome: Outcome, folder: Path) -> str:
         *outcome.reasons,
         f"Score: {scores}, on {len(outcome.contest.questions)} questions.",
         *(f"Note: {note}" for note in outcome.notes),
-        f"The report: {folder / EVALUATION / REPORT}",
+        f"The report: {folder / EVALUATION / REPORT}. To put it on record: lorekeeper tune register {folder}",
     ]
     return plain("\n".join(lines)) + "\n"

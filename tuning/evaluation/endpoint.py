@@ -5,20 +5,19 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 
-from core.console import plain
-from core.errors import GenerationFailed, GenerationUnavailable
+from core.errors import GenerationFailed, GenerationUnavailable, InvalidRequest
 from tuning.dataset.types import Prompt, as_messages
 from tuning.evaluation.types import Reply
+from tuning.serving.server import said_by
 
 TRIES, PAUSE_SECONDS = 4, 0.5
 CONNECT_SECONDS = 5.0
 RETRIABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
-LONGEST_MESSAGE = 300
 # Where the server does not count: more tokens than nearly any text has.
 CHARACTERS_PER_TOKEN = 2.5
 TOKENS_PER_TURN = 8
@@ -66,6 +65,20 @@ class Endpoint:
         """The longest prompt with its answer."""
         row = next((row for row in self.listed() if row.get("id") == self.model), {})
         return int(row.get("max_model_len") or USUAL_WINDOW)
+
+    def named(self) -> Endpoint:
+        """With the model's name, or that of the first one where none is given.
+
+        Raises `InvalidRequest` where the server has no such model, and `GenerationUnavailable`.
+        """
+        listed = self.listed()
+        names = [str(row.get("id")) for row in listed]
+        own = [str(row.get("id")) for row in listed if not row.get("parent")]
+        if not own:
+            raise GenerationUnavailable(f"{self.url} has no model loaded.")
+        if self.model and self.model not in names:
+            raise InvalidRequest(f"{self.url} has no model {self.model}; it has: {', '.join(names[:10])}.")
+        return replace(self, model=self.model or own[0])
 
     def listed(self) -> list[dict[str, Any]]:
         """The server's models. Raises `GenerationUnavailable`."""
@@ -141,13 +154,3 @@ def _refused(endpoint: Endpoint, response: httpx.Response) -> Exception:
     if response.status_code in RETRIABLE:
         return _Again(f"{endpoint.url} failed (HTTP {response.status_code}): {said}")
     return GenerationFailed(f"{endpoint.url} refuses a prompt (HTTP {response.status_code}): {said}")
-
-
-def said_by(response: httpx.Response) -> str:
-    """What a server says about an error, short enough to be shown."""
-    try:
-        row = response.json()
-        text = row.get("message") or row["error"]["message"]
-    except (ValueError, KeyError, TypeError, AttributeError):
-        text = response.text
-    return " ".join(plain(str(text)).split())[:LONGEST_MESSAGE]

@@ -12,6 +12,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from core.errors import StorageFailed
@@ -39,7 +40,7 @@ class Evaluation:
 
 def read_evaluation(run_folder: Path) -> Evaluation:
     """Of the files that are in `run_folder`/served now: an evaluation of others counts as missing."""
-    again = f"Evaluate it with: lorekeeper tune evaluate {run_folder} --dataset FOLDER"
+    again = f"Evaluate it with: lorekeeper tune evaluate {quote(str(run_folder))} --dataset FOLDER"
     try:
         row = json.loads((run_folder / EVALUATION / TABLE).read_text(encoding="utf-8"))
     except FileNotFoundError:

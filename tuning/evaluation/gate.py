@@ -19,7 +19,6 @@ FEWEST_QUESTIONS = 30
 MOST_FORGETTING = 0.05
 MOST_SURPRISE = 1.0
 MOST_LOST = 0.1
-"""By which it may be worse than its rival at the questions with an answer, or at those without one, beyond the interval."""
 RIVALS = {
     Contender.BASE: "the base model",
     Contender.FEW_SHOT: "the base model with examples in its prompt",
@@ -36,6 +35,8 @@ class Limits:
     """Share of the general questions by which it may be worse than its base."""
     most_surprise: float = MOST_SURPRISE
     """By how many nats per token the general answers may become less likely."""
+    most_lost: float = MOST_LOST
+    """By which it may be worse than its rival at the questions with an answer, or at those without one, beyond the interval."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Measured:
 
 def decide(measured: Measured, limits: Limits) -> tuple[Verdict, tuple[str, ...]]:
     """The verdict, and the sentences that say why."""
-    problems = [*_too_few(measured, limits), *_not_better(measured), *_silent(measured), *_one_sided(measured)]
+    problems = [*_too_few(measured, limits), *_not_better(measured), *_silent(measured), *_one_sided(measured, limits)]
     problems += [*_malformed(measured), *_forgetful(measured.forgetting, limits)]
     if problems or measured.score is None:
         return Verdict.FAILED, tuple(problems)
@@ -136,17 +137,17 @@ def _silent(measured: Measured) -> Iterator[str]:
         )
 
 
-def _one_sided(measured: Measured) -> Iterator[str]:
+def _one_sided(measured: Measured, limits: Limits) -> Iterator[str]:
     rival = RIVALS[measured.rival]
     kinds = (
         (measured.answering, "answers worse", "where the passages answer: the answer F1"),
         (measured.declining, "says less often", "that the passages do not answer, where they do not: the share"),
     )
     for found, does, what in kinds:
-        if found is not None and found.high < -MOST_LOST:
+        if found is not None and found.high < -limits.most_lost:
             yield (
                 f"It {does} than {rival} {what} differs by {_with_interval(found)}; "
-                f"more than {MOST_LOST:g} may not be lost."
+                f"more than {limits.most_lost:g} may not be lost."
             )
 
 

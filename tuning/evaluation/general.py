@@ -24,9 +24,12 @@ def read_general(path: Path = BUILT_IN) -> tuple[GeneralQuestion, ...]:
     Raises `InvalidRequest` with the line that is wrong.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidRequest(f"{path} cannot be read: {error}.") from error
+        # Windows puts a mark before it, and a text may hold line separators of its own.
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
+    except OSError as error:
+        raise InvalidRequest(f"{path} cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"{path} cannot be read: it is not text in UTF-8.") from error
     found = [_question(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1) if line.strip()]
     if not found:
         raise InvalidRequest(f"{path} has no questions.")
@@ -53,12 +56,19 @@ def _words(text: str) -> list[str]:
 def _question(line: str, where: str) -> GeneralQuestion:
     try:
         row: dict[str, Any] = json.loads(line)
-        answers = tuple(map(str, row["answers"]))
+        answers = _several(row["answers"])
         question = str(row["question"])
         exact = row.get("match", "") == EXACT
         kind, language = str(row.get("kind", "")), str(row.get("language", ""))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InvalidRequest(f"{where}, is not a question with its answers.") from error
+        raise InvalidRequest(f"{where}, is not a question with a list of its answers.") from error
     if not question.strip() or not answers or not all(map(_words, answers)):
         raise InvalidRequest(f"{where}, has no question or an empty answer.")
     return GeneralQuestion(question, answers, kind, language, exact)
+
+
+def _several(value: Any) -> tuple[str, ...]:
+    """A text alone would be taken for its letters."""
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return tuple(map(str, value))

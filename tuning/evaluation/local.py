@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -19,6 +20,8 @@ from tuning.training.models import Base, read_base
 # Prompts of like length are answered together, as long as all of them with their answers have so many tokens.
 TOKENS_PER_BATCH, TOKENS_PER_BATCH_ON_GPU = 8_192, 65_536
 
+DEVICE = re.compile(r"cpu|cuda(?::[0-9]+)?")
+
 
 class LocalModels:
     """One model in memory at a time. An adapter is switched off and on; a merged model takes the base's place."""
@@ -26,6 +29,8 @@ class LocalModels:
     def __init__(self, base: BaseModel, served: Path, form: Form, device: str = "") -> None:
         """Raises `InvalidRequest` where the base model is another one by now, and `MissingExtra`."""
         self._torch = _torch()
+        if device and DEVICE.fullmatch(device) is None:
+            raise InvalidRequest(f"--device takes cpu, cuda or cuda:N, and not {device}.")
         self._base, self._served, self._form = base, served, form
         self._device = device or ("cuda" if self._torch.cuda.is_available() else "cpu")
         self._loaded: tuple[bool, Any] | None = None

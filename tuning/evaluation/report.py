@@ -7,11 +7,12 @@ text, a link or a picture.
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
+
+import numpy as np
 
 from core.console import plain
 from tuning.dataset.files import json_lines
@@ -88,12 +89,6 @@ def kinds(contest: Contest) -> dict[str, dict[Contender, float]]:
             for contender, scores in contest.scores.items()
         }
     return found
-
-
-def percentile(values: Sequence[float], share: float) -> float:
-    """The nearest-rank percentile of unsorted values; 0 for none."""
-    ordered = sorted(values)
-    return ordered[max(0, math.ceil(share * len(ordered)) - 1)] if ordered else 0.0
 
 
 def _markdown(outcome: Outcome, made_at: str) -> Iterator[str]:
@@ -192,10 +187,11 @@ def _contender(contest: Contest, contender: Contender) -> Row:
 
 
 def _time(replies: Sequence[Reply]) -> dict[str, float | None]:
-    seconds = [reply.seconds for reply in replies]
+    seconds = [reply.seconds for reply in replies] or [0.0]
     tokens = [reply.tokens for reply in replies if reply.tokens is not None]
     mean = sum(tokens) / len(tokens) if tokens else None
-    return {"p50": percentile(seconds, 0.5), "p95": percentile(seconds, 0.95), "tokens": mean}
+    half, most = np.quantile(seconds, (0.5, 0.95), method="inverted_cdf").tolist()
+    return {"p50": half, "p95": most, "tokens": mean}
 
 
 def _answers(contest: Contest) -> Iterator[Row]:

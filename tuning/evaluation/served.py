@@ -17,13 +17,12 @@ import httpx
 from core.errors import GenerationUnavailable, InvalidRequest
 from core.types.adapters import Form
 from tuning.dataset.types import Prompt
-from tuning.evaluation.endpoint import Endpoint, said_by
+from tuning.evaluation.endpoint import Endpoint
 from tuning.evaluation.types import Likelihood, Reply
+from tuning.serving.server import ALREADY_THERE, LOAD_SECONDS, said_by
 
 AT_ONCE = 8
 SECONDS = 120.0
-LOAD_SECONDS = 120.0
-LOADED_ALREADY = "already been loaded"
 _Asked = TypeVar("_Asked")
 _Done = TypeVar("_Done")
 
@@ -91,12 +90,12 @@ def open_served(server: Server, form: Form, name: str) -> Iterator[ServedModels]
     headers = {"Authorization": f"Bearer {server.key}"} if server.key else {}
     with ExitStack() as parts:
         client = parts.enter_context(httpx.Client(headers=headers, follow_redirects=False))
-        base = _named(Endpoint(client, url, server.model, server.seconds))
+        base = Endpoint(client, url, server.model, server.seconds).named()
         if form is Form.MERGED:
             if not server.tuned_url:
                 raise InvalidRequest("The run was merged to a whole model, which has a server of its own: --tuned-url")
             there = _checked(server.tuned_url, "--tuned-url")
-            tuned = _named(Endpoint(client, there, server.tuned_model, server.seconds))
+            tuned = Endpoint(client, there, server.tuned_model, server.seconds).named()
         else:
             parts.callback(_unload, base, name)
             _load(base, name, server.adapter_path)
@@ -113,18 +112,6 @@ def _checked(url: str, option: str) -> str:
     return url.rstrip("/")
 
 
-def _named(endpoint: Endpoint) -> Endpoint:
-    """With the model's name, once it is known that the server has it."""
-    listed = endpoint.listed()
-    names = [str(row.get("id")) for row in listed]
-    own = [str(row.get("id")) for row in listed if not row.get("parent")]
-    if not own:
-        raise GenerationUnavailable(f"{endpoint.url} has no model loaded.")
-    if endpoint.model and endpoint.model not in names:
-        raise InvalidRequest(f"{endpoint.url} has no model {endpoint.model}; it has: {', '.join(names[:10])}.")
-    return Endpoint(endpoint.client, endpoint.url, endpoint.model or own[0], endpoint.seconds)
-
-
 def _load(base: Endpoint, name: str, path: str) -> None:
     """What an evaluation that was killed has left loaded is the same adapter, because its name holds its hash."""
     body = {"lora_name": name, "lora_path": path}
@@ -133,7 +120,7 @@ def _load(base: Endpoint, name: str, path: str) -> None:
     except httpx.HTTPError as error:
         raise GenerationUnavailable(f"{base.url} does not answer.") from error
     said = said_by(response)
-    if response.is_success or LOADED_ALREADY in said:
+    if response.is_success or ALREADY_THERE in said:
         return
     raise GenerationUnavailable(
         f"{base.url} does not load the adapter from {path} (HTTP {response.status_code}): {said} "

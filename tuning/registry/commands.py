@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from core.store.adapters import AdapterStore
     from core.store.documents import DocumentStore
 
-SHORTEST_PREFIX = 6
 JsonOption = Annotated[bool, typer.Option("--json", help="One JSON object on one line.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="As `lorekeeper tune list` shows it.")]
 NamespaceOption = Annotated[str, typer.Option("--namespace", "-n", help="The namespace that is meant.")]
@@ -91,11 +90,11 @@ def show_all(as_json: JsonOption = False) -> None:
 
 def show(adapter_id: IdArgument, as_json: JsonOption = False) -> None:
     """Show all that is known of one version."""
-    from tuning.registry.show import adapter_row, details, entry_row, places
+    from tuning.registry.show import adapter_row, concerning, details, entry_row, places
 
     with _record() as record:
         adapter, promoted = record.store.get(adapter_id), record.store.promoted()
-        audit = [entry for entry in record.store.audit() if entry.adapter == adapter_id]
+        audit = concerning(record.store.audit(), adapter_id)
         address, about = _lying(record.settings, adapter)
     if as_json:
         row = adapter_row(adapter, places(adapter, promoted))
@@ -275,7 +274,9 @@ def _surprises(record: _Record, namespace: str) -> list[str]:
     """Where it is not as one might think."""
     pinned = {name: each.model for name, each in record.settings.namespaces.items() if each.model}
     if namespace == EVERYWHERE:
-        own = {name: each.id for name, each in record.store.promoted().items() if name != EVERYWHERE}
+        promoted = record.store.promoted()
+        general = promoted.pop(EVERYWHERE, None)
+        own = {name: each.id for name, each in promoted.items() if general is None or each.id != general.id}
         return [
             f"The namespace {name} has a model of its own: {model}." for name, model in sorted((own | pinned).items())
         ]
@@ -302,9 +303,11 @@ def _tell(entry: Promotion, answers: str, said: list[str], *, as_json: bool) -> 
 
 def _learnt(store: AdapterStore, wanted: str) -> set[str]:
     """What is meant, as the record names it: a document's id by its beginning, and a person's by its hash."""
+    from tuning.dataset.files import check_beginning
     from tuning.dataset.types import person
 
-    beginning = store.documents_beginning(wanted) if len(wanted) >= SHORTEST_PREFIX else []
+    beginning = store.documents_beginning(wanted)
+    check_beginning(wanted, beginning)
     if len(beginning) > 1 and wanted not in beginning:
         raise InvalidRequest(f"More than one document's id begins with {wanted}. Give more of it.")
     return {wanted, person(wanted), *([] if wanted in beginning else beginning)}

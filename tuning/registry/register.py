@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import tempfile
@@ -20,7 +19,7 @@ from tuning.evaluation.files import REPORT, TABLE, Evaluation, read_evaluation
 from tuning.registry.findings import CONFIG
 from tuning.registry.preflight import prepare_served
 from tuning.registry.store import AdapterFiles, check_paths
-from tuning.training.failures import QUIET, quiet
+from tuning.training.failures import prepare_libraries, quiet
 from tuning.training.models import folder_revision
 from tuning.training.run import (
     ADAPTER,
@@ -70,6 +69,11 @@ def register(
     The row comes last: until then nothing is on record. Raises `InvalidRequest`, `StorageFailed`, `MissingExtra`.
     """
     if elsewhere is None:
+        if (folder / CONFIG).is_file() and not (folder / RUN).is_file():
+            raise InvalidRequest(
+                f"{folder} holds an adapter and no training run. Name the run's own folder, or, for an adapter that was "
+                "trained elsewhere, say with --base on which model."
+            )
         return _register_run(folder, name, store, files, by)
     if (folder / RUN).is_file():
         raise InvalidRequest(f"{folder} is a training run, which says itself what it was made from. Leave out --base.")
@@ -149,7 +153,10 @@ def _register_run(folder: Path, name: str, store: AdapterStore, files: AdapterFi
 def _prepared(folder: Path, run: Run) -> Run:
     """With what a server loads in the run's folder, which is made now where that was not done."""
     if run.state is not State.FINISHED:
-        raise InvalidRequest(f"{folder} has not finished training. Go on with: lorekeeper tune train {folder}")
+        raise InvalidRequest(
+            f"{folder} has not finished training. Finish it with the command that began it: "
+            f"lorekeeper tune train {folder} --dataset …"
+        )
     if run.preflight and (run.form is None or (folder / SERVED).is_dir()):
         return run
     run = replace(run, preflight=_preflight(folder, run.base))
@@ -158,9 +165,8 @@ def _prepared(folder: Path, run: Run) -> Run:
 
 
 def _preflight(folder: Path, base: BaseModel) -> dict[str, Any]:
-    """The libraries show no bars of their own meanwhile, and tell nobody what is done here."""
-    for variable, value in QUIET.items():
-        os.environ.setdefault(variable, value)
+    """The libraries show no bars of their own meanwhile, and tell nobody what is done here. Raises `MissingExtra`."""
+    prepare_libraries()
     try:
         with quiet():
             # The hub knows no commit of this name; its latest one has to do.

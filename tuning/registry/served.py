@@ -28,7 +28,8 @@ def check_served(settings: Settings, adapter: Adapter) -> Found:
     urls = settings.adapters.servers or [settings.generation.base_url]
     if not any(urls):
         return Found(
-            note="No model's server is set (generation.base_url), so nothing could be checked, and quotes answer."
+            note="No model's server is set (generation.base_url), so its base model was not checked, and until one is set, "
+            "answers only quote the documents."
         )
     listed = asyncio.run(_list(urls, settings.generation.api_key.get_secret_value()))
     for url, models in listed.items():

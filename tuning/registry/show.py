@@ -12,7 +12,7 @@ from rich.text import Text
 
 from core.console import plain
 from core.store.adapters import place
-from core.types.adapters import EVERYWHERE, Adapter, Promotion
+from core.types.adapters import EVERYWHERE, Action, Adapter, Promotion
 
 SHORT_HASH = 12
 
@@ -26,7 +26,8 @@ def table(adapters: Sequence[Adapter], promoted: Mapping[str, Adapter]) -> Table
     """A row for each."""
     made = Table(box=None, pad_edge=False)
     for column in ("id", "base model", "method", "served as", "evaluation", "registered", "by", "answers for"):
-        made.add_column(column, overflow="fold", no_wrap=column == "id")
+        longest_word = max(map(len, column.split()))
+        made.add_column(column, overflow="fold", no_wrap=column == "id", min_width=longest_word)
     for each in adapters:
         state = "retired" if each.retired_at else ", ".join(map(_short_place, places(each, promoted)))
         # Of a folder, the last part tells more than where it lies.
@@ -52,7 +53,7 @@ def details(
     yield f"  Trained by    {adapter.method}; served as: {adapter.form.value}{rank}"
     yield f"  Evaluation    {adapter.verdict.value}"
     yield from (f"                {each}" for each in adapter.reasons)
-    yield f"  Pre-flight    {_found(adapter.preflight)}"
+    yield f"  Pre-flight    {made_servable(adapter.preflight)}"
     yield from (f"                {each}" for each in adapter.preflight.get("problems", ()))
     yield f"  Data set      {adapter.dataset or 'not known'}"
     learnt = f"{_count(len(adapter.documents), 'document')}, {_count(len(adapter.people), 'person', 'people')}"
@@ -67,6 +68,18 @@ def details(
     yield from (f"                {digest}  {path}" for path, digest in sorted(adapter.files.items()))
     yield from (f"  {'Kept with it' if number == 0 else '':<13} {each}" for number, each in enumerate(about.values()))
     yield from (f"  {'Audit' if number == 0 else '':<13} {_entry(each)}" for number, each in enumerate(audit))
+
+
+def concerning(audit: Sequence[Promotion], adapter_id: str) -> list[Promotion]:
+    """The entries of a version, and the rollbacks that took it away. `audit`: all entries, the earliest first."""
+    found: list[Promotion] = []
+    latest: dict[str, str | None] = {}
+    for entry in audit:
+        is_taken_away = entry.action is Action.ROLLBACK and latest.get(entry.namespace) == adapter_id
+        if entry.adapter == adapter_id or is_taken_away:
+            found.append(entry)
+        latest[entry.namespace] = entry.adapter
+    return found
 
 
 def adapter_row(adapter: Adapter, answers_for: Sequence[str]) -> dict[str, Any]:
@@ -111,13 +124,15 @@ def entry_row(entry: Promotion) -> dict[str, Any]:
 
 def _entry(entry: Promotion) -> str:
     where = f" for {place(entry.namespace)}" if entry.namespace else ""
+    # A rollback stands in the audit of what it took away as well as of what it went back to.
+    to = f" to {entry.adapter or 'no adapter of its own'}" if entry.action is Action.ROLLBACK else ""
     forced = ", against the gate" if entry.is_forced else ""
     why = f": {entry.reason}" if entry.reason else ""
-    return f"{_time(entry.at)} {entry.action.value}{where} by {entry.by or 'nobody known'}{forced}{why}"
+    return f"{_time(entry.at)} {entry.action.value}{where}{to} by {entry.by or 'nobody known'}{forced}{why}"
 
 
-def _found(preflight: Mapping[str, Any]) -> str:
-    """What was found out about serving it, in a line."""
+def made_servable(preflight: Mapping[str, Any]) -> str:
+    """What was done so that a server can load it, in a line."""
     conversion = preflight.get("conversion") or {}
     if not conversion:
         return "served as it was trained" if preflight else "not made"

@@ -227,7 +227,8 @@ def _disk(folder: Path) -> Iterator[None]:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise StorageFailed(f"The disk of {folder} is full. Free some space and try again.") from error
         raise StorageFailed(
-            f"{folder} cannot be written: {error.strerror or error}. Let this user write there, or set adapters.folder to another folder."
+            f"{folder} cannot be written: {error.strerror or error}. Let this user write there, or name another folder "
+            "(for running servers: adapters.folder)."
         ) from error
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from core.addresses import without_password
+from core.console import plain
 
 LIST_SECONDS = 3.0
 # On a busy machine, or from a slow disk.
@@ -63,7 +64,7 @@ class ModelServer:
     async def load(self, name: str, path: str) -> None:
         """Serve the adapter in this folder, which is one that the server sees. Nothing happens when it is there already."""
         response = await self._ask("POST", "load_lora_adapter", LOAD_SECONDS, {"lora_name": name, "lora_path": path})
-        said = _message(response)
+        said = said_by(response)
         if response.status_code == httpx.codes.OK or ALREADY_THERE in said:
             return
         if NO_FILES in said:
@@ -96,7 +97,7 @@ class ModelServer:
             return ServerFailed(f"{self._shown} refuses the key.", "Set generation.api_key to the server's key.")
         if status == httpx.codes.NOT_FOUND:
             return ServerFailed(f"{self._shown} answers, but not like a model's server.", WHICH_SERVER)
-        said = _message(response) or "no reason given"
+        said = said_by(response) or "no reason given"
         return ServerFailed(
             f"{self._shown} refuses it (HTTP {status}): {said}", "Look at the log of the model's server."
         )
@@ -112,10 +113,11 @@ def _certificates() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _message(response: httpx.Response) -> str:
-    """The server's own words, in one line."""
+def said_by(response: httpx.Response) -> str:
+    """A server's own words about an error, in one line that can be shown."""
     try:
-        said = response.json()["error"]["message"]
-    except (ValueError, KeyError, TypeError):
-        return ""
-    return " ".join(str(said).split())[:LONGEST_SENTENCE]
+        row = response.json()
+        text = row.get("message") or row["error"]["message"]
+    except (ValueError, KeyError, TypeError, AttributeError):
+        text = response.text
+    return " ".join(plain(str(text)).split())[:LONGEST_SENTENCE]

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import join
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -113,15 +114,20 @@ def _run(
 ) -> None:
     """`every`: steps and seconds between checkpoints. `limits`: of what is served, its rank and its agreement."""
     prepare_libraries()
+    from tuning.training.models import is_for_hub
     from tuning.training.prepare import is_main, prepare
     from tuning.training.progress import shown
-    from tuning.training.resume import Start
+    from tuning.training.resume import Start, check_folder
     from tuning.training.train import enter
     from tuning.training.train import train as train_run
 
     _take_one_gpu()
     _tell_if_alone()
     with _said_once():
+        # Before models and datasets are read, which takes a while.
+        check_folder(folder)
+        if is_main() and is_for_hub(asked.model):
+            _tell(f"{asked.model} is no folder here, so it is looked for on the Hugging Face hub.")
         prepared = prepare(asked)
         if trials:
             prepared = _searched(folder, prepared, asked, trials, limits[0], again=again)
@@ -136,7 +142,7 @@ def _run(
     if not is_main():
         return
     if done is None:
-        _tell("Stopped, and all that was learnt is kept. The same command goes on from here.")
+        _tell(f"Stopped, and all that was learnt is kept. {_how_to_go_on(again=again)}")
         raise typer.Exit(INTERRUPTED)
     sys.stdout.write(_summary(folder, _served(folder, prepared, *limits), asked.dataset))
 
@@ -151,7 +157,7 @@ def _searched(folder: Path, prepared: Prepared, asked: Asked, trials: int, max_r
     with shown() as show:
         found = search(folder, prepared, trials, max_rank=max_rank, fixed=fixed, again=again, show=show)
     if found is None:
-        _tell("Stopped, and all trials that ended are kept. The same command goes on from here.")
+        _tell(f"Stopped, and all trials that ended are kept. {_how_to_go_on(again=again)}")
         raise typer.Exit(INTERRUPTED)
     options = found.prepared.options
     _tell(
@@ -159,6 +165,11 @@ def _searched(folder: Path, prepared: Prepared, asked: Asked, trials: int, max_r
         f"{f' and rank {options.rank}' if options.rank else ''} ({folder / SEARCH / TABLE})."
     )
     return found.prepared
+
+
+def _how_to_go_on(*, again: bool) -> str:
+    """With `--again`, the same command would begin anew."""
+    return f"The same command{' without --again' if again else ''} goes on from here."
 
 
 def _served(folder: Path, prepared: Prepared, max_rank: int, least_agreement: float) -> Run:
@@ -195,6 +206,8 @@ def _announce(folder: Path, prepared: Prepared, start: Any) -> None:
 
 
 def _summary(folder: Path, run: Run, dataset: Path) -> str:
+    from tuning.registry.show import made_servable
+
     result = run.result
     share = f"{result['trained_parameters']:,} of {result['total_parameters']:,} parameters"
     lines = [
@@ -204,11 +217,14 @@ def _summary(folder: Path, run: Run, dataset: Path) -> str:
         + f" ({folder / LOSS_PICTURE}).",
     ]
     lines += [f"Note: {problem}" for problem in run.preflight.get("problems", ())]
+    if run.preflight.get("conversion"):
+        lines.append(f"So it was converted: {made_servable(run.preflight)}.")
     if run.form is None:
         lines.append(f"A server cannot load it; the adapter is in {folder / ADAPTER}.")
     else:
         lines.append(
-            f"To be served from {folder / SERVED}. Is it better? lorekeeper tune evaluate {folder} --dataset {dataset}"
+            f"To be served from {folder / SERVED}. Is it better? "
+            f"{join(('lorekeeper', 'tune', 'evaluate', str(folder), '--dataset', str(dataset)))}"
         )
     return plain("\n".join(lines)) + "\n"
 

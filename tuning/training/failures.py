@@ -22,6 +22,8 @@ QUIET: Mapping[str, str] = {
     "DISABLE_TELEMETRY": "1",
     "TRANSFORMERS_VERBOSITY": "error",
     "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    # Each of its attempts to reach the hub would be told twice. What came of them is told once, at the end.
+    "HF_HUB_VERBOSITY": "error",
     "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
     "TQDM_DISABLE": "1",
     # Each of the trainer's processes has threads of its own; the tokenizer's would be warned of.

@@ -16,6 +16,8 @@ from tuning.training.methods import Method
 from tuning.training.run import hashes
 
 WINDOWS = ("max_position_embeddings", "n_positions", "max_sequence_length", "seq_length")
+CONFIG = "config.json"
+PATHS = ("/", ".", "~")
 NOT_THE_MODEL = (".md", ".lock")
 
 
@@ -39,6 +41,7 @@ def read_base(name: str, revision: str) -> Base:
 
     if not name:
         raise InvalidRequest("Say which model to train: --model with a folder, or with a name on the Hugging Face hub.")
+    _check_folder(name)
     is_folder = Path(name).is_dir()
     further: dict[str, Any] = {} if is_folder or not revision else {"revision": revision}
     with _found(name):
@@ -132,6 +135,21 @@ def _stops(name: str, further: dict[str, Any], config: Any, tokenizer: Any) -> f
         named = config.get_text_config().eos_token_id
     several = named if isinstance(named, list) else [named]
     return frozenset(each for each in (*several, tokenizer.eos_token_id) if each is not None)
+
+
+def is_for_hub(name: str) -> bool:
+    """Whether it can only be a name on the hub."""
+    return bool(name) and not name.startswith(PATHS) and not Path(name).is_dir()
+
+
+def _check_folder(name: str) -> None:
+    """Before the libraries take a folder that is not there for a name on the hub."""
+    if name.startswith(PATHS) and not Path(name).is_dir():
+        raise InvalidRequest(
+            f"There is no folder {name}. Give the model's folder, or its name on the Hugging Face hub."
+        )
+    if Path(name).is_dir() and not (Path(name) / CONFIG).is_file():
+        raise InvalidRequest(f"{name} holds no model: there is no {CONFIG} in it. Name the folder that has it.")
 
 
 @contextmanager

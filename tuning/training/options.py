@@ -115,6 +115,9 @@ def resolve(asked: Asked, method: Method, family: Family, sizes: Sizes) -> Optio
     way = WAYS[method]
     rate = way.preference_rate if asked.stage is Stage.DPO else way.learning_rate or family.learning_rate
     rank = _first(asked.rank, family.rank)
+    for option, value in (("--epochs", asked.epochs), ("--learning-rate", asked.learning_rate)):
+        if value == 0:
+            raise InvalidRequest(f"With {option} 0 nothing is learnt. Give more than 0, or leave it out.")
     batch, micro = batches(asked, family, sizes)
     return Options(
         stage=asked.stage,

@@ -32,6 +32,8 @@ from tuning.training.run import (
 
 COMPLETE = "complete.json"
 KEPT = 2
+# Options that are hashes of what a person knows by another name.
+HASHES = {"examples": "what is learnt after the review", "started_from": "the adapter of --from"}
 LOCK = ".lock"
 OURS = frozenset(
     {
@@ -144,7 +146,7 @@ def _compared(run: Run) -> Mapping[str, Any]:
     """All that makes it this run, in the words of the command's options."""
     base, dataset = asdict(run.base), asdict(run.dataset)
     return {
-        **run.options,
+        **{HASHES.get(name, name): value[:12] if name in HASHES else value for name, value in run.options.items()},
         "stage": run.stage.value,
         "method": run.method,
         "model": f"{base['name']} ({base['revision'][:19]})",

@@ -19,6 +19,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from core.errors import InvalidRequest
@@ -91,7 +92,9 @@ def read_run(folder: Path) -> Run:
     try:
         row = json.loads((folder / RUN).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise InvalidRequest(f"{folder} is no training run. Make one with: lorekeeper tune train {folder}") from error
+        raise InvalidRequest(
+            f"{folder} is no training run. Make one with: lorekeeper tune train {quote(str(folder))} --dataset DATASET --model MODEL"
+        ) from error
     try:
         if row.pop("format") != FORMAT:
             raise InvalidRequest(f"{folder} was made by another version of Lorekeeper. Train again.")

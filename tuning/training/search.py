@@ -213,7 +213,8 @@ def _try(
         evaluations=EVALUATIONS,
         save_seconds=math.inf,
     )
-    loss = done.result["validation_loss"]
+    # What a person stopped has the loss of a part, which says nothing of the whole.
+    loss = done.result["validation_loss"] if done.is_finished else None
     del done
     _forget()
     if is_given_up:

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from core import buckets
 from core.backup.destination import Destination, open_destination, read_all
 from core.errors import BackupDamaged, InvalidRequest, StorageFailed
 from tests.core.backup.conftest import OpenHome
 from tests.core.backup.installation import Home, back_up, put_back, rows
-from tests.fakes.s3 import FakeS3, serve_s3
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3]:
-    monkeypatch.setattr(buckets, "RETRIES", 0)
-    with serve_s3("vault") as fake:
-        for name, value in fake.environment.items():
-            monkeypatch.setenv(name, value)
-        yield fake
+from tests.fakes.s3 import FakeS3
 
 
 @pytest.fixture(params=["folder", "bucket"])

@@ -3,34 +3,29 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from core import buckets
 from core.errors import InvalidRequest, MissingExtra, TooLarge
 from ingest.sources.base import Unreachable
 from ingest.sources.buckets import Bucket
-from tests.fakes.s3 import FakeS3, serve_s3
+from tests.fakes.s3 import FakeS3
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3]:
-    monkeypatch.setattr(buckets, "RETRIES", 0)
-    with serve_s3("docs") as fake:
-        for name, value in fake.environment.items():
-            monkeypatch.setenv(name, value)
-        fake.objects = {
-            "hr/leave.md": b"# Leave\n\nStaff accrue 15 days.\n",
-            "hr/deep/er/täglich 1.md": b"# Daily\n\nText.\n",
-            "hr/photo.heic": b"x",
-            "hr/.hidden/x.md": b"x",
-            "hr/a.md": b"# A\n",
-            "hrx/other.md": b"# Other\n",
-            "top.md": b"# Top\n",
-        }
-        yield fake
+def s3(s3: FakeS3) -> FakeS3:
+    s3.bucket = "docs"
+    s3.objects = {
+        "hr/leave.md": b"# Leave\n\nStaff accrue 15 days.\n",
+        "hr/deep/er/täglich 1.md": b"# Daily\n\nText.\n",
+        "hr/photo.heic": b"x",
+        "hr/.hidden/x.md": b"x",
+        "hr/a.md": b"# A\n",
+        "hrx/other.md": b"# Other\n",
+        "top.md": b"# Top\n",
+    }
+    return s3
 
 
 def names(bucket: Bucket) -> list[str]:

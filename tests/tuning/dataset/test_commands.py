@@ -96,9 +96,15 @@ def test_a_folder_of_something_else_is_refused_before_any_work(tmp_path: Path) -
         tune("dataset", tmp_path)
 
 
-def test_a_namespace_without_documents_is_told(tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match="no documents that everybody may read"):
+def test_a_namespace_without_documents_is_told_with_those_that_have_some(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match=r"in the namespace nobody\. There are documents in .*--namespace nobody"):
         tune("dataset", tmp_path / "set", "-n", "nobody")
+    assert not (tmp_path / "set").exists()
+
+
+def test_a_teacher_that_is_none_leaves_no_folder(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="--teacher takes the address"):
+        tune("dataset", tmp_path / "set", "--teacher", "localhost:8000", "--teacher-model", MODEL)
     assert not (tmp_path / "set").exists()
 
 

@@ -107,6 +107,13 @@ class TestUses:
         assert files.lineage_uses(row, person("slack:U2")) == [PAIR.hash]
         assert "slack:U1" not in (tmp_path / "set" / files.MANIFEST).read_text()
 
+    def test_too_little_of_an_id_is_not_taken_for_unknown(self, tmp_path: Path) -> None:
+        written(tmp_path / "set", FIRST)
+        row = files.read_manifest(tmp_path / "set")
+        with pytest.raises(InvalidRequest, match="at least 6 characters"):
+            files.lineage_uses(row, "d-lea")
+        assert files.lineage_uses(row, "none") == []
+
     def test_a_beginning_that_several_have_is_refused(self) -> None:
         row: files.Row = {"lineage": {"documents": {"abcdef1": [], "abcdef2": []}, "people": {}}}
         with pytest.raises(InvalidRequest, match="More than one"):

@@ -101,6 +101,8 @@ class TestFile:
             ('{"qid": 1}', "line 1, lacks question"),
             ('{"qid": 1, "question": 2}', "line 1, is not"),
             ('["qid"]', "line 1, is not"),
+            ('{"qid": 1, "question": "?", "answers": "13 days"}', "line 1, is not .* lists of answers"),
+            ('{"qid": 1, "question": "?", "gold_doc_ids": "leave.md"}', "line 1, is not .* lists of answers"),
             ('{"qid": 1, "question": "?", "history": [{"role": "system", "text": "Obey."}]}', "line 1, is not"),
         ],
     )
@@ -117,8 +119,13 @@ class TestFile:
         assert (question.text, question.answers) == ("How? long?", ("13? days",))
 
     def test_a_file_that_is_not_there_is_named(self, tmp_path: Path) -> None:
-        with pytest.raises(InvalidRequest, match="cannot be read as golden questions"):
+        with pytest.raises(InvalidRequest, match="cannot be read as golden questions: No such file or directory"):
             read_golden(tmp_path / "none.jsonl")
+
+    def test_a_file_that_is_no_text_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "golden.xlsx").write_bytes(b"PK\x03\x04\xff\xfe")
+        with pytest.raises(InvalidRequest, match=r"golden\.xlsx cannot be read .*: it is not text in UTF-8"):
+            read_golden(tmp_path / "golden.xlsx")
 
 
 def test_a_file_from_windows_and_a_line_separator_in_a_text_are_read(tmp_path: Path) -> None:

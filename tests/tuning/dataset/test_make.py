@@ -249,5 +249,12 @@ def test_a_language_that_the_rules_do_not_write_is_told(tmp_path: Path) -> None:
 
 
 def test_without_documents_there_is_nothing_to_make(tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match="no documents that everybody may read"):
+    with pytest.raises(InvalidRequest, match=r"no documents that everybody may read\. Add some with"):
         make(tmp_path / "empty")
+
+
+def test_what_was_left_out_is_told_where_nothing_can_be_made_without_it(data: Path) -> None:
+    with pytest.raises(InvalidRequest, match="Leave out --no-documents or --no-feedback"):
+        make(data, replace(OPTIONS, with_documents=False, with_feedback=False))
+    with pytest.raises(InvalidRequest, match=r"No rated answer .* was found\. Leave out --no-documents"):
+        make(data, replace(OPTIONS, with_documents=False))

@@ -120,7 +120,9 @@ def test_a_teacher_that_is_down_is_an_error_that_says_so() -> None:
 
     with fake_openai(statuses=[401]) as server:
         teacher = open_teacher(server.url, MODEL, "", words, None)
-        with pytest.raises(GenerationUnavailable, match="refuses the key"):
+        with pytest.raises(
+            GenerationUnavailable, match=r"refuses the key.*See that its server answers, and that --teacher"
+        ):
             asyncio.run(ask(teacher))
 
 

@@ -62,6 +62,7 @@ def test_the_verdict_is_printed_and_the_report_written(run: Path, server: FakeOp
     assert said.startswith("Failed.\nIt is not better than the base model")
     assert "base 1.000, base with examples 1.000, adapter 1.000, on 32 questions" in said
     assert str(run / EVALUATION / REPORT) in said
+    assert f"lorekeeper tune register {run}\n" in said
     names = {path.name for path in (run / EVALUATION).iterdir()}
     assert names == {REPORT, TABLE, ANSWERS, REPLIES, "differences.png", "kinds.png"}
     assert read_evaluation(run).verdict is Verdict.FAILED
@@ -70,9 +71,11 @@ def test_the_verdict_is_printed_and_the_report_written(run: Path, server: FakeOp
 
 
 def test_one_json_object_is_printed_on_request(run: Path, server: FakeOpenAI, few: Path) -> None:
-    row = json.loads(evaluated(run, "--url", server.url, "--general", few, "--json", "--most", 5, "--fewest", 2))
+    limits = ("--fewest", 2, "--most-forgetting", 0.2, "--most-surprise", 3, "--most-lost", 0.3)
+    row = json.loads(evaluated(run, "--url", server.url, "--general", few, "--json", "--most", 5, *limits))
     assert (row["verdict"], row["figures"]["questions"]) == ("failed", 5)
-    assert row["options"]["limits"]["fewest"] == 2
+    assert row["options"]["limits"] == {"fewest": 2, "most_forgetting": 0.2, "most_surprise": 3, "most_lost": 0.3}
+    assert json.loads((run / EVALUATION / TABLE).read_text())["options"] == row["options"]
     assert "sesame" not in json.dumps(row)
     assert str(run.parent) not in json.dumps(row["options"])
 

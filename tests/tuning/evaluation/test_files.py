@@ -57,6 +57,11 @@ def test_without_a_report_it_is_missing_and_says_what_to_do(tmp_path: Path) -> N
     assert f"lorekeeper tune evaluate {tmp_path}" in found.reasons[0]
 
 
+def test_what_it_says_to_do_can_be_pasted_into_a_shell(tmp_path: Path) -> None:
+    folder = tmp_path / "my run"
+    assert f"lorekeeper tune evaluate '{folder}' --dataset FOLDER" in read_evaluation(folder).reasons[0]
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 0}', '{"format": 1, "verdict": "splendid"}'])
 def test_a_damaged_report_is_missing(run: Path, text: str) -> None:
     (run / EVALUATION / TABLE).write_text(text)

@@ -75,6 +75,9 @@ def test_much_worse_at_one_kind_of_question_fails_however_good_it_is_at_the_othe
     assert "says less often" in failed(replace(BETTER, declining=Interval(-0.3, -0.4, -0.11)))
     little = replace(BETTER, answering=Interval(-0.1, -0.2, 0.0), declining=Interval(-0.2, -0.3, -0.1))
     assert decide(little, LIMITS)[0] is Verdict.PASSED
+    assert "more than 0.05 may not be lost" in " ".join(decide(little, Limits(most_lost=0.05))[1])
+    much = replace(BETTER, answering=Interval(-0.3, -0.4, -0.11))
+    assert decide(much, Limits(most_lost=0.11))[0] is Verdict.PASSED
 
 
 def test_a_form_that_is_worse_beyond_its_interval_fails() -> None:

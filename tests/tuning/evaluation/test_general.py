@@ -70,9 +70,16 @@ def test_a_file_of_ones_own_needs_only_questions_and_answers(tmp_path: Path) -> 
     assert (first.answers, first.is_exact, second.is_exact) == (("Because",), False, True)
 
 
+def test_a_file_from_windows_and_a_line_separator_in_a_text_are_read(tmp_path: Path) -> None:
+    path = tmp_path / "general.jsonl"
+    path.write_bytes('{"question": "Why?\u2028Because?", "answers": ["yes"]}\r\n'.encode("utf-8-sig"))
+    assert [each.question for each in read_general(path)] == ["Why?\u2028Because?"]
+
+
 @pytest.mark.parametrize(
     "line", ["nonsense", "[]", '{"question": "Why?"}', '{"question": "Why?", "answers": []}',
-             '{"question": "", "answers": ["x"]}', '{"question": "Why?", "answers": ["?"]}'],
+             '{"question": "", "answers": ["x"]}', '{"question": "Why?", "answers": ["?"]}',
+             '{"question": "Why?", "answers": "13"}'],
 )  # fmt: skip
 def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str) -> None:
     path = tmp_path / "general.jsonl"
@@ -82,7 +89,7 @@ def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str) -> None:
 
 
 def test_no_file_and_an_empty_one_are_told(tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match="cannot be read"):
+    with pytest.raises(InvalidRequest, match="cannot be read: No such file or directory"):
         read_general(tmp_path / "none.jsonl")
     (tmp_path / "empty.jsonl").write_text("\n")
     with pytest.raises(InvalidRequest, match="no questions"):

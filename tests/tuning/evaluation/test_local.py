@@ -140,6 +140,11 @@ def test_a_model_that_changed_since_is_refused(model: Path, good: Path) -> None:
         LocalModels(other, good, Form.ADAPTER, "cpu")
 
 
+def test_a_device_that_is_none_is_refused(model: Path, good: Path) -> None:
+    with pytest.raises(InvalidRequest, match="--device takes cpu, cuda or cuda:N, and not gpu"):
+        LocalModels(base_of(model), good, Form.ADAPTER, "gpu")
+
+
 def test_what_is_no_adapter_is_refused(model: Path, tmp_path: Path) -> None:
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(InvalidRequest, match="cannot be loaded"):

@@ -25,7 +25,7 @@ from tuning.evaluation.evaluate import Options, Outcome, evaluate
 from tuning.evaluation.files import ANSWERS, REPORT, TABLE, read_evaluation, write_files
 from tuning.evaluation.metrics import METRICS
 from tuning.evaluation.plots import draw
-from tuning.evaluation.report import files_of, percentile
+from tuning.evaluation.report import files_of, summary
 
 EVIL = "`` ![x](http://evil.example) </td> | <script>\n# Passed \x1b[31m"
 DAY = "2026-01-02T03:04:05+00:00"
@@ -130,6 +130,11 @@ def test_no_questions_make_a_report_too(run: Path) -> None:
     assert len(draw(empty.contest)) == 2
 
 
-def test_percentiles_are_values_that_occurred() -> None:
-    assert [percentile([3, 1, 2, 4], share) for share in (0.5, 0.95)] == [2, 4]
-    assert percentile([], 0.5) == 0
+def test_the_seconds_told_are_those_that_an_answer_took(outcome: Outcome) -> None:
+    replies = {
+        who: [replace(each, seconds=float(place)) for place, each in enumerate(those[:4])]
+        for who, those in outcome.contest.replies.items()
+    }
+    told = summary(replace(outcome, contest=replace(outcome.contest, replies=replies)))
+    for contender in told["contenders"].values():
+        assert (contender["seconds_and_tokens"]["p50"], contender["seconds_and_tokens"]["p95"]) == (1.0, 3.0)

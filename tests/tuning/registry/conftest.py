@@ -7,21 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from core import buckets
 from core.backup.destination import open_destination
 from core.store.adapters import AdapterStore
 from core.store.engine import open_engine, upgrade
-from tests.fakes.s3 import FakeS3, serve_s3
 from tuning.registry.store import AdapterFiles
-
-
-@pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeS3]:
-    monkeypatch.setattr(buckets, "RETRIES", 0)
-    with serve_s3("vault") as fake:
-        for name, value in fake.environment.items():
-            monkeypatch.setenv(name, value)
-        yield fake
 
 
 @pytest.fixture(params=["folder", "bucket"])

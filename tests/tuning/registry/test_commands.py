@@ -70,6 +70,14 @@ def test_the_list_has_all_versions_and_where_they_answer(run: Path, tmp_path: Pa
     assert tune("list").splitlines()[2].split()[-1] == "retired"
 
 
+def test_the_lists_headings_are_whole_words_in_a_narrow_terminal(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    tune("register", run)
+    tune("promote", "hr-1", "-n", "a-namespace-with-a-long-name")
+    words = " ".join(tune("list").splitlines()[:2]).split()
+    assert {"evaluation", "registered", "answers"} <= set(words)
+
+
 def test_one_is_shown_with_all_that_is_known_of_it(run: Path, tmp_path: Path) -> None:
     tune("register", run)
     tune("promote", "hr-1", "-n", "hr", "--reason", "A first try.")
@@ -87,6 +95,21 @@ def test_one_is_shown_with_all_that_is_known_of_it(run: Path, tmp_path: Path) ->
     assert [entry["reason"] for entry in row["audit"]] == ["A first try."]
     with pytest.raises(NotFound, match="lorekeeper tune list"):
         tune("show", "hr-9")
+
+
+def test_a_rollback_is_in_the_audit_of_what_it_took_away_and_of_what_it_went_back_to(run: Path, tmp_path: Path) -> None:
+    tune("register", run)
+    tune("register", make_run(tmp_path / "other", "others"))
+    tune("promote", "hr-1", "-n", "hr")
+    tune("promote", "hr-2", "-n", "hr")
+    tune("rollback", "-n", "hr", "--reason", "Too short.")
+    for version in ("hr-1", "hr-2"):
+        shown = tune("show", version)
+        assert "rollback for the namespace hr to hr-1 by" in shown
+        assert "Too short." in shown
+    tune("rollback", "-n", "hr")
+    assert "rollback for the namespace hr to no adapter of its own" in tune("show", "hr-1")
+    assert [entry["action"] for entry in as_json("show", "hr-2")["audit"]] == ["promote", "rollback"]
 
 
 def test_what_is_on_record_is_shown_while_the_store_is_away(
@@ -112,8 +135,10 @@ def test_promotion_and_the_way_back(run: Path, tmp_path: Path) -> None:
     assert "hr-2, which is promoted everywhere, answers for the namespace hr" in tune("rollback", "-n", "hr")
     assert "the base model answers for every namespace" in tune("rollback", "--everywhere")
     assert answering() == {}
-    with pytest.raises(InvalidRequest, match="nothing to roll back"):
+    with pytest.raises(InvalidRequest, match="promoted for the namespace hr, so there is nothing to roll back"):
         tune("rollback", "-n", "hr")
+    with pytest.raises(InvalidRequest, match="promoted everywhere, so there is nothing to roll back"):
+        tune("rollback", "--everywhere")
 
 
 def test_a_promotion_everywhere_names_who_has_another(run: Path, tmp_path: Path) -> None:
@@ -121,6 +146,7 @@ def test_a_promotion_everywhere_names_who_has_another(run: Path, tmp_path: Path)
     tune("register", make_run(tmp_path / "other", "others"))
     tune("promote", "hr-1", "-n", "hr")
     assert "The namespace hr has a model of its own: hr-1." in tune("promote", "hr-2", "--everywhere")
+    assert "model of its own" not in tune("promote", "hr-1", "--everywhere")
 
 
 @pytest.mark.parametrize("place", [(), ("--namespace", "hr", "--everywhere"), ("--namespace", "../hr")])
@@ -213,8 +239,15 @@ def test_who_learnt_from_a_document_or_a_person(run: Path) -> None:
     said = tune("uses", ANN)
     assert "hr-1" in said
     assert "retire these with --erase" in said
-    for unknown in ("slack:U2", DOCUMENTS[0][:5], ""):
-        assert "No adapter on record" in tune("uses", unknown)
+    assert "No adapter on record" in tune("uses", "slack:U2")
+
+
+def test_too_little_of_a_documents_id_is_not_taken_for_unknown(run: Path) -> None:
+    tune("register", run)
+    for beginning in (DOCUMENTS[0][:5], ""):
+        with pytest.raises(InvalidRequest, match="at least 6 characters"):
+            tune("uses", beginning)
+    assert "No adapter on record" in tune("uses", "abc")
 
 
 def test_a_beginning_of_several_documents_ids_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from core.errors import InvalidRequest, StorageFailed
+from core.errors import InvalidRequest, MissingExtra, StorageFailed
 from core.store.adapters import AdapterStore
 from core.types.adapters import BaseModel, Form, Verdict
 from tests.tuning.registry.runs import ANN, DATASET_HASH, DOCUMENTS, PREFLIGHT, contents, evaluate, make_run, write
@@ -79,7 +79,9 @@ def test_what_cannot_be_served_is_refused_with_the_reasons(
 
 def test_a_run_that_goes_on_is_refused(store: AdapterStore, files: AdapterFiles, tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", state=State.RUNNING)
-    with pytest.raises(InvalidRequest, match=r"not finished training.*lorekeeper tune train"):
+    with pytest.raises(
+        InvalidRequest, match=r"not finished training.*the command that began it: lorekeeper tune train"
+    ):
         register(run, "", store, files, "ann")
 
 
@@ -90,6 +92,21 @@ def test_what_is_no_run_is_refused(store: AdapterStore, files: AdapterFiles, tmp
         register(tmp_path, "", store, files, "ann", Elsewhere("tiny", "lora"))
     with pytest.raises(InvalidRequest, match="Leave out --base"):
         register(make_run(tmp_path / "run"), "", store, files, "ann", Elsewhere("tiny", "lora"))
+
+
+def test_an_adapter_without_a_run_needs_its_base(store: AdapterStore, files: AdapterFiles, tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run")
+    with pytest.raises(InvalidRequest, match=r"no training run\. Name the run's own folder, or, .*--base"):
+        register(run / ADAPTER, "", store, files, "ann")
+
+
+def test_an_adapter_from_elsewhere_needs_the_extra(
+    store: AdapterStore, files: AdapterFiles, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = make_run(tmp_path / "run") / ADAPTER
+    monkeypatch.setattr("tuning.training.failures.find_spec", lambda package: None)
+    with pytest.raises(MissingExtra, match=r"\[tune\]"):
+        register(adapter, "hr", store, files, "ann", Elsewhere("tiny", "lora"))
 
 
 def test_without_its_lineage_it_is_refused(store: AdapterStore, files: AdapterFiles, tmp_path: Path) -> None:

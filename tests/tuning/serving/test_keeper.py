@@ -221,6 +221,7 @@ class TestServers:
         ("changes", "said"),
         [
             ({"load_error": "LoRA rank 64 is greater than max_lora_rank 16."}, "greater than max_lora_rank 16"),
+            ({"load_error": "out of \x1b[31m\n memory"}, "out of [31m memory"),
             ({"loads_adapters": False}, "loads no adapters at run time"),
             ({"key": "other"}, "refuses the key"),
         ],

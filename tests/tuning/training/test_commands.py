@@ -21,6 +21,7 @@ from core.types.adapters import BaseModel
 from tests.tuning.training.sets import made_examples, write_dataset
 from tuning.commands import app
 from tuning.registry import preflight
+from tuning.training.commands import _how_to_go_on
 from tuning.training.run import State, hashes, read_run
 
 ROOT = Path(__file__).parents[3]
@@ -88,14 +89,14 @@ def test_a_killed_training_goes_on_by_the_same_command(model: Path, dataset: Pat
 
 
 def test_a_run_ends_with_what_a_server_loads(model: Path, tmp_path: Path) -> None:
-    dataset, run = write_dataset(tmp_path / "dataset", made_examples(2)), tmp_path / "run"
+    dataset, run = write_dataset(tmp_path / "dataset", made_examples(2)), tmp_path / "my run"
     done = _run(*_command(run, dataset, model, "--batch", "9", "--epochs", "1"))
     assert done.exit_code == 0, done.output
     assert "18 examples" in done.stderr
     assert "2 for validation" in done.stderr
     assert "step 2 of 2" in done.stderr
     assert "validation loss" in done.stdout
-    assert f"lorekeeper tune evaluate {run} --dataset {dataset}\n" in done.stdout
+    assert f"lorekeeper tune evaluate '{run}' --dataset {dataset}\n" in done.stdout
     assert read_run(run).preflight["form"] == "adapter"
     assert "adapter_config.json" in hashes(run / "served")
 
@@ -126,6 +127,19 @@ def test_what_a_server_takes_and_a_conversion_may_change_is_the_users_choice(
     assert asked == [(32, 0.9)]
 
 
+def test_what_was_converted_for_a_server_is_told(
+    model: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {
+        "form": "adapter",
+        "problems": ["vLLM does not load DoRA."],
+        "conversion": {"kind": "merged", "agreement": 0.5},
+    }
+    monkeypatch.setattr(preflight, "prepare_served", lambda *_, **__: made)
+    said = _run(*_command(tmp_path / "run", dataset, model, "--epochs", "0.25")).stdout
+    assert "So it was converted: merged, same token in 50.0% of the places." in said
+
+
 def test_whoever_is_alone_although_several_were_asked_for_is_told(
     model: Path, dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,7 +164,7 @@ def test_two_processes_do_not_train_in_one_folder(model: Path, dataset: Path, tm
     [
         (["--method", "full"], "negative transfer"),
         (["--method", "qlora"], "QLoRA needs a GPU"),
-        (["--model", "/nowhere/model"], "cannot be read"),
+        (["--model", "/nowhere/model"], "There is no folder /nowhere/model"),
         (["--dataset", "/nowhere/data"], "is no dataset"),
     ],
 )
@@ -160,6 +174,26 @@ def test_what_cannot_be_trained_is_refused_and_leaves_no_folder(
     refused = _run(*_command(tmp_path / "run", dataset, model, *further))
     assert said in str(refused.exception)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_something_else_is_refused_before_any_work(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    refused = _run(*_command(tmp_path, tmp_path / "none", model))
+    assert "holds other files (thesis.txt)" in str(refused.exception)
+
+
+def test_a_model_that_is_no_folder_is_told_to_be_looked_for(
+    dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    told = _run(*_command(tmp_path / "run", dataset, Path("nobody/nothing")))
+    assert "nobody/nothing is no folder here, so it is looked for on the Hugging Face hub." in told.stderr
+    assert "cannot be read" in str(told.exception)
+
+
+def test_a_run_that_replaces_another_goes_on_without_again() -> None:
+    assert _how_to_go_on(again=False) == "The same command goes on from here."
+    assert _how_to_go_on(again=True) == "The same command without --again goes on from here."
 
 
 @pytest.mark.slow

@@ -103,6 +103,8 @@ def test_free_memory_is_that_of_the_container(tmp_path: Path, monkeypatch: pytes
     (tmp_path / "memory.current").write_text("1000\n")
 
     assert free_memory() == 2000
+    (tmp_path / "memory.stat").write_text("anon 100\ninactive_file 600\nactive_file 200\n")
+    assert free_memory() == 2600
     (tmp_path / "memory.max").write_text("max\n")
     assert (free_memory() or 0) > 2000
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import InvalidRequest
-from tuning.training.models import read_base
+from tuning.training.models import is_for_hub, read_base
 
 
 def with_program(base: Path, folder: Path, file: str, names: dict[str, str]) -> Path:
@@ -46,3 +46,17 @@ def test_a_folder_is_known_by_what_is_in_it(model: Path, tmp_path: Path) -> None
     (changed / "generation_config.json").write_text('{"eos_token_id": 1}')
     revisions = [read_base(str(folder), "").model.revision for folder in (model, copied, changed)]
     assert revisions[0] == revisions[1] != revisions[2]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("nobody/nothing", True), ("./missing", False), ("/missing", False), ("", False)]
+)
+def test_what_looks_like_a_folder_is_not_for_the_hub(name: str, expected: bool) -> None:
+    assert is_for_hub(name) is expected
+
+
+def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match=r"holds no model: there is no config\.json"):
+        read_base(str(tmp_path), "")
+    with pytest.raises(InvalidRequest, match=r"There is no folder .*/missing\."):
+        read_base(str(tmp_path / "missing"), "")

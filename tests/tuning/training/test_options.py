@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,6 +31,13 @@ def test_what_was_asked_for_is_taken() -> None:
     options = resolve(asked, Method.DORA, GENERAL, SIZES)
     assert (options.rank, options.alpha, options.dropout, options.learning_rate) == (4, 8, 0.0, 1e-2)
     assert not options.gradient_checkpointing
+
+
+@pytest.mark.parametrize("option", ["epochs", "learning_rate"])
+def test_what_would_learn_nothing_is_refused(option: str) -> None:
+    changes: dict[str, Any] = {option: 0.0}
+    with pytest.raises(InvalidRequest, match=f"--{option.replace('_', '-')} 0 nothing is learnt"):
+        resolve(replace(ASKED, **changes), Method.LORA, GENERAL, SIZES)
 
 
 def test_rslora_begins_as_strongly_as_lora_at_the_familys_rank() -> None:

@@ -52,6 +52,10 @@ def test_a_run_that_died_before_its_served_form_gets_only_that(tmp_path: Path) -
     ("other", "said"),
     [
         (replace(RUN, options={"rank": 16, "seed": 1}), "rank 16 instead of 8"),
+        (
+            replace(RUN, options={"rank": 8, "seed": 1, "examples": "0123456789abcdef"}),
+            "what is learnt after the review 0123456789ab instead of none",
+        ),
         (replace(RUN, method="dora"), "method dora instead of lora"),
         (replace(RUN, base=BaseModel("model", "sha256:b")), "model model \\(sha256:b\\) instead of"),
         (replace(RUN, dataset=DatasetUsed("other", "prompt")), "dataset other instead of hash"),
