@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import threading
@@ -14,7 +15,7 @@ from unittest.mock import patch
 
 import pytest
 
-from bots.running import serve
+from bots.running import serve, settled
 from core.build import Application, open_application
 from core.errors import StorageFailed
 from core.settings import Server, Settings
@@ -132,3 +133,12 @@ async def test_a_process_that_answers_keeps_its_models_and_another_one_does_not(
     run.parts = parts
     assert await run.go() == 0
     assert kept == (["models"] if parts == ["gateway"] else []), "without a token, Slack is off"
+
+
+def test_what_was_loaded_is_spared_by_the_collector_only_while_it_serves() -> None:
+    thresholds, frozen = gc.get_threshold(), gc.get_freeze_count()
+    with settled():
+        assert gc.get_freeze_count() > frozen + 1000
+        assert gc.get_threshold()[0] > thresholds[0]
+    assert gc.get_threshold() == thresholds
+    assert gc.get_freeze_count() == frozen
