@@ -250,9 +250,20 @@ def _import(count: int, environment: Mapping[str, str]) -> Iterator[Callable[[],
         return
 
     def ready() -> int:
-        command = [*COMMAND, "documents", "list", "--namespace", IMPORTED, "--status", "ready", "--limit", str(count)]
-        listed = subprocess.run([*command, "--json"], env=environment, capture_output=True, check=True)  # noqa: S603
-        return len(listed.stdout.splitlines())
+        command = [
+            *COMMAND,
+            "documents",
+            "list",
+            "--namespace",
+            IMPORTED,
+            "--status",
+            "ready",
+            "--limit",
+            "1",
+            "--json",
+        ]
+        listed = subprocess.run(command, env=environment, capture_output=True, check=True)  # noqa: S603
+        return int(json.loads(listed.stdout)["total"])
 
     with TemporaryDirectory(prefix="lorekeeper-eval-small-") as folder:
         write(Path(folder), count)
