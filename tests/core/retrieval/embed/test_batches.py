@@ -21,6 +21,10 @@ def test_no_batch_is_larger_than_its_limits_with_padding() -> None:
         assert len(batch) == 1 or (len(batch) <= BATCH_TEXTS and len(batch) * widest <= BATCH_TOKENS)
 
 
+def test_texts_of_about_the_same_length_are_together() -> None:
+    assert batches([40, 38, 31, 20, 18]) == [[0, 1, 2], [3, 4]]
+
+
 def test_every_text_is_in_one_batch() -> None:
     found = [index for batch in batches([5] * 21 + [300]) for index in batch]
     assert sorted(found) == list(range(22))
