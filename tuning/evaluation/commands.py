@@ -77,6 +77,12 @@ def evaluate(
     described = read_run(run)
     form = _form(run, described)
     asked = held_out(run, described, dataset, most)
+    if not asked.questions:
+        learnt = f"all {asked.leaked} of them are about documents that the run has learnt from" if asked.leaked else ""
+        raise InvalidRequest(
+            f"There is no question in {dataset} to ask: {learnt or 'none were kept for testing'}. Nothing was evaluated; "
+            "make a data set of more documents."
+        )
     limits = Limits(fewest, most_forgetting, most_surprise, most_lost)
     options = Options(shots, seed, resamples, general or BUILT_IN, limits)
     path = adapter_path or str((run / SERVED).resolve())

@@ -107,3 +107,14 @@ def test_what_cannot_be_evaluated_is_told(tmp_path: Path) -> None:
         evaluated(unserved)
     with pytest.raises(InvalidRequest, match="is no training run"):
         evaluated(tmp_path)
+
+
+def test_without_a_question_nothing_is_written_over(run: Path, server: FakeOpenAI, few: Path) -> None:
+    evaluated(run, "--url", server.url, "--general", few)
+    before = (run / EVALUATION / REPORT).read_text()
+    write_dataset(run.parent / "own", train_examples())
+    with pytest.raises(
+        InvalidRequest, match=r"no question in .* to ask: none were kept for testing\. Nothing was evaluated"
+    ):
+        evaluated(run, "--url", server.url, "--general", few)
+    assert (run / EVALUATION / REPORT).read_text() == before
