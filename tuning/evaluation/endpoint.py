@@ -66,6 +66,11 @@ class Endpoint:
         row = next((row for row in self.listed() if row.get("id") == self.model), {})
         return int(row.get("max_model_len") or USUAL_WINDOW)
 
+    def made_from(self) -> str:
+        """The folder or repository of the model, where the server tells."""
+        row = next((row for row in self.listed() if row.get("id") == self.model), {})
+        return str(row.get("root") or "")
+
     def named(self) -> Endpoint:
         """With the model's name, or that of the first one where none is given.
 

@@ -52,10 +52,13 @@ class ServedModels:
     tuned: Endpoint
     at_once: int
     window: int
+    made_from: str = ""
+    """What the server says that its base model is; empty where it does not say."""
 
     @property
     def name(self) -> str:
-        return f"{self.base.model} at {self.base.url}"
+        made_from = f", made from {self.made_from}" if self.made_from else ""
+        return f"{self.base.model} at {self.base.url}{made_from}"
 
     def count(self, prompt: Prompt) -> int:
         return self.base.count(prompt)
@@ -100,7 +103,7 @@ def open_served(server: Server, form: Form, name: str) -> Iterator[ServedModels]
             parts.callback(_unload, base, name)
             _load(base, name, server.adapter_path)
             tuned = Endpoint(client, url, name, server.seconds)
-        yield ServedModels(base, tuned, server.at_once, base.window())
+        yield ServedModels(base, tuned, server.at_once, base.window(), base.made_from())
 
 
 def _checked(url: str, option: str) -> str:

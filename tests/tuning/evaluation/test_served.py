@@ -54,6 +54,15 @@ def test_base_and_adapter_are_asked_by_their_names_and_greedily(server: FakeOpen
     assert server.requests[0]["messages"] == [{"role": role, "content": text} for role, text in PROMPT]
 
 
+def test_replies_are_kept_under_what_the_server_is_made_from(server: FakeOpenAI, adapter: str) -> None:
+    names = []
+    for server.root in ("", "/models/one", "/models/two"):
+        with open_served(at(server, adapter), Form.ADAPTER, NAME) as models:
+            names.append(models.name)
+    assert names[0] == f"{MODEL} at {server.url}"
+    assert names[1:] == [f"{names[0]}, made from /models/one", f"{names[0]}, made from /models/two"]
+
+
 def test_the_adapter_is_unloaded_afterwards(server: FakeOpenAI, adapter: str) -> None:
     with open_served(at(server, adapter), Form.ADAPTER, NAME):
         assert server.adapters == {NAME: adapter}
