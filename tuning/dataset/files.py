@@ -134,6 +134,37 @@ def write_text(path: Path, text: str) -> None:
         raise
 
 
+def add_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Add lines to a file that only the owner may read, in a folder that is made. Raises `StorageFailed`."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with open(path, "a+b", opener=for_owner) as file:
+            # A line that was being written when the process was killed must not swallow the next one.
+            if file.tell() and not _ends_with_line_break(path):
+                file.write(b"\n")
+            file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+    except OSError as error:
+        raise StorageFailed(f"{path} cannot be written: {error.strerror}.") from error
+
+
+def added_rows(path: Path) -> Iterator[Row]:
+    """What can be read of such a file, which need not exist."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    for line in text.split("\n"):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(row, dict):
+            yield row
+
+
+def _ends_with_line_break(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"
+
+
 def json_lines(rows: Iterable[Row]) -> str:
     return "".join(json.dumps(row, ensure_ascii=False, sort_keys=True) + "\n" for row in rows)
 

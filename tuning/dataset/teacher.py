@@ -23,7 +23,7 @@ from core.ports import CountTokens
 from core.prompts import Role, truncated
 from core.settings import Generation
 from core.types import Passage
-from tuning.dataset.files import for_owner
+from tuning.dataset.files import add_rows, added_rows
 from tuning.dataset.grounding import cited, problem
 from tuning.dataset.questions import SectionText
 from tuning.dataset.types import Draft, Kind, digest
@@ -120,9 +120,7 @@ class Teacher:
 
     def _keep(self, key: str, reply: str) -> None:
         if self.cache is not None:
-            self.cache.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with open(self.cache, "a", encoding="utf-8", opener=for_owner) as file:
-                file.write(json.dumps({"asked": key, "reply": reply}) + "\n")
+            add_rows(self.cache, [{"asked": key, "reply": reply}])
 
 
 def _failed(cause: BaseException) -> BaseException:
@@ -193,13 +191,5 @@ def _draft(question: str, answer: str, section: SectionText, namespace: str, nam
 
 
 def _kept(cache: Path | None) -> dict[str, str]:
-    if cache is None or not cache.is_file():
-        return {}
-    kept: dict[str, str] = {}
-    for line in cache.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-            kept[str(row["asked"])] = str(row["reply"])
-        except (ValueError, KeyError, TypeError):
-            continue  # the last line of a run that was killed
-    return kept
+    rows = added_rows(cache) if cache else ()
+    return {str(row["asked"]): str(row["reply"]) for row in rows if row.keys() >= {"asked", "reply"}}

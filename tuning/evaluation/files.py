@@ -9,7 +9,7 @@ replies.jsonl    what models said so far, so that nothing is generated twice; ma
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from shlex import quote
@@ -17,7 +17,7 @@ from typing import Any
 
 from core.errors import StorageFailed
 from core.types.adapters import Verdict
-from tuning.dataset.files import write_text
+from tuning.dataset.files import add_rows, added_rows, write_text
 from tuning.training.run import EVALUATION, SERVED, hashes
 
 REPORT, TABLE, ANSWERS, REPLIES = "report.md", "report.json", "answers.jsonl", "replies.jsonl"
@@ -74,38 +74,12 @@ def write_files(run_folder: Path, texts: Mapping[str, str | bytes]) -> None:
 
 def read_replies(run_folder: Path) -> dict[str, Row]:
     """What was kept, by its key. What cannot be read is generated again."""
-    path = run_folder / EVALUATION / REPLIES
-    return {str(row["key"]): row for row in _rows(path)} if path.is_file() else {}
+    return {str(row["key"]): row for row in added_rows(run_folder / EVALUATION / REPLIES) if "key" in row}
 
 
 def keep_replies(run_folder: Path, rows: Iterable[Row]) -> None:
     """Add rows, each with its `key`. Raises `StorageFailed`."""
-    path = run_folder / EVALUATION / REPLIES
-    try:
-        path.parent.mkdir(mode=0o700, exist_ok=True)
-        with path.open("a+b") as file:
-            # A line that was being written when the process was killed must not swallow the next one.
-            if file.tell() and not _ends_with_line_break(path):
-                file.write(b"\n")
-            file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
-    except OSError as error:
-        raise StorageFailed(f"{path} cannot be written: {error.strerror}.") from error
-
-
-def _ends_with_line_break(path: Path) -> bool:
-    with path.open("rb") as file:
-        file.seek(-1, 2)
-        return file.read(1) == b"\n"
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    for line in path.read_text(encoding="utf-8", errors="replace").split("\n"):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and "key" in row:
-            yield row
+    add_rows(run_folder / EVALUATION / REPLIES, rows)
 
 
 def _evaluation(row: Any) -> Evaluation | None:

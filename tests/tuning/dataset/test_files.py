@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import InvalidRequest
+from core.errors import InvalidRequest, StorageFailed
 from tests.tuning.dataset.made import LEAVE, TRAVEL, example
 from tuning.dataset import files
 from tuning.dataset.types import Example, Lineage, Preference, Split, person
@@ -156,3 +156,19 @@ def test_the_hash_is_of_what_a_model_sees() -> None:
     assert example().hash == example(people=("person-x",)).hash
     assert example().hash != example(answer=f"{LEAVE.text} [2]").hash
     assert example().hash != example(namespace="hr").hash
+
+
+def test_a_line_that_a_killed_process_was_writing_swallows_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "kept" / "replies.jsonl"
+    assert list(files.added_rows(path)) == []
+    files.add_rows(path, [{"key": "a"}, {"key": "ü"}])
+    path.write_bytes(path.read_bytes() + '{"key": "torn ü'.encode()[:-1])
+    files.add_rows(path, [{"key": "c"}])
+    assert [row["key"] for row in files.added_rows(path)] == ["a", "ü", "c"]
+    assert path.stat().st_mode & 0o077 == 0
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("")
+    with pytest.raises(StorageFailed, match="cannot be written"):
+        files.add_rows(tmp_path / "taken" / "replies.jsonl", [{"key": "a"}])
