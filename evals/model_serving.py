@@ -106,6 +106,7 @@ async def evaluate_model_serving(
                 THROUGH: ([_question(url, text) for text in asked], _has_text),
             }
             measured = await _alternate(server, sides, people, runs, report)
+            check(measured)
             talks = [
                 [_question(url, text, f"talk-{number}") for text in (one, FOLLOW_UP)]
                 for number, one in enumerate(asked)
@@ -157,6 +158,17 @@ async def make_prompts(
         return prompts
     finally:
         embedder.close()
+
+
+def check(measured: Mapping[str, Sequence[Run]]) -> None:
+    """Raises `InvalidRequest` where a run wrote nothing: there is nothing to compare."""
+    for name, runs in measured.items():
+        if idle := next((run for run in runs if not run.counts[WRITTEN]), None):
+            failure = next((each.failure for each in idle.streamed if each.failure), "nothing came")
+            raise InvalidRequest(
+                f"vLLM wrote nothing when it was asked ({name}): {failure}. A prompt may be too long for its model: lower "
+                "generation.context_tokens."
+            )
 
 
 def row(measured: Mapping[str, Sequence[Run]]) -> dict[str, Any]:

@@ -10,7 +10,17 @@ import pytest
 from core.errors import InvalidRequest
 from core.settings import Generation, Settings, load
 from evals.closed_loop import Request, Streamed, ask, ask_all
-from evals.model_serving import CACHE_ASKED, CACHE_FOUND, WRITTEN, Run, evaluate_model_serving, find_server, row, sample
+from evals.model_serving import (
+    CACHE_ASKED,
+    CACHE_FOUND,
+    WRITTEN,
+    Run,
+    check,
+    evaluate_model_serving,
+    find_server,
+    row,
+    sample,
+)
 from tests.evals.test_load import dataset
 from tests.fakes.openai_server import MODEL, fake_openai
 
@@ -65,6 +75,13 @@ def test_ratios_are_those_of_runs_beside_each_other() -> None:
     assert (figures["direct_failed"], figures["lorekeeper_failed"]) == (0, 4)
     assert figures["lorekeeper_tokens_per_second"] == 98.0
     assert figures["lorekeeper_prefix_cache_hit_rate"] == 0.75
+
+
+def test_a_run_that_wrote_nothing_is_told_with_what_to_do() -> None:
+    check({"direct": [run(0.1, 1000)], "lorekeeper": [run(0.1, 1)]})
+    idle = run(0.1, 0, failure="http 400")
+    with pytest.raises(InvalidRequest, match=r"wrote nothing .*\(direct\): http 400.*lower generation\.context_tokens"):
+        check({"direct": [run(0.1, 1000), idle], "lorekeeper": []})
 
 
 def test_questions_are_different_and_drawn_the_same_way() -> None:
