@@ -116,7 +116,7 @@ class Admission:
             await self._refuse(Refusal(HTTPStatus.FORBIDDEN, LOCALHOST_ONLY), scope, receive, send)
             return
         try:
-            keys = await self._keyring.present()
+            keys = await self._keyring.present(_bearer(headers))
         except StorageFailed as error:
             if not _is_open(scope["path"]) or scope["method"] not in OPEN_METHODS:
                 await self._refuse(Refusal(HTTPStatus.SERVICE_UNAVAILABLE, error.message), scope, receive, send)

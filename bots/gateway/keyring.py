@@ -12,6 +12,8 @@ from core.errors import StorageFailed
 from core.store.keys import KeyStore, matches, parse
 
 FRESH_SECONDS = 1.0
+# For a key that is not there: it may have been made just now, and whoever guesses must not keep the database busy.
+AGAIN_SECONDS = 0.1
 READ_SECONDS = 5.0
 
 
@@ -25,6 +27,11 @@ class Keys:
     def exist(self) -> bool:
         """Whether any key was made that is not revoked. One that has expired counts: it does not open the door."""
         return any(key.revoked_at is None for key, _ in self.hashed)
+
+    def lacks(self, text: str) -> bool:
+        """Whether this looks like a key, and there is none with its name."""
+        parsed = parse(text)
+        return parsed is not None and all(key.id != parsed[0] for key, _ in self.hashed)
 
     def valid(self, text: str) -> ApiKey | None:
         """The key with this text, if it may be used now."""
@@ -57,13 +64,19 @@ class Keyring:
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
 
-    async def present(self) -> Keys:
-        """Raises `StorageFailed`."""
-        if time.monotonic() - self._read_at > FRESH_SECONDS:
+    async def present(self, given: str = "") -> Keys:
+        """`given`: what somebody came with. A key that was made a moment ago is known. Raises `StorageFailed`."""
+        keys = await self._read_since(time.monotonic() - FRESH_SECONDS)
+        return await self._read_since(time.monotonic()) if keys.lacks(given) else keys
+
+    async def _read_since(self, moment: float) -> Keys:
+        if self._read_at < moment:
             async with self._reading:
-                if time.monotonic() - self._read_at > FRESH_SECONDS:
+                if self._read_at < moment:
+                    await asyncio.sleep(self._read_at + AGAIN_SECONDS - time.monotonic())
+                    begun = time.monotonic()
                     self._keys = Keys(tuple(await self._hashed()))
-                    self._read_at = time.monotonic()
+                    self._read_at = begun
         return self._keys
 
     async def _hashed(self) -> list[tuple[ApiKey, str]]:

@@ -30,7 +30,7 @@ async def web_chat() -> FileResponse:
 @router.get("/embed")
 async def embedded(request: Request, key: str = "") -> FileResponse:
     """The chat for pages of the key's origins and no others."""
-    found = (await keyring_of(request).present()).valid(key)
+    found = (await keyring_of(request).present(key)).valid(key)
     if found is None or not may_be_public(found):
         headers = {"Content-Security-Policy": content_security_policy()}
         return FileResponse(STATIC / "refused.html", HTTPStatus.FORBIDDEN, headers, HTML)

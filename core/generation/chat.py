@@ -256,7 +256,8 @@ class ChatGenerator:
             names = [str(row["id"]) for row in response.json()["data"]]
         except httpx.HTTPStatusError as error:
             raise _refused(error.response.status_code) from error
-        except (httpx.HTTPError, TimeoutError) as error:
+        # The last three also where the environment names a proxy or certificates that cannot be used.
+        except (httpx.HTTPError, httpx.InvalidURL, ImportError, OSError) as error:
             raise _Retriable("The language model's server does not answer.") from error
         except (ValueError, KeyError, TypeError) as error:
             raise GenerationUnavailable(

@@ -6,9 +6,13 @@ What the server wrote meanwhile is read at once, so that the faster it writes, t
 
 from __future__ import annotations
 
+import asyncio
 import json
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from itertools import takewhile
 from typing import Any
@@ -16,6 +20,7 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+import httpx
 
 PATH = "/chat/completions"
 DONE = b"[DONE]"
@@ -33,7 +38,7 @@ class Piece:
 
 
 class Unreachable(Exception):
-    """Nobody answers, or the connection broke."""
+    """Nobody answers, or can be asked with this address, key or proxy, or the connection broke."""
 
 
 class Unreadable(Exception):
@@ -59,9 +64,10 @@ async def stream(
     open when the reader leaves. Raises `Unreachable`, `Refused` or `Unreadable`.
     """
     limits = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
-    connector = aiohttp.TCPConnector(force_close=True)
     asked = {**body, "stream": True}
     try:
+        certificates = await asyncio.to_thread(_certificates) if url.startswith("https:") else True
+        connector = aiohttp.TCPConnector(force_close=True, ssl=certificates)
         async with (
             aiohttp.ClientSession(connector=connector, timeout=limits) as session,
             session.post(
@@ -77,19 +83,35 @@ async def stream(
                 raise Refused(response.status, message, response.headers.get("retry-after", ""))
             if response.content_type != "text/event-stream":
                 raise Unreadable("this is no stream of events")
-            async for piece in _pieces(response.content.iter_any()):
-                yield piece
-    except (aiohttp.ClientError, OSError) as error:
+            async with aclosing(_pieces(response.content.iter_any())) as pieces:
+                async for piece in pieces:
+                    yield piece
+    except (aiohttp.ClientError, OSError, ValueError) as error:
         raise Unreachable(type(error).__name__) from error
+
+
+@lru_cache(maxsize=1)
+def _certificates() -> ssl.SSLContext:
+    """Those that the list of models is asked with; aiohttp takes the system's, of which some Pythons know none."""
+    return httpx.create_ssl_context()
 
 
 def _proxy(url: str) -> str | None:
     """That of the environment. aiohttp would read passwords in ~/.netrc as well, and refuse them beside a key."""
     try:
         parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise Unreachable("this is no address") from error
-    return None if proxy_bypass(parts.hostname or "") else getproxies().get(parts.scheme)
+    if proxy_bypass(host) or proxy_bypass(f"{host}:{port}"):
+        return None
+    found = getproxies()
+    proxy = found.get(parts.scheme) or found.get("all")
+    if proxy and "://" not in proxy:
+        proxy = f"http://{proxy}"
+    if proxy and not proxy.startswith(("http://", "https://")):
+        raise Unreachable("only HTTP proxies can be used")
+    return proxy
 
 
 async def _pieces(parts: AsyncIterator[bytes]) -> AsyncGenerator[Piece, None]:
@@ -100,9 +122,14 @@ async def _pieces(parts: AsyncIterator[bytes]) -> AsyncGenerator[Piece, None]:
         events = [line.removeprefix(b"data:").strip() for line in lines if line.startswith(b"data:")]
         read = [_piece(event) for event in takewhile(DONE.__ne__, events)]
         if read:
-            yield Piece("".join(each.text for each in read), any(each.is_last for each in read))
+            yield Piece(_whole("".join(each.text for each in read)), any(each.is_last for each in read))
         if DONE in events:
             return
+
+
+def _whole(text: str) -> str:
+    """Without halves of surrogate pairs, which JSON can hold, and which cannot be sent to anybody."""
+    return text if text.isascii() else text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def _piece(event: bytes) -> Piece:
@@ -113,7 +140,9 @@ def _piece(event: bytes) -> Piece:
         if not read["choices"]:
             return Piece("", is_last=False)
         choice = read["choices"][0]
-        return Piece(choice["delta"].get("content") or "", bool(choice.get("finish_reason")))
+        # Some services send events about an answer that add nothing to it.
+        delta = choice.get("delta") or {}
+        return Piece(delta.get("content") or "", bool(choice.get("finish_reason")))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise Unreadable("this is no event of a chat") from error
 

@@ -142,7 +142,8 @@ def add_rows(path: Path, rows: Iterable[Row]) -> None:
             # A line that was being written when the process was killed must not swallow the next one.
             if file.tell() and not _ends_with_line_break(path):
                 file.write(b"\n")
-            file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode())
+            # Models may write halves of surrogate pairs.
+            file.write("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode(errors="replace"))
     except OSError as error:
         raise StorageFailed(f"{path} cannot be written: {error.strerror}.") from error
 

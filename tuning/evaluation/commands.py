@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -153,6 +154,6 @@ def _summary(outcome: Outcome, folder: Path) -> str:
         *outcome.reasons,
         f"Score: {scores}, on {len(outcome.contest.questions)} questions.",
         *(f"Note: {note}" for note in outcome.notes),
-        f"The report: {folder / EVALUATION / REPORT}. To put it on record: lorekeeper tune register {folder}",
+        f"The report: {folder / EVALUATION / REPORT}. To put it on record: lorekeeper tune register {quote(str(folder))}",
     ]
     return plain("\n".join(lines)) + "\n"

@@ -112,6 +112,20 @@ async def test_a_server_that_is_down_says_so() -> None:
         await written(chat)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("all_proxy", "socks5://127.0.0.1:1"), ("http_proxy", "http://x:port"), ("SSL_CERT_FILE", "/missing.pem")],
+)
+async def test_an_environment_that_cannot_be_used_is_no_healthy_endpoint(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    chat = generator(FakeOpenAI(url="http://model.test/v1"), retries=0)
+    assert not await chat.healthy()
+    with pytest.raises(GenerationUnavailable, match="does not answer"):
+        await written(chat)
+
+
 async def test_a_slow_first_token_runs_out_of_time(server: FakeOpenAI) -> None:
     server.behaviour = "slow"
     with pytest.raises(GenerationUnavailable, match="sent nothing"):

@@ -7,6 +7,7 @@ import gc
 import socket
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +31,7 @@ async def server(parts: Sequence[bytes], kind: bytes = EVENTS, status: bytes = b
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         answered.append(is_answered := asyncio.Event())
-        with suppress(OSError):  # the reader may have left
+        with suppress(OSError, EOFError):  # the reader may have left
             await reader.readuntil(b"\r\n\r\n")
             writer.write(b"HTTP/1.1 " + status + b"\r\nconnection: close\r\ncontent-type: " + kind + b"\r\n\r\n")
             for part in parts:
@@ -72,12 +73,18 @@ async def test_what_came_together_is_one_piece() -> None:
     assert [piece.text for piece in pieces] == ["You ", "accrue 13 days"]
 
 
+async def test_half_of_a_surrogate_pair_reaches_nobody() -> None:
+    pieces = await served(event(r"Well \ud83d") + event(r"\ude00"), event(r" \ud83d done"))
+    assert [piece.text for piece in pieces] == ["Well \N{GRINNING FACE}", " \N{REPLACEMENT CHARACTER} done"]
+
+
 async def test_events_may_be_cut_anywhere_and_carry_more_than_words() -> None:
     whole = (
         b": a comment\r\n\r\n"
         b'event: message\r\ndata: {"choices": [{"delta": {"role": "assistant"}}]}\r\n\r\n'
         b'data:{"choices": [{"delta": {"content": "J\xc3\xbcrgen\\n"}}]}\n\n'
         b'data: {"choices": [], "usage": {"total_tokens": 3}}\n\n'
+        b'data: {"choices": [{"finish_reason": null, "content_filter_results": {}}]}\n\n'
         b'data: {"choices": [{"delta": {"content": null}, "finish_reason": "stop"}]}\n\n'
         b"data: [DONE]\n\ndata: this is not read\n\n"
     )
@@ -118,7 +125,7 @@ async def test_nobody_is_sent_elsewhere(status: bytes) -> None:
         (b"<html>hello</html>", b"text/html"),
         (b"data: {not json\n\n", EVENTS),
         (b"data: []\n\n", EVENTS),
-        (b'data: {"choices": [{}]}\n\n', EVENTS),
+        (b'data: {"choices": [{"delta": 3}]}\n\n', EVENTS),
         (b'data: {"choices": 3}\n\n', EVENTS),
         (b'data: {"error": {"message": "out of memory"}}\n\n', EVENTS),
     ],
@@ -128,13 +135,41 @@ async def test_what_is_no_answer_cannot_be_read(answer: bytes, kind: bytes) -> N
         await served(answer, kind=kind)
 
 
-async def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("name", ["http_proxy", "all_proxy"])
+@pytest.mark.parametrize("scheme", ["http://", ""])
+async def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch, name: str, scheme: str) -> None:
     async with server([event("13 days")]) as proxy:
-        monkeypatch.setenv("http_proxy", proxy.removesuffix("/v1"))
+        monkeypatch.setenv(name, proxy.removesuffix("/v1").replace("http://", scheme))
         assert [piece.text for piece in await read("http://model.test/v1")] == ["13 days"]
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         with pytest.raises(Unreachable):
             await read("http://127.0.0.1:1/v1")
+
+
+async def test_a_port_may_be_kept_from_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    async with server([event("13 days")]) as url:
+        monkeypatch.setenv("no_proxy", url.removeprefix("http://").removesuffix("/v1"))
+        assert [piece.text for piece in await read(url)] == ["13 days"]
+
+
+async def test_a_proxy_of_another_kind_is_not_spoken_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with server([event("13 days")]) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.removesuffix("/v1").replace("http", "socks5"))
+        with pytest.raises(Unreachable):
+            await read("http://model.test/v1")
+
+
+async def test_the_certificates_of_the_environment_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    with pytest.raises(Unreachable, match="FileNotFoundError"):
+        await read("https://127.0.0.1:1/v1")
+
+
+async def test_a_key_that_cannot_be_sent_is_not_the_server_s_fault() -> None:
+    async with server([event("13 days")]) as url:
+        with pytest.raises(Unreachable):
+            await read(url, authorization="Bearer sesame\n")
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/v1", "http://[::1", "ftp://127.0.0.1/v1", "no address"])

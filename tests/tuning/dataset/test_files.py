@@ -168,6 +168,11 @@ def test_a_line_that_a_killed_process_was_writing_swallows_no_other(tmp_path: Pa
     assert path.stat().st_mode & 0o077 == 0
 
 
+def test_half_of_a_surrogate_pair_can_be_kept(tmp_path: Path) -> None:
+    files.add_rows(tmp_path / "replies.jsonl", [{"key": "a", "reply": "Well \ud83d"}])
+    assert list(files.added_rows(tmp_path / "replies.jsonl")) == [{"key": "a", "reply": "Well ?"}]
+
+
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("")
     with pytest.raises(StorageFailed, match="cannot be written"):

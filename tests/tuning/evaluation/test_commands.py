@@ -70,6 +70,11 @@ def test_the_verdict_is_printed_and_the_report_written(run: Path, server: FakeOp
     assert len(server.changes) == 2
 
 
+def test_what_it_says_to_do_can_be_pasted_into_a_shell(run: Path, server: FakeOpenAI, few: Path) -> None:
+    moved = run.rename(run.with_name("my run"))
+    assert f"lorekeeper tune register '{moved}'\n" in evaluated(moved, "--url", server.url, "--general", few)
+
+
 def test_one_json_object_is_printed_on_request(run: Path, server: FakeOpenAI, few: Path) -> None:
     limits = ("--fewest", 2, "--most-forgetting", 0.2, "--most-surprise", 3, "--most-lost", 0.3)
     row = json.loads(evaluated(run, "--url", server.url, "--general", few, "--json", "--most", 5, *limits))
