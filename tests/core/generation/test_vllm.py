@@ -30,6 +30,8 @@ from tests.vllm import KEY, MODEL, VllmServer
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
 FACT = "Annual leave accrues at 13 days per year."
 UNTIL = 60.0
+WRITTEN = "vllm:generation_tokens_total"
+LONG = 1000  # tokens
 
 
 @cache
@@ -140,20 +142,27 @@ async def test_what_the_model_counts_as_more_tokens_than_we_do_is_cut_until_it_f
 
 
 async def test_a_person_who_leaves_ends_the_model_s_work(vllm: VllmServer) -> None:
-    generator = chat(vllm, max_tokens=2000)
-    # Words that come together are one piece, so tokens are counted where they are written.
-    begun = vllm.metric("vllm:generation_tokens_total")
-    await streamed(generator)
-    whole = vllm.metric("vllm:generation_tokens_total") - begun
+    asked, whole = await long_answer(vllm)
     written: list[float] = []
     # On a busy machine a tiny model is at times done before its server sends a word: then nobody could have left.
     while len(written) < 5 and min(written, default=whole) > whole / 2:
-        before = vllm.metric("vllm:generation_tokens_total")
-        async with aclosing(generator.stream(request())) as pieces:
+        before = vllm.metric(WRITTEN)
+        async with aclosing(chat(vllm, max_tokens=LONG).stream(asked)) as pieces:
             await anext(pieces)
         await until(lambda: vllm.metric("vllm:num_requests_running") == 0)
-        written.append(vllm.metric("vllm:generation_tokens_total") - before)
+        written.append(vllm.metric(WRITTEN) - before)
     assert min(written) < whole / 2
+
+
+async def long_answer(vllm: VllmServer) -> tuple[GenerationRequest, float]:
+    """What random weights have much to say about, and how many tokens that is. Most they end early, by chance."""
+    for passages in range(1, 9):
+        # Words that come together are one piece, so tokens are counted where they are written.
+        before = vllm.metric(WRITTEN)
+        await streamed(chat(vllm, max_tokens=LONG), request(passages=passages))
+        if (tokens := vllm.metric(WRITTEN) - before) > LONG / 2:
+            return request(passages=passages), tokens
+    pytest.fail("the model ends each of its answers")
 
 
 async def test_a_model_that_hangs_runs_out_of_time_and_answers_again_later(vllm: VllmServer) -> None:
@@ -168,10 +177,11 @@ async def test_a_model_that_hangs_runs_out_of_time_and_answers_again_later(vllm:
 
 
 async def test_a_model_that_hangs_in_mid_answer_runs_out_of_time(vllm: VllmServer) -> None:
+    asked, _ = await long_answer(vllm)
     # On a busy machine a tiny model is at times done before it can be stopped.
     for _ in range(5):
-        generator = chat(vllm, max_tokens=2000, total_seconds=15)
-        async with aclosing(generator.stream(request())) as pieces:
+        generator = chat(vllm, max_tokens=LONG, total_seconds=15)
+        async with aclosing(generator.stream(asked)) as pieces:
             await anext(pieces)
             with vllm.frozen():
                 try:
@@ -185,9 +195,10 @@ async def test_a_model_that_hangs_in_mid_answer_runs_out_of_time(vllm: VllmServe
 
 
 async def test_a_model_that_dies_in_mid_answer_is_replaced_by_quotations(mortal_vllm: VllmServer) -> None:
-    chooser = auto(mortal_vllm, max_tokens=2000)
+    asked, _ = await long_answer(mortal_vllm)
+    chooser = auto(mortal_vllm, max_tokens=LONG)
     pieces: list[Piece] = []
-    async with aclosing(chooser.stream(request())) as stream:
+    async with aclosing(chooser.stream(asked)) as stream:
         async for piece in stream:
             # On a busy machine, what comes later may bring the end with it.
             if not pieces:
