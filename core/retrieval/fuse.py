@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TypeVar
 
 from core.types import Hit
@@ -50,14 +51,18 @@ def without_near_duplicates(
     """The first `most` of the items that do not repeat an earlier one's words (Jaccard of word triples ≥ threshold)."""
     kept: list[T] = []
     seen: list[frozenset[tuple[str, ...]]] = []
+    every: set[tuple[str, ...]] = set()
     for item in items:
         if len(kept) == most:
             break
         shingles = _shingles(terms_of(item))
-        if any(_is_similar(shingles, other, threshold) for other in seen):
+        # So many of a set's members that one is in each similar set: most items share none, and need no comparison.
+        some = islice(shingles, len(shingles) - int(threshold * len(shingles)) + 1)
+        if not every.isdisjoint(some) and any(_is_similar(shingles, other, threshold) for other in seen):
             continue
         kept.append(item)
         seen.append(shingles)
+        every |= shingles
     return kept
 
 

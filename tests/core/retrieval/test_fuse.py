@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.retrieval.fuse import fuse, without_near_duplicates
 from core.text import known_terms
@@ -57,3 +59,21 @@ def test_no_more_than_asked_for_are_kept() -> None:
 
 def test_texts_without_words_are_not_all_the_same() -> None:
     assert without_near_duplicates(["Annual leave", "Travel"], known_terms, 0.9, 9) == ["Annual leave", "Travel"]
+
+
+@given(
+    st.lists(st.lists(st.sampled_from("abc"), max_size=14).map(tuple), max_size=12),
+    st.sampled_from([0.5, 0.8, 0.9, 1.0]),
+)
+def test_the_items_that_are_kept_are_those_that_comparing_all_of_them_keeps(
+    items: list[tuple[str, ...]], threshold: float
+) -> None:
+    def triples(item: tuple[str, ...]) -> set[tuple[str, ...]]:
+        return {item[start : start + 3] for start in range(max(1, len(item) - 2))}
+
+    kept: list[tuple[str, ...]] = []
+    for item in items:
+        shares = [len(triples(item) & triples(other)) / len(triples(item) | triples(other)) for other in kept]
+        if all(share < threshold for share in shares):
+            kept.append(item)
+    assert without_near_duplicates(items, lambda item: item, threshold, len(items)) == kept
