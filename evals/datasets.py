@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 from core.errors import InvalidRequest
 from core.types import Turn
@@ -22,6 +22,8 @@ PUBLIC = {
     "mtrag_clapnq": "github.com/IBM/mt-rag-benchmark, domain clapnq (Apache-2.0)",
 }
 CORPUS = "corpus.jsonl"
+ROLES: Mapping[str, Literal["user", "assistant"]] = {"user": "user", "assistant": "assistant"}
+T = TypeVar("T")
 FORM = (
     "Write it as corpus.jsonl (doc_id, title, text on each line) and questions.jsonl (qid, question, history, "
     "gold_doc_ids, answers, answerable)."
@@ -58,6 +60,10 @@ class Dataset:
     questions: tuple[EvalQuestion, ...]
 
 
+class _Wrong(Exception):
+    """The message is what is wrong with a line, as the end of a sentence."""
+
+
 def is_dataset(folder: Path) -> bool:
     """Whether it says that it is one, or is a public one that is not there."""
     return (folder / CORPUS).is_file() or (not folder.exists() and folder.name in PUBLIC)
@@ -69,26 +75,82 @@ def read_dataset(folder: Path) -> Dataset:
         raise InvalidRequest(f"{folder} is not there. {folder.name} can be had from {source}. {FORM}")
     if not folder.is_dir():
         raise InvalidRequest(f"{folder} is not a folder. A data set is a folder with corpus.jsonl and questions.jsonl.")
-    documents = tuple(
-        CorpusDocument(str(row["doc_id"]), row.get("title") or "", row["text"])
-        for row in _rows(folder / CORPUS, ("doc_id", "text"))
-    )
-    questions = tuple(
-        EvalQuestion(
-            id=str(row["qid"]),
-            text=row["question"],
-            history=tuple(Turn(turn["role"], turn["text"]) for turn in row.get("history") or ()),
-            gold=frozenset(map(str, row.get("gold_doc_ids") or ())),
-            answers=tuple(row.get("answers") or ()),
-            answerable=row.get("answerable"),
-            rewrite=str((row.get("meta") or {}).get("rewrite") or ""),
-        )
-        for row in _rows(folder / "questions.jsonl", ("qid", "question"))
-    )
+    documents = tuple(_read(folder / CORPUS, _document))
+    questions = tuple(_read(folder / "questions.jsonl", _question))
     return Dataset(folder.resolve().name, documents, questions)
 
 
-def _rows(path: Path, required: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+def _document(row: Mapping[str, Any]) -> CorpusDocument:
+    return CorpusDocument(_name(row, "doc_id"), _text(row, "title", ""), _text(row, "text"))
+
+
+def _question(row: Mapping[str, Any]) -> EvalQuestion:
+    meta = row.get("meta") or {}
+    return EvalQuestion(
+        id=_name(row, "qid"),
+        text=_text(row, "question"),
+        history=tuple(map(_turn, _list(row, "history"))),
+        gold=frozenset(_names(row, "gold_doc_ids")),
+        answers=_names(row, "answers"),
+        answerable=_judged(row),
+        rewrite=_text(meta, "rewrite", "") if isinstance(meta, Mapping) else "",
+    )
+
+
+def _turn(row: Any) -> Turn:
+    role, text = _text(row, "role"), _text(row, "text")
+    if role not in ROLES:
+        raise _Wrong("has a history whose role is neither user nor assistant")
+    return Turn(ROLES[role], text)
+
+
+def _name(row: Mapping[str, Any], key: str) -> str:
+    if key not in row:
+        raise _Wrong(f"lacks {key}")
+    if not _is_name(row[key]):
+        raise _Wrong(f"has a {key} that is neither a text nor a number")
+    return str(row[key])
+
+
+def _text(row: Any, key: str, default: str | None = None) -> str:
+    """`default`: of what is not there, or null. None: it must be there."""
+    value = row.get(key) if isinstance(row, Mapping) else None
+    if value is None:
+        if default is None:
+            raise _Wrong(f"lacks {key}")
+        return default
+    if not isinstance(value, str):
+        raise _Wrong(f"has a {key} that is no text")
+    return value
+
+
+def _names(row: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    values = _list(row, key)
+    if not all(map(_is_name, values)):
+        raise _Wrong(f"has {key} that are no texts")
+    return tuple(map(str, values))
+
+
+def _list(row: Mapping[str, Any], key: str) -> list[Any]:
+    value = row.get(key)
+    if value is not None and not isinstance(value, list):
+        raise _Wrong(f"has {key} that are no list")
+    return value or []
+
+
+def _judged(row: Mapping[str, Any]) -> bool | None:
+    value = row.get("answerable")
+    if value is not None and not isinstance(value, bool):
+        raise _Wrong("has an answerable that is neither true, false nor null")
+    return value
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str | int | float) and not isinstance(value, bool)
+
+
+def _read(path: Path, make: Callable[[Mapping[str, Any]], T]) -> Iterator[T]:
+    """What the lines say, each made by `make`, which raises `_Wrong`."""
     try:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
@@ -96,11 +158,13 @@ def _rows(path: Path, required: tuple[str, ...]) -> Iterator[dict[str, Any]]:
                     continue
                 try:
                     row = json.loads(line)
-                    missing = [key for key in required if key not in row]
-                except (ValueError, TypeError) as error:
+                except (ValueError, RecursionError) as error:
                     raise InvalidRequest(f"{path}, line {number}, is not a JSON object.") from error
-                if missing:
-                    raise InvalidRequest(f"{path}, line {number}, lacks {missing[0]}.")
-                yield row
+                if not isinstance(row, dict):
+                    raise InvalidRequest(f"{path}, line {number}, is not a JSON object.")
+                try:
+                    yield make(row)
+                except _Wrong as error:
+                    raise InvalidRequest(f"{path}, line {number}, {error}.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"{path} cannot be read: {error}.") from error

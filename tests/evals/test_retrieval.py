@@ -190,6 +190,30 @@ def test_a_data_set_that_is_none_is_told_with_its_line(tmp_path: Path, corpus: s
         read_dataset(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("question", "complaint"),
+    [
+        ({"question": "When?"}, "lacks qid"),
+        ({"qid": "1"}, "lacks question"),
+        ({"qid": "1", "question": 7}, "has a question that is no text"),
+        ({"qid": ["1"], "question": "When?"}, "has a qid that is neither a text nor a number"),
+        ({"qid": "1", "question": "When?", "gold_doc_ids": "a"}, "has gold_doc_ids that are no list"),
+        ({"qid": "1", "question": "When?", "answers": "13"}, "has answers that are no list"),
+        ({"qid": "1", "question": "When?", "answers": [None]}, "has answers that are no texts"),
+        ({"qid": "1", "question": "When?", "answerable": "no"}, "has an answerable that is neither"),
+        ({"qid": "1", "question": "When?", "history": [{"role": "user", "content": "Hi"}]}, "lacks text"),
+        ({"qid": "1", "question": "When?", "history": ["Hi"]}, "lacks role"),
+        ({"qid": "1", "question": "When?", "history": [{"role": "bot", "text": "Hi"}]}, "neither user nor assistant"),
+    ],
+)
+def test_a_question_that_is_none_is_told_with_its_line(
+    folder: Path, question: dict[str, object], complaint: str
+) -> None:
+    (folder / "questions.jsonl").write_text(json.dumps(question))
+    with pytest.raises(InvalidRequest, match=f"questions.jsonl, line 1, .*{complaint}"):
+        read_dataset(folder)
+
+
 def test_a_folder_that_does_not_exist_is_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="is not a folder"):
         read_dataset(tmp_path / "none")
