@@ -44,7 +44,7 @@ def read_evaluation(run_folder: Path) -> Evaluation:
     try:
         row = json.loads((run_folder / EVALUATION / TABLE).read_text(encoding="utf-8"))
     except FileNotFoundError:
-        return _missing(f"It was not evaluated. {again}")
+        return _missing(again)
     except (OSError, ValueError):
         return _missing(f"Its evaluation cannot be read. {again}")
     found = _evaluation(row)
