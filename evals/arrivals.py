@@ -33,6 +33,8 @@ class Plan:
     rate: float
     warm_up: int
     stream: bool
+    key: str = ""
+    """Of the HTTP API, where one is needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,11 @@ async def _post(plan: Plan, question: str) -> Reply:
     body = json.dumps({"question": question, "stream": plan.stream}).encode()
     head = (
         f"POST /v1/ask HTTP/1.1\r\nhost: {plan.host}:{plan.port}\r\ncontent-type: application/json\r\n"
-        f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        f"content-length: {len(body)}\r\nconnection: close\r\n"
     )
+    if plan.key:
+        head += f"authorization: Bearer {plan.key}\r\n"
+    head += "\r\n"
     reader, writer = await asyncio.open_connection(plan.host, plan.port)
     try:
         writer.write(head.encode() + body)

@@ -22,7 +22,8 @@ PUBLIC = {
     "mtrag_clapnq": "github.com/IBM/mt-rag-benchmark, domain clapnq (Apache-2.0)",
 }
 CORPUS = "corpus.jsonl"
-ROLES: Mapping[str, Literal["user", "assistant"]] = {"user": "user", "assistant": "assistant"}
+# Conversations of support desks have agents.
+ROLES: Mapping[str, Literal["user", "assistant"]] = {"user": "user", "assistant": "assistant", "agent": "assistant"}
 T = TypeVar("T")
 FORM = (
     "Write it as corpus.jsonl (doc_id, title, text on each line) and questions.jsonl (qid, question, history, "

@@ -128,9 +128,9 @@ def _chunk(text: str) -> bytes:
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
-async def _main(seconds: float, tokens: int) -> None:
-    server = await asyncio.start_server(Scripted(seconds, tokens).serve, "127.0.0.1", 0, limit=LONGEST_HEAD)
-    sys.stdout.write(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}\n")
+async def _main(host: str, seconds: float, tokens: int) -> None:
+    server = await asyncio.start_server(Scripted(seconds, tokens).serve, host, 0, limit=LONGEST_HEAD)
+    sys.stdout.write(f"http://{host}:{server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     async with server:
         await server.serve_forever()
@@ -140,5 +140,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=SECONDS)
     parser.add_argument("--tokens", type=int, default=TOKENS)
+    parser.add_argument("--host", default="127.0.0.1")
     given = parser.parse_args()
-    asyncio.run(_main(given.seconds, given.tokens))
+    asyncio.run(_main(given.host, given.seconds, given.tokens))

@@ -182,6 +182,20 @@ async def test_whatever_comes_back_is_counted(reply: bytes, outcome: str) -> Non
     assert ended.outcome == outcome or (outcome.startswith("Http") and ended.outcome.startswith("Http"))
 
 
+@pytest.mark.parametrize("key", ["", "lk-1"])
+async def test_a_key_is_sent_where_one_is_needed(key: str) -> None:
+    heads: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.close()
+        await writer.wait_closed()
+
+    async with listening(serve) as port:
+        await ask_gateway(Plan("127.0.0.1", port, ["Well?"], 1.0, 0, False, key), 0, time.monotonic())
+    assert (b"\r\nauthorization: Bearer lk-1\r\n" in heads[0]) is bool(key)
+
+
 # ── the arithmetic ───────────────────────────────────────────────────────────────────────────────
 
 

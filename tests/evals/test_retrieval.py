@@ -214,6 +214,13 @@ def test_a_question_that_is_none_is_told_with_its_line(
         read_dataset(folder)
 
 
+def test_whoever_answered_before_was_the_assistant(folder: Path) -> None:
+    history = [{"role": role, "text": "Hi"} for role in ("user", "agent", "assistant")]
+    (folder / "questions.jsonl").write_text(json.dumps({"qid": 1, "question": "When?", "history": history}))
+    (question,) = read_dataset(folder).questions
+    assert [turn.role for turn in question.history] == ["user", "assistant", "assistant"]
+
+
 def test_a_folder_that_does_not_exist_is_told(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="is not a folder"):
         read_dataset(tmp_path / "none")
