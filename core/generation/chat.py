@@ -67,6 +67,7 @@ class ChatGenerator:
         self._named = model or settings.model
         self._model = self._named
         self._healthy: tuple[float, bool] = (float("-inf"), False)
+        self._checking: asyncio.Task[bool] | None = None
         self._others: dict[str, ChatGenerator] = {}
         # The model's own tokens may be shorter than ours; learnt from its refusals.
         self._scale = 1.0
@@ -89,12 +90,19 @@ class ChatGenerator:
         return int((self._settings.context_tokens - self._settings.max_tokens) / TOKEN_MARGIN * self._scale)
 
     async def healthy(self) -> bool:
-        """Whether the endpoint lists its models; asked at most every few seconds."""
+        """Whether the endpoint lists its models; asked once for all who wait, at most every few seconds."""
         if self._breaker.is_open:
             return False
         checked, result = self._healthy
         if time.monotonic() - checked < HEALTH_FRESH_SECONDS:
             return result
+        if self._checking is None:
+            self._checking = asyncio.create_task(self._check())
+            self._checking.add_done_callback(self._checked)
+        # One who leaves must not take the others' check along.
+        return await asyncio.shield(self._checking)
+
+    async def _check(self) -> bool:
         try:
             await self._list_models()
             result = True
@@ -103,6 +111,9 @@ class ChatGenerator:
             result = False
         self._healthy = (time.monotonic(), result)
         return result
+
+    def _checked(self, check: asyncio.Task[bool]) -> None:
+        self._checking = None
 
     async def stream(self, request: GenerationRequest) -> AsyncGenerator[str, None]:
         was_refused = False
@@ -248,8 +259,9 @@ class ChatGenerator:
     async def _list_models(self) -> list[str]:
         headers = self._authorization()
         try:
-            # Loading the certificates takes tens of milliseconds. httpx's own limit is for each read, not for all.
-            opened = await asyncio.to_thread(httpx.AsyncClient, timeout=HEALTH_SECONDS, follow_redirects=False)
+            certificates = await asyncio.to_thread(completions.certificates)
+            # httpx's own limit is for each read, not for all.
+            opened = httpx.AsyncClient(verify=certificates, timeout=HEALTH_SECONDS, follow_redirects=False)
             async with asyncio.timeout(HEALTH_SECONDS), opened as client:
                 response = await client.get(f"{self._settings.base_url.rstrip('/')}/models", headers=headers)
             response.raise_for_status()

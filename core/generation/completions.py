@@ -66,8 +66,8 @@ async def stream(
     limits = aiohttp.ClientTimeout(total=None, connect=connect_seconds)
     asked = {**body, "stream": True}
     try:
-        certificates = await asyncio.to_thread(_certificates) if url.startswith("https:") else True
-        connector = aiohttp.TCPConnector(force_close=True, ssl=certificates)
+        trusted = await asyncio.to_thread(certificates) if url.startswith("https:") else True
+        connector = aiohttp.TCPConnector(force_close=True, ssl=trusted)
         async with (
             aiohttp.ClientSession(connector=connector, timeout=limits) as session,
             session.post(
@@ -91,8 +91,11 @@ async def stream(
 
 
 @lru_cache(maxsize=1)
-def _certificates() -> ssl.SSLContext:
-    """Those that the list of models is asked with; aiohttp takes the system's, of which some Pythons know none."""
+def certificates() -> ssl.SSLContext:
+    """Those of the environment, else httpx's; aiohttp takes the system's, of which some Pythons know none.
+
+    To load them takes tens of milliseconds.
+    """
     return httpx.create_ssl_context()
 
 

@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import io
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -48,7 +49,9 @@ async def measure(folder: Path, dataset: Dataset, model_url: str, given: argpars
         await made.run(made.stack.up, gateway=given.gateways)
         key = await made.run(made.stack.key)
         await _upload(made.stack, key, [(f"{each.id}.txt", each.text) for each in dataset.documents])
-        await _until_ready(made.stack, key, len(dataset.documents))
+        # Each archive is a document, too.
+        indexed = len(dataset.documents) + math.ceil(len(dataset.documents) / PART)
+        await _until_ready(made.stack, key, indexed)
         await _upload(made.stack, key, [(f"{n}.txt", small_documents.text(n)) for n in range(1, given.importing + 1)])
         answered = await asyncio.gather(
             *(
@@ -56,7 +59,7 @@ async def measure(folder: Path, dataset: Dataset, model_url: str, given: argpars
                 for number, address in enumerate(made.stack.urls)
             )
         )
-        return list(chain(*answered)), await _ready(made.stack, key) - len(dataset.documents)
+        return list(chain(*answered)), await _ready(made.stack, key) - indexed
 
 
 async def _upload(stack: Stack, key: str, files: Iterable[tuple[str, str]]) -> None:

@@ -32,6 +32,7 @@ class FakeOpenAI:
     models_status: int = 200
     models_drip: bool = False
     """The list of models comes a byte at a time, and never ends."""
+    models_asked: int = 0
     retry_after: str = "0.05"
     """Sent with HTTP 429."""
     pause: float = 0.0
@@ -78,7 +79,9 @@ class _Handler(BaseHTTPRequestHandler):
         state = self.server.state
         if self.path == "/metrics":
             self._text(_metrics(len(state.requests)))
-        elif state.models_status != 200:
+            return
+        state.models_asked += 1
+        if state.models_status != 200:
             self._error(state.models_status)
         elif state.models_drip:
             self._drip()

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from core.errors import GenerationInterrupted, GenerationUnavailable
 from core.generation.breaker import Breaker
 from core.generation.chat import ChatGenerator
+from core.generation.completions import certificates
 from core.generation.guided import answer_pattern
 from core.settings import Generation
 from core.types import GenerationRequest, Passage, Turn
@@ -112,6 +113,18 @@ async def test_a_server_that_is_down_says_so() -> None:
         await written(chat)
 
 
+async def test_who_waits_for_the_same_check_waits_for_one(server: FakeOpenAI) -> None:
+    chat = generator(server)
+    leaving = asyncio.create_task(chat.healthy())
+    await asyncio.sleep(0)
+    waiting = [asyncio.create_task(chat.healthy()) for _ in range(5)]
+    await asyncio.sleep(0)
+    leaving.cancel()
+    assert all(await asyncio.gather(*waiting))
+    assert await chat.healthy()
+    assert server.models_asked == 1
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("all_proxy", "socks5://127.0.0.1:1"), ("http_proxy", "http://x:port"), ("SSL_CERT_FILE", "/missing.pem")],
@@ -119,6 +132,7 @@ async def test_a_server_that_is_down_says_so() -> None:
 async def test_an_environment_that_cannot_be_used_is_no_healthy_endpoint(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
+    certificates.cache_clear()
     monkeypatch.setenv(name, value)
     chat = generator(FakeOpenAI(url="http://model.test/v1"), retries=0)
     assert not await chat.healthy()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from core.generation.completions import Piece, Refused, Unreachable, Unreadable, stream
+from core.generation.completions import Piece, Refused, Unreachable, Unreadable, certificates, stream
 from tests.fakes.openai_server import MODEL, fake_openai
 
 BODY = {"model": MODEL, "messages": [{"role": "user", "content": "How many days?"}]}
@@ -161,6 +161,7 @@ async def test_a_proxy_of_another_kind_is_not_spoken_to(monkeypatch: pytest.Monk
 
 
 async def test_the_certificates_of_the_environment_are_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    certificates.cache_clear()
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
     with pytest.raises(Unreachable, match="FileNotFoundError"):
         await read("https://127.0.0.1:1/v1")
