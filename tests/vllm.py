@@ -99,14 +99,6 @@ def vllm(tiny_chat_model: Path) -> Iterator[VllmServer]:
         yield server
 
 
-@pytest.fixture
-def mortal_vllm(tiny_chat_model: Path) -> Iterator[VllmServer]:
-    """A server of one's own, to be killed."""
-    require_vllm()
-    with serve(tiny_chat_model) as server:
-        yield server
-
-
 def require_vllm() -> None:
     """Skips without vLLM, unless TEST_REQUIRE names it: then it fails."""
     if not PYTHON.exists():

@@ -25,13 +25,14 @@ from core.types import GenerationRequest, Passage, Turn
 from tests.bots.command import place
 from tests.fakes.openai_server import fake_openai
 from tests.tiny_chat import WINDOW, train_adapter
-from tests.vllm import KEY, MODEL, VllmServer
+from tests.vllm import KEY, MODEL, VllmServer, require_vllm, serve
 
 pytestmark = [pytest.mark.vllm, pytest.mark.timeout(600)]
 FACT = "Annual leave accrues at 13 days per year."
 UNTIL = 60.0
 WRITTEN = "vllm:generation_tokens_total"
 LONG = 1000  # tokens
+ATTEMPTS = 20
 
 
 @cache
@@ -79,7 +80,8 @@ async def until(condition: Callable[[], bool]) -> None:
 async def test_the_answer_streams_token_by_token_from_the_model_that_is_listed_first(vllm: VllmServer) -> None:
     generator = chat(vllm)
     assert await generator.healthy()
-    assert len(await streamed(generator)) > 10
+    # On a busy machine many tokens come together at times.
+    assert any([len(await streamed(generator)) > 10 for _ in range(ATTEMPTS)])
     assert generator.name == f"chat:{MODEL}"
 
 
@@ -145,7 +147,7 @@ async def test_a_person_who_leaves_ends_the_model_s_work(vllm: VllmServer) -> No
     asked, whole = await long_answer(vllm)
     written: list[float] = []
     # On a busy machine a tiny model is at times done before its server sends a word: then nobody could have left.
-    while len(written) < 5 and min(written, default=whole) > whole / 2:
+    while len(written) < ATTEMPTS and min(written, default=whole) > whole / 2:
         before = vllm.metric(WRITTEN)
         async with aclosing(chat(vllm, max_tokens=LONG).stream(asked)) as pieces:
             await anext(pieces)
@@ -179,7 +181,7 @@ async def test_a_model_that_hangs_runs_out_of_time_and_answers_again_later(vllm:
 async def test_a_model_that_hangs_in_mid_answer_runs_out_of_time(vllm: VllmServer) -> None:
     asked, _ = await long_answer(vllm)
     # On a busy machine a tiny model is at times done before it can be stopped.
-    for _ in range(5):
+    for _ in range(ATTEMPTS):
         generator = chat(vllm, max_tokens=LONG, total_seconds=15)
         async with aclosing(generator.stream(asked)) as pieces:
             await anext(pieces)
@@ -194,22 +196,33 @@ async def test_a_model_that_hangs_in_mid_answer_runs_out_of_time(vllm: VllmServe
     pytest.fail("the model was always done before it could be stopped")
 
 
-async def test_a_model_that_dies_in_mid_answer_is_replaced_by_quotations(mortal_vllm: VllmServer) -> None:
-    asked, _ = await long_answer(mortal_vllm)
-    chooser = auto(mortal_vllm, max_tokens=LONG)
-    pieces: list[Piece] = []
-    async with aclosing(chooser.stream(asked)) as stream:
-        async for piece in stream:
-            # On a busy machine, what comes later may bring the end with it.
-            if not pieces:
-                await asyncio.to_thread(mortal_vllm.kill)
-            pieces.append(piece)
-    assert pieces[0].generator == f"chat:{MODEL}"
+async def test_a_model_that_dies_in_mid_answer_is_replaced_by_quotations(tiny_chat_model: Path) -> None:
+    require_vllm()
+    # On a busy machine a tiny model is at times done before it can be killed.
+    for _ in range(3):
+        with serve(tiny_chat_model) as mortal:
+            asked, _ = await long_answer(mortal)
+            chooser = auto(mortal, max_tokens=LONG)
+            pieces = await until_killed(chooser, asked, mortal)
+        assert pieces[0].generator == f"chat:{MODEL}"
+        if any(piece.restart for piece in pieces):
+            break
     assert [piece.generator for piece in pieces if piece.restart] == ["extractive"]
     assert "13 days" in pieces[-1].text
     assert [piece.generator for piece in await pieces_of(chooser)] == ["extractive"]
     with pytest.raises(GenerationUnavailable, match="does not answer"):
-        await streamed(chat(mortal_vllm, retries=0))
+        await streamed(chat(mortal, retries=0))
+
+
+async def until_killed(chooser: Auto, asked: GenerationRequest, mortal: VllmServer) -> list[Piece]:
+    """All pieces of an answer whose model is killed when the first of them has come."""
+    pieces: list[Piece] = []
+    async with aclosing(chooser.stream(asked)) as stream:
+        async for piece in stream:
+            if not pieces:
+                await asyncio.to_thread(mortal.kill)
+            pieces.append(piece)
+    return pieces
 
 
 # PEFT asks transformers by an old name.
