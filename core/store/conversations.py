@@ -16,6 +16,8 @@ from core.store.schema import exchanges, feedback
 from core.store.upsert import upsert
 from core.types import Answer, Citation, Exchange, Outcome, Question, Scope, Turn
 
+# How long those that are too old may stay beyond their time: to look for them takes as long as to record one.
+SWEEP = timedelta(minutes=1)
 _WITHOUT_ANSWER = (Outcome.NO_EVIDENCE.value, Outcome.EMPTY_INDEX.value)
 
 
@@ -30,6 +32,7 @@ class Conversations:
     def __init__(self, engine: Engine, keep_days: int = 30) -> None:
         self._engine = engine
         self._keep = timedelta(days=keep_days)
+        self._swept = datetime.min.replace(tzinfo=UTC)
 
     def append(self, question: Question, answer: Answer) -> None:
         """Record one question with its answer, and delete those that are too old. Raises `StorageFailed`.
@@ -54,7 +57,9 @@ class Conversations:
             },
         }
         with transaction(self._engine) as connection:
-            connection.execute(sa.delete(exchanges).where(exchanges.c.asked_at < now - self._keep))
+            if now - self._swept >= min(self._keep, SWEEP):
+                connection.execute(sa.delete(exchanges).where(exchanges.c.asked_at < now - self._keep))
+                self._swept = now
             upsert(connection, exchanges, [row], key=("thread", "id"), keep=("asked_at",))
 
     def history(self, thread: str, limit: int = 10, *, before: str = "") -> tuple[Turn, ...]:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL, Connection, Engine, make_url
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from core.errors import InvalidSettings, MissingExtra, StorageFailed
 from core.store.failures import place, storage_errors
@@ -24,6 +27,9 @@ STATEMENT_SECONDS = 60
 POOL_SECONDS = 30
 # Above SQLAlchemy's 5 and 10, because the threads of a busy event loop wait rarely and briefly.
 POOL_SIZE, POOL_OVERFLOW = 5, 25
+# A connection that was used within this time is not asked whether it is still there.
+RESTED_SECONDS = 1.0
+USED = "used_at"
 BEGIN = "sqlite_begin"
 POSTGRES_SCHEMES = {"postgres", "postgresql"}
 
@@ -95,9 +101,16 @@ _turns: WeakKeyDictionary[Engine, threading.Lock] = WeakKeyDictionary()
 
 @contextmanager
 def reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction that sees one state of the database and changes nothing. Raises `StorageFailed`."""
-    with storage_errors(engine.url), engine.connect() as connection, connection.begin():
-        yield connection
+    """A look that changes nothing. Raises `StorageFailed`.
+
+    On SQLite it is a transaction, which sees one state of the database. On Postgres each statement sees its own state
+    within a transaction, too (READ COMMITTED), so there is none: its begin and end are two round trips of three.
+    """
+    with storage_errors(engine.url), engine.connect() as plain:
+        is_postgres = plain.dialect.name == "postgresql"
+        connection = plain.execution_options(isolation_level="AUTOCOMMIT") if is_postgres else plain
+        with connection.begin():
+            yield connection
 
 
 def count_others(connection: Connection) -> int:
@@ -226,15 +239,36 @@ def _open_postgres(url: URL) -> Engine:
         "options": f"-c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout={LOCK_SECONDS}s",
     }
     try:
-        return sa.create_engine(
+        engine = sa.create_engine(
             url,
             # What the URL says itself stands, e.g. an empty `options` for a pooler that refuses them.
             connect_args={name: value for name, value in arguments.items() if name not in url.query},
             hide_parameters=True,
-            pool_pre_ping=True,
+            # Those used last know their statements, and need no look whether they are alive.
+            pool_use_lifo=True,
             pool_size=POOL_SIZE,
             max_overflow=POOL_OVERFLOW,
             pool_timeout=POOL_SECONDS,
         )
     except ModuleNotFoundError as error:
         raise MissingExtra("psycopg", "postgres") from error
+    sa.event.listen(engine, "checkin", _note_use)
+    sa.event.listen(engine, "checkout", partial(_ping_rested, engine))
+    return engine
+
+
+def _note_use(_: Any, record: ConnectionPoolEntry) -> None:
+    record.info[USED] = time.monotonic()
+
+
+def _ping_rested(engine: Engine, connection: Any, record: ConnectionPoolEntry, _: Any) -> None:
+    """What `pool_pre_ping` does before each transaction, which is a round trip more, only where it may have been lost."""
+    if time.monotonic() - record.info.get(USED, math.inf) < RESTED_SECONDS:
+        return
+    try:
+        engine.dialect.do_ping(connection)
+    except Exception as error:
+        if not engine.dialect.is_disconnect(cast("Any", error), connection, None):
+            raise
+        # Then the pool makes a new one in its place, and in that of each other one that is as old.
+        raise sa.exc.InvalidatePoolError from error

@@ -9,6 +9,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, insert
@@ -17,10 +20,12 @@ from sqlalchemy.engine import Connection, Engine
 from core.store.engine import reading
 from core.store.schema import chunks, documents
 from core.store.scope import in_scope, scope_values
-from core.store.sizes import Sizes
+from core.store.sizes import Counted, chunks_in, count_chunks, is_large
 from core.store.words import (
     ANALYSIS,
     COLUMN_WEIGHTS,
+    COUNTED,
+    DEPTH,
     K1,
     MAX_QUERY_STEMS,
     B,
@@ -55,43 +60,66 @@ totals = sa.Table(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """What the formula asks of all chunks, and how many of them are in one namespace."""
+
+    chunks: int
+    words: int
+    here: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frequency:
+    """In how many chunks a stem occurs: of all, and of one namespace."""
+
+    everywhere: int
+    here: int
+
+
+NOWHERE = Frequency(0, 0)
+
+
 class PostgresLexical:
     """Implements `core.store.words.WordIndex`."""
 
     def __init__(self, engine: Engine, weights: ColumnWeights = COLUMN_WEIGHTS) -> None:
         self._engine = engine
         self._weights = weights
-        self._sizes = Sizes()
+        self._corpora = Counted[str, Corpus]()
+        self._common = Counted[tuple[str, str], Frequency]()
         self.identity = f"jsonb/{ANALYSIS}/{weights.title}/{weights.headings}/{weights.body}"
 
     def look_up(self, query: str, scope: Scope, limit: int) -> WordHits:
         stems = query_stems(query)
         with reading(self._engine) as connection:
-            return WordHits(
-                tuple(self._search(connection, stems, scope, limit)),
-                _document_frequency(connection, stems[:MAX_QUERY_STEMS], scope.namespace),
-                self._sizes.of(connection, scope.namespace),
-            )
+            corpus, frequencies = self._count(connection, stems, scope.namespace)
+            everywhere = {stem: each.everywhere for stem, each in frequencies.items()}
+            hits = _search(connection, telling(stems, everywhere), everywhere, corpus, scope, limit)
+        here = {stem: frequencies[stem].here for stem in stems[:MAX_QUERY_STEMS]}
+        return WordHits(tuple(hits), here, corpus.here)
+
+    def _count(
+        self, connection: Connection, stems: Sequence[str], namespace: str
+    ) -> tuple[Corpus, dict[str, Frequency]]:
+        """Each stem's frequency, in one statement with the size of the corpus; what is large may be remembered."""
+        corpus = self._corpora.known([namespace]).get(namespace)
+        common = self._common.known([(namespace, stem) for stem in stems])
+        new = [stem for stem in stems if (namespace, stem) not in common]
+        statement = _FREQUENCIES if corpus else _FREQUENCIES_AND_CORPUS
+        rows = connection.execute(statement, {"stems": new, "namespace": namespace}).all() if new else ()
+        if corpus is None:
+            corpus = Corpus(*map(int, rows[0][3:])) if rows else Corpus(0, 0, count_chunks(connection, namespace))
+            if is_large(corpus.here):
+                self._corpora.note({namespace: corpus})
+        counted = {(namespace, stem): Frequency(everywhere, here) for stem, everywhere, here, *_ in rows}
+        self._common.note({key: found for key, found in counted.items() if found.everywhere > COUNTED})
+        known = common | counted
+        return corpus, {stem: known.get((namespace, stem), NOWHERE) for stem in stems}
 
     def stems(self, chunk_ids: Sequence[str]) -> dict[str, Stems]:
         """Of none: what is stored counts a chunk's words, and does not say where they stand."""
         return {}
-
-    def _search(self, connection: Connection, stems: Sequence[str], scope: Scope, limit: int) -> list[Hit]:
-        frequencies = _document_frequency(connection, stems)
-        wanted = telling(stems, frequencies)
-        if not wanted:
-            return []
-        size, total = connection.execute(sa.select(sa.func.sum(totals.c.chunks), sa.func.sum(totals.c.words))).one()
-        score = _bm25(wanted, frequencies, int(size), float(total / size)).label("score")
-        statement = (
-            sa.select(chunks.c.id, score)
-            .select_from(_words_of_documents.join(chunks, chunks.c.key == words.c.key))
-            .where(_has_any(finding(wanted, frequencies, int(size))), in_scope(scope))
-            .order_by(score.desc(), chunks.c.id.collate("C"))
-            .limit(limit)
-        )
-        return [Hit(row.id, row.score) for row in connection.execute(statement, scope_values(scope))]
 
     def write(self, connection: Connection, rows: Sequence[ChunkWords]) -> None:
         if not rows:
@@ -134,7 +162,29 @@ class PostgresLexical:
         return dict(counts)
 
 
-_words_of_documents = words.join(documents, documents.c.id == words.c.document_id)
+def _search(
+    connection: Connection,
+    wanted: Sequence[str],
+    frequencies: Mapping[str, int],
+    corpus: Corpus,
+    scope: Scope,
+    limit: int,
+) -> list[Hit]:
+    if not wanted:
+        return []
+    looked_at = finding(wanted, frequencies, corpus.chunks)
+    values: dict[str, Any] = {"finding": looked_at, "limit": limit, **scope_values(scope)}
+    values["slope"] = K1 * B * corpus.chunks / corpus.words
+    for number, stem in enumerate(wanted):
+        values[f"stem{number}"] = stem
+        values[f"weight{number}"] = idf(corpus.chunks, frequencies[stem]) * (K1 + 1)
+    statement = _best(len(wanted), with_readers=bool(scope.readers))
+    # The best chunks of all, and of these what may be seen. Where too few are left, all that match are looked at.
+    depth = DEPTH * limit
+    rows = connection.execute(statement, values | {"depth": depth}).all()
+    if len(rows) < limit and sum(frequencies[stem] for stem in looked_at) > depth:
+        rows = connection.execute(statement, values | {"depth": None}).all()
+    return [Hit(row.id, row.score) for row in rows]
 
 
 def idf(size: int, frequency: int) -> float:
@@ -148,21 +198,36 @@ def finding(stems: Sequence[str], frequencies: Mapping[str, int], size: int) -> 
     return [stem for stem in stems if frequencies[stem] <= limit] or list(stems[:1])
 
 
-def _bm25(
-    stems: Sequence[str], frequencies: Mapping[str, int], size: int, mean_length: float
-) -> sa.ColumnElement[float]:
-    norm = K1 * (1 - B + B * words.c.length / mean_length)
+@cache
+def _best(stems: int, *, with_readers: bool) -> sa.Select[Any]:
+    """The chunks that score best for so many stems. Made once: to put it together takes as long as to run it."""
+    scope = Scope(readers=frozenset({"any"}) if with_readers else frozenset())
+    has_any = words.c.counts.has_any(sa.bindparam("finding", type_=ARRAY(sa.Text)))
+    score = _bm25(stems).label("score")
+    matching = sa.select(words.c.key, words.c.document_id, score).where(has_any).order_by(score.desc(), words.c.key)
+    # NULL is no limit.
+    best = matching.limit(sa.bindparam("depth", type_=sa.Integer)).subquery("best")
+    return (
+        sa.select(chunks.c.id, best.c.score)
+        .select_from(
+            best.join(documents, documents.c.id == best.c.document_id).join(chunks, chunks.c.key == best.c.key)
+        )
+        .where(in_scope(scope))
+        .order_by(best.c.score.desc(), chunks.c.id.collate("C"))
+        .limit(sa.bindparam("limit", type_=sa.Integer))
+    )
+
+
+def _bm25(stems: int) -> sa.ColumnElement[float]:
+    # With each stem's idf times (k1 + 1) in `weight`, and k1 times b by the mean length in `slope`.
+    norm = sa.literal_column(str(K1 * (1 - B)), sa.Double) + sa.bindparam("slope", type_=sa.Double) * words.c.length
     parts: list[sa.ColumnElement[float]] = []
-    for stem in stems:
-        count = sa.cast(words.c.counts[stem], sa.Float)
-        part = idf(size, frequencies[stem]) * (K1 + 1) * count / (count + norm)
-        parts.append(sa.func.coalesce(sa.cast(part, sa.Float), 0.0))
+    for number in range(stems):
+        count = sa.cast(words.c.counts[sa.bindparam(f"stem{number}", type_=sa.Text)], sa.Double)
+        # As count / (count + norm), but the count is looked up once: that is what takes the time.
+        share = sa.literal_column("1.0", sa.Double) - norm / (count + norm)
+        parts.append(sa.func.coalesce(sa.bindparam(f"weight{number}", type_=sa.Double) * share, 0.0))
     return sum(parts[1:], parts[0])
-
-
-def _has_any(stems: Sequence[str]) -> sa.ColumnElement[bool]:
-    condition: sa.ColumnElement[bool] = words.c.counts.has_any(sa.literal(list(stems), ARRAY(sa.Text)))
-    return condition
 
 
 def _length(row: ChunkWords) -> int:
@@ -177,16 +242,19 @@ def _add_up(connection: Connection, document_id: str) -> None:
     connection.execute(sa.insert(totals).from_select(["document_id", "chunks", "words"], sums))
 
 
-def _document_frequency(connection: Connection, stems: Sequence[str], namespace: str | None = None) -> dict[str, int]:
-    """In how many chunks, of one namespace or of all, each stem occurs."""
-    if not stems:
-        return {}
-    wanted = (
-        sa.func.unnest(sa.literal(list(stems), ARRAY(sa.Text))).table_valued("stem", name="wanted").render_derived()
-    )
-    rows = sa.select(wanted.c.stem, sa.func.count()).group_by(wanted.c.stem)
-    rows = rows.select_from(wanted.join(words, words.c.counts.has_key(wanted.c.stem)))
-    if namespace is not None:
-        rows = rows.join(documents, documents.c.id == words.c.document_id).where(documents.c.namespace == namespace)
-    found = {row.stem: row[1] for row in connection.execute(rows)}
-    return {stem: found.get(stem, 0) for stem in stems}
+def _frequencies(*others: sa.ColumnElement[Any]) -> sa.Select[Any]:
+    """Rows of a stem, its chunks of all namespaces and of `:namespace`, and `others`; none where it does not occur."""
+    stems = sa.func.unnest(sa.bindparam("stems", type_=ARRAY(sa.Text)))
+    wanted = stems.table_valued("stem", name="wanted").render_derived()
+    here = sa.func.count().filter(documents.c.namespace == sa.bindparam("namespace"))
+    having = wanted.join(words, words.c.counts.has_key(wanted.c.stem))
+    having = having.join(documents, documents.c.id == words.c.document_id)
+    return sa.select(wanted.c.stem, sa.func.count(), here, *others).select_from(having).group_by(wanted.c.stem)
+
+
+_FREQUENCIES = _frequencies()
+_FREQUENCIES_AND_CORPUS = _frequencies(
+    sa.select(sa.func.sum(totals.c.chunks)).scalar_subquery(),
+    sa.select(sa.func.sum(totals.c.words)).scalar_subquery(),
+    chunks_in(sa.bindparam("namespace")).scalar_subquery(),
+)

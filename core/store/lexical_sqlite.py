@@ -17,6 +17,8 @@ from core.store.sizes import Sizes
 from core.store.words import (
     ANALYSIS,
     COLUMN_WEIGHTS,
+    COUNTED,
+    DEPTH,
     MAX_QUERY_STEMS,
     ChunkWords,
     ColumnWeights,
@@ -39,10 +41,6 @@ words = sa.table("chunk_words", sa.column("rowid", sa.Integer), *map(sa.column, 
 vocabulary = sa.table("chunk_words_vocabulary", sa.column("term", sa.Text), sa.column("doc", sa.Integer))
 # The hidden column of the table's own name, against which FTS5 matches.
 _matches = sa.literal_column("chunk_words").op("MATCH", is_comparison=True)(sa.bindparam("words"))
-# How many of the best chunks are looked at for each that is wanted, before all are.
-DEPTH = 4
-# A stem that more chunks hold is not counted in each namespace: it tells little, and its share is about the namespace's.
-COUNTED = 500
 
 
 class SqliteLexical:
@@ -77,8 +75,7 @@ class SqliteLexical:
         if not stems:
             return []
         values = {"limit": limit, "words": _any_of(stems), **self._weights, **scope_values(scope)}
-        # The best chunks of all, and of these what may be seen: to join thousands of matches takes longer than to find
-        # them. Where too few are left, all that match are looked at.
+        # The best chunks of all, and of these what may be seen. Where too few are left, all that match are looked at.
         rows = connection.execute(_best(scope), values | {"depth": DEPTH * limit}).all()
         if len(rows) < limit:
             rows = connection.execute(_best(scope), values | {"depth": -1}).all()
@@ -89,6 +86,7 @@ class SqliteLexical:
     ) -> dict[str, int]:
         if connection.execute(_is_alone, {NAMESPACE: namespace}).scalar():
             return {stem: everywhere[stem] for stem in stems}
+        # A common stem is not counted in each namespace: it tells little, and its share is about the namespace's.
         share = size / max(1, self._sizes.of(connection, None))
         return {
             stem: round(everywhere[stem] * share)

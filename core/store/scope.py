@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from core.store.schema import document_readers, documents
 from core.types import Scope
@@ -26,10 +29,30 @@ def scope_values(scope: Scope) -> dict[str, Any]:
     return {NAMESPACE: scope.namespace, **readers}
 
 
+class _Unindexed(FunctionElement[str]):
+    """A column by which SQLite does not look anything up (sqlite.org/optoverview.html#disqualifying_where_clause_terms).
+
+    The documents are reached by their ids. With a plain column SQLite would rather read all of the namespace, as soon as
+    there are about fifty ids. Postgres would read all documents for anything but the plain column, of which it knows how
+    many of them it selects.
+    """
+
+    inherit_cache = True
+    type = sa.Text()
+
+
+@compiles(_Unindexed)
+def _plain(element: _Unindexed, compiler: SQLCompiler, **kw: Any) -> str:
+    return compiler.process(element.clauses, **kw)
+
+
+@compiles(_Unindexed, "sqlite")
+def _unindexed(element: _Unindexed, compiler: SQLCompiler, **kw: Any) -> str:
+    return f"+{compiler.process(element.clauses, **kw)}"
+
+
 _readers = sa.select(document_readers.c.document_id).where(document_readers.c.document_id == documents.c.id)
-# The documents are reached by their ids. With a plain column SQLite would rather read all of the namespace, as soon as
-# there are about fifty ids.
-_is_here = documents.c.namespace.concat("") == sa.bindparam(NAMESPACE)
+_is_here = _Unindexed(documents.c.namespace) == sa.bindparam(NAMESPACE)
 _is_open = ~_readers.exists()
 _has_reader = _readers.where(document_readers.c.reader.in_(sa.bindparam(READERS, expanding=True))).exists()
 _FOR_EVERYBODY = sa.and_(_is_here, _is_open)

@@ -18,6 +18,11 @@ K1, B = 1.2, 0.75
 # A pasted page is a question too. Beyond this many stems the common ones are left out.
 MAX_QUERY_STEMS = 64
 MAX_STEMS_CONSIDERED = 512
+# How many of the best chunks are looked at for each that is wanted, before all are: to join thousands of matches with
+# their documents takes longer than to find them.
+DEPTH = 4
+# A stem that more chunks hold is common: to count it each time takes longer than the rest of a search.
+COUNTED = 500
 # Longer than any word; Postgres refuses index entries over 2,700 bytes.
 MAX_STEM_LENGTH = 64
 

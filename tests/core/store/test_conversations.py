@@ -6,10 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.engine import Engine
 
 from core.store.conversations import Conversations, thread_key
+from core.store.engine import transaction
 from core.store.feedback import FeedbackStore
+from core.store.schema import exchanges
 from core.types import Answer, Citation, Feedback, Outcome, Question, Scope, Thumb, Turn
 
 CITED = Citation(1, "Leave", "page 3", "13 days", "d1", chunk_id="c1", page=3)
@@ -96,6 +99,25 @@ def test_old_conversations_are_deleted(engine: Engine) -> None:
     Conversations(engine).append(*asked("t", "1", "First?", "One."))
     Conversations(engine, keep_days=0).append(*asked("t", "2", "Then?", "Two."))
     assert [turn.text for turn in Conversations(engine).history(key("t"))] == ["Then?", "Two."]
+
+
+def test_those_kept_for_no_time_are_deleted_with_each_question(engine: Engine) -> None:
+    conversations = Conversations(engine, keep_days=0)
+    for number in "123":
+        conversations.append(*asked("t", number, f"Question {number}?", "Yes."))
+        assert [turn.text for turn in conversations.history(key("t"))] == [f"Question {number}?", "Yes."]
+
+
+def test_old_ones_are_looked_for_now_and_then(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    conversations = Conversations(engine)
+    conversations.append(*asked("t", "1", "First?", "One."))
+    with transaction(engine) as connection:
+        connection.execute(sa.update(exchanges).values(asked_at=datetime.now(UTC) - timedelta(days=31)))
+    conversations.append(*asked("t", "2", "Then?", "Two."))
+    assert len(conversations.exchanges(key("t"))) == 2
+    monkeypatch.setattr("core.store.conversations.SWEEP", timedelta(0))
+    conversations.append(*asked("t", "3", "Last?", "Three."))
+    assert [each.question for each in conversations.exchanges(key("t"))] == ["Then?", "Last?"]
 
 
 def test_a_thread_can_be_read_again_with_its_sources(engine: Engine) -> None:

@@ -8,12 +8,14 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy.engine import Engine
+from psycopg.pq import TransactionStatus
+from sqlalchemy.engine import Connection, Engine
 
 from core.errors import InvalidSettings, StorageFailed
 from core.store import engine as engine_module
@@ -175,3 +177,53 @@ def test_a_database_that_is_missing_on_the_server_is_named(postgres_server: Post
     with pytest.raises(StorageFailed, match="no such database"):
         upgrade(engine)
     engine.dispose()
+
+
+def test_a_look_into_postgres_begins_no_transaction(postgres_url: str) -> None:
+    engine = open_engine(postgres_url)
+    with reading(engine) as connection:
+        connection.execute(sa.text("SELECT 1"))
+        assert _status(connection) is TransactionStatus.IDLE
+    with transaction(engine) as connection:
+        connection.execute(sa.text("SELECT 1"))
+        assert _status(connection) is TransactionStatus.INTRANS
+    engine.dispose()
+
+
+def _status(connection: Connection) -> TransactionStatus:
+    driver: Any = connection.connection.dbapi_connection
+    return TransactionStatus(driver.info.transaction_status)
+
+
+def test_connections_that_postgres_cut_while_they_rested_are_made_anew(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "RESTED_SECONDS", 0.0)
+    engine = open_engine(postgres_url)
+    cut_twice(engine)
+    for _ in range(3):
+        with reading(engine) as connection:
+            assert connection.scalar(sa.text("SELECT 1")) == 1
+    engine.dispose()
+
+
+def test_connections_that_postgres_cut_while_they_were_used_fail_once(postgres_url: str) -> None:
+    engine = open_engine(postgres_url)
+    cut_twice(engine)
+    with pytest.raises(StorageFailed, match="Cannot connect"), reading(engine) as connection:
+        connection.execute(sa.text("SELECT 1"))
+    for _ in range(3):
+        with reading(engine) as connection:
+            assert connection.scalar(sa.text("SELECT 1")) == 1
+    engine.dispose()
+
+
+def cut_twice(engine: Engine) -> None:
+    """Two connections rest in the pool, and the server has ended both."""
+    with reading(engine) as one, reading(engine) as other:
+        own = [each.scalar(sa.text("SELECT pg_backend_pid()")) for each in (one, other)]
+    server = sa.create_engine(engine.url)
+    with server.connect() as connection:
+        for pid in own:
+            assert connection.scalar(sa.select(sa.func.pg_terminate_backend(pid, 10_000)))
+    server.dispose()
