@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 import sqlalchemy as sa
@@ -36,10 +37,9 @@ from core.store.words import (
 )
 from core.types import Hit, Scope, Stems, WordHits
 
-# A stem that occurs in more chunks than this, and in more than one of ten, adds to the score of those that rarer stems
-# find, but finds none itself: it would touch much of the index for chunks that end up last.
-COMMON_CHUNKS = 5000
-COMMON_SHARE = 0.1
+# The rarest stems find the chunks that are scored, as long as they find no more than this; those left add to the scores
+# of what is found, and find nothing themselves. So a search takes the same time in a large corpus.
+LOOKED_AT = 2000
 LEAST_IDF = 1e-6
 
 _metadata = sa.MetaData()
@@ -172,7 +172,7 @@ def _search(
 ) -> list[Hit]:
     if not wanted:
         return []
-    looked_at = finding(wanted, frequencies, corpus.chunks)
+    looked_at = finding(wanted, frequencies)
     values: dict[str, Any] = {"finding": looked_at, "limit": limit, **scope_values(scope)}
     values["slope"] = K1 * B * corpus.chunks / corpus.words
     for number, stem in enumerate(wanted):
@@ -192,10 +192,10 @@ def idf(size: int, frequency: int) -> float:
     return max(math.log((size - frequency + 0.5) / (frequency + 0.5)), LEAST_IDF)
 
 
-def finding(stems: Sequence[str], frequencies: Mapping[str, int], size: int) -> list[str]:
-    """Those of the stems, rarest first, whose chunks are looked at."""
-    limit = max(COMMON_CHUNKS, size * COMMON_SHARE)
-    return [stem for stem in stems if frequencies[stem] <= limit] or list(stems[:1])
+def finding(stems: Sequence[str], frequencies: Mapping[str, int]) -> list[str]:
+    """Those of the stems, rarest first, whose chunks are looked at; at least one."""
+    found = accumulate(frequencies[stem] for stem in stems)
+    return [stem for stem, total in zip(stems, found, strict=True) if total <= LOOKED_AT] or list(stems[:1])
 
 
 @cache

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.engine import Engine
 
 from core.store.documents import DocumentStore
-from core.store.engine import transaction, upgrade
+from core.store.engine import open_engine, transaction, upgrade
 from core.store.lexical import open_lexical
 from core.store.words import stems
 from core.types import Scope
@@ -25,6 +27,14 @@ TEXTS = [
 def ids(engine: Engine) -> list[str]:
     store = DocumentStore(engine)
     return publish(store, document("handbook"), TEXTS)
+
+
+@pytest.fixture
+def postgres(postgres_url: str) -> Iterator[Engine]:
+    engine = open_engine(postgres_url)
+    upgrade(engine)
+    yield engine
+    engine.dispose()
 
 
 def search(engine: Engine, query: str) -> list[str]:
@@ -155,6 +165,35 @@ def test_the_size_of_a_large_namespace_may_be_some_seconds_old(
     assert index.look_up("annual", Scope(), 10).chunks == len(ids) + 1
     monkeypatch.setattr("core.store.sizes.SECONDS", 0.0)
     assert index.look_up("annual", Scope(), 10).chunks == len(ids) + 2
+
+
+def test_in_postgres_common_stems_score_what_rarer_ones_find(postgres: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    texts = ["common", "common rare", "rare", *["common middling"] * 3]
+    chunk_ids = publish(DocumentStore(postgres), document("many"), [*texts, *["other words"] * 10])
+
+    def found(most: int) -> list[str]:
+        monkeypatch.setattr("core.store.lexical_postgres.LOOKED_AT", most)
+        return [texts[chunk_ids.index(each)] for each in search(postgres, "common middling rare")]
+
+    assert sorted(found(100)) == sorted(texts)
+    assert sorted(found(5)) == sorted(texts[1:])
+    # The rarest finds, however many these are; the others add to their scores.
+    assert found(1) == ["common rare", "rare"]
+
+
+def test_in_postgres_what_is_common_is_counted_now_and_then(postgres: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, index = DocumentStore(postgres), open_lexical(postgres)
+    monkeypatch.setattr("core.store.lexical_postgres.COUNTED", 2)
+
+    def frequencies() -> dict[str, int]:
+        return dict(index.look_up("common rare", Scope(), 10).frequencies)
+
+    publish(store, document("first"), ["common rare", "common", "common"])
+    assert frequencies() == {"common": 3, "rare": 1}
+    publish(store, document("second"), ["common rare"])
+    assert frequencies() == {"common": 3, "rare": 2}
+    monkeypatch.setattr("core.store.sizes.SECONDS", 0.0)
+    assert frequencies() == {"common": 4, "rare": 2}
 
 
 def test_the_words_of_chunks_come_as_analysed_or_not_at_all(engine: Engine, ids: list[str]) -> None:
