@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 from core.store.engine import reading
 from core.store.schema import chunks, documents
 from core.store.scope import in_scope, scope_values
-from core.store.sizes import Counted, chunks_in, count_chunks, is_large
+from core.store.sizes import Counted, chunks_in, is_large
 from core.store.words import (
     ANALYSIS,
     COLUMN_WEIGHTS,
@@ -106,10 +106,11 @@ class PostgresLexical:
         corpus = self._corpora.known([namespace]).get(namespace)
         common = self._common.known([(namespace, stem) for stem in stems])
         new = [stem for stem in stems if (namespace, stem) not in common]
-        statement = _FREQUENCIES if corpus else _FREQUENCIES_AND_CORPUS
-        rows = connection.execute(statement, {"stems": new, "namespace": namespace}).all() if new else ()
+        values = {"stems": new, "namespace": namespace}
+        rows = connection.execute(_FREQUENCIES if corpus else _FREQUENCIES_AND_CORPUS, values).all() if new else ()
         if corpus is None:
-            corpus = Corpus(*map(int, rows[0][3:])) if rows else Corpus(0, 0, count_chunks(connection, namespace))
+            sizes = rows[0][3:] if rows else connection.execute(_CORPUS, values).one()
+            corpus = Corpus(*map(int, sizes))
             if is_large(corpus.here):
                 self._corpora.note({namespace: corpus})
         counted = {(namespace, stem): Frequency(everywhere, here) for stem, everywhere, here, *_ in rows}
@@ -170,7 +171,8 @@ def _search(
     scope: Scope,
     limit: int,
 ) -> list[Hit]:
-    if not wanted:
+    # What was remembered of a stem may be gone with its documents.
+    if not wanted or not corpus.words:
         return []
     looked_at = finding(wanted, frequencies)
     values: dict[str, Any] = {"finding": looked_at, "limit": limit, **scope_values(scope)}
@@ -188,8 +190,11 @@ def _search(
 
 
 def idf(size: int, frequency: int) -> float:
-    """FTS5's: never below a trifle, so that words in more than half of the chunks do not count against them."""
-    return max(math.log((size - frequency + 0.5) / (frequency + 0.5)), LEAST_IDF)
+    """FTS5's: never below a trifle, so that words in more than half of the chunks do not count against them.
+
+    Either may be some seconds older than the other, so that there can seem to be more of a word than of chunks.
+    """
+    return max(math.log((max(size - frequency, 0) + 0.5) / (frequency + 0.5)), LEAST_IDF)
 
 
 def finding(stems: Sequence[str], frequencies: Mapping[str, int]) -> list[str]:
@@ -252,9 +257,11 @@ def _frequencies(*others: sa.ColumnElement[Any]) -> sa.Select[Any]:
     return sa.select(wanted.c.stem, sa.func.count(), here, *others).select_from(having).group_by(wanted.c.stem)
 
 
-_FREQUENCIES = _frequencies()
-_FREQUENCIES_AND_CORPUS = _frequencies(
-    sa.select(sa.func.sum(totals.c.chunks)).scalar_subquery(),
-    sa.select(sa.func.sum(totals.c.words)).scalar_subquery(),
+_corpus = (
+    sa.select(sa.func.coalesce(sa.func.sum(totals.c.chunks), 0)).scalar_subquery(),
+    sa.select(sa.func.coalesce(sa.func.sum(totals.c.words), 0)).scalar_subquery(),
     chunks_in(sa.bindparam("namespace")).scalar_subquery(),
 )
+_CORPUS = sa.select(*_corpus)
+_FREQUENCIES = _frequencies()
+_FREQUENCIES_AND_CORPUS = _frequencies(*_corpus)

@@ -12,7 +12,7 @@ from core.store.documents import DocumentStore
 from core.store.engine import open_engine, transaction, upgrade
 from core.store.lexical import open_lexical
 from core.store.words import stems
-from core.types import Scope
+from core.types import Scope, WordHits
 from tests.core.store.samples import document, publish
 
 TEXTS = [
@@ -194,6 +194,19 @@ def test_in_postgres_what_is_common_is_counted_now_and_then(postgres: Engine, mo
     assert frequencies() == {"common": 3, "rare": 2}
     monkeypatch.setattr("core.store.sizes.SECONDS", 0.0)
     assert frequencies() == {"common": 4, "rare": 2}
+
+
+def test_in_postgres_what_was_counted_may_be_gone(postgres: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, index = DocumentStore(postgres), open_lexical(postgres)
+    monkeypatch.setattr("core.store.lexical_postgres.COUNTED", 0)
+    found = publish(store, document("first"), ["common words"] * 3)
+    publish(store, document("second"), ["others"])
+    for _ in range(2):  # counted, and remembered
+        assert [hit.chunk_id for hit in index.look_up("common", Scope(), 10).hits] == found
+    store.withdraw(document("first").id)
+    assert index.look_up("common", Scope(), 10).hits == ()
+    store.withdraw(document("second").id)
+    assert index.look_up("common", Scope(), 10) == WordHits((), {"common": 3}, 0)
 
 
 def test_the_words_of_chunks_come_as_analysed_or_not_at_all(engine: Engine, ids: list[str]) -> None:
