@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import time
 from collections.abc import Collection, Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
@@ -16,7 +18,7 @@ from core.store.schema import exchanges, feedback
 from core.store.upsert import upsert
 from core.types import Answer, Citation, Exchange, Outcome, Question, Scope, Turn
 
-# How long those that are too old may stay beyond their time: to look for them takes as long as to record one.
+# How long those that are too old may stay beyond their time while somebody asks: to look for them takes as long as to record one.
 SWEEP = timedelta(minutes=1)
 _WITHOUT_ANSWER = (Outcome.NO_EVIDENCE.value, Outcome.EMPTY_INDEX.value)
 
@@ -32,7 +34,7 @@ class Conversations:
     def __init__(self, engine: Engine, keep_days: int = 30) -> None:
         self._engine = engine
         self._keep = timedelta(days=keep_days)
-        self._swept = datetime.min.replace(tzinfo=UTC)
+        self._swept = -math.inf
 
     def append(self, question: Question, answer: Answer) -> None:
         """Record one question with its answer, and delete those that are too old. Raises `StorageFailed`.
@@ -57,10 +59,11 @@ class Conversations:
             },
         }
         with transaction(self._engine) as connection:
-            if now - self._swept >= min(self._keep, SWEEP):
+            if is_due := time.monotonic() - self._swept >= min(self._keep, SWEEP).total_seconds():
                 connection.execute(sa.delete(exchanges).where(exchanges.c.asked_at < now - self._keep))
-                self._swept = now
             upsert(connection, exchanges, [row], key=("thread", "id"), keep=("asked_at",))
+        if is_due:
+            self._swept = time.monotonic()
 
     def history(self, thread: str, limit: int = 10, *, before: str = "") -> tuple[Turn, ...]:
         """The last `limit` questions with their answers, oldest first. Raises `StorageFailed`.

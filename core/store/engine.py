@@ -27,7 +27,7 @@ STATEMENT_SECONDS = 60
 POOL_SECONDS = 30
 # Above SQLAlchemy's 5 and 10, because the threads of a busy event loop wait rarely and briefly.
 POOL_SIZE, POOL_OVERFLOW = 5, 25
-# A connection that was used within this time is not asked whether it is still there.
+# A connection that was given back within this time is not asked whether it is still there.
 RESTED_SECONDS = 1.0
 USED = "used_at"
 BEGIN = "sqlite_begin"
@@ -104,7 +104,7 @@ def reading(engine: Engine) -> Iterator[Connection]:
     """A look that changes nothing. Raises `StorageFailed`.
 
     On SQLite it is a transaction, which sees one state of the database. On Postgres each statement sees its own state
-    within a transaction, too (READ COMMITTED), so there is none: its begin and end are two round trips of three.
+    within a transaction, too (READ COMMITTED, its default), so there is none: its begin and end are two round trips of three.
     """
     with storage_errors(engine.url), engine.connect() as plain:
         is_postgres = plain.dialect.name == "postgresql"

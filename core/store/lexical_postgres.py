@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection, Engine
 from core.store.engine import reading
 from core.store.schema import chunks, documents
 from core.store.scope import in_scope, scope_values
-from core.store.sizes import Counted, chunks_in, is_large
+from core.store.sizes import RecentCounts, chunks_in, is_large
 from core.store.words import (
     ANALYSIS,
     COLUMN_WEIGHTS,
@@ -37,8 +37,8 @@ from core.store.words import (
 )
 from core.types import Hit, Scope, Stems, WordHits
 
-# The rarest stems find the chunks that are scored, as long as they find no more than this; those left add to the scores
-# of what is found, and find nothing themselves. So a search takes the same time in a large corpus.
+# The rarest stems find the chunks that are scored: the rarest one, and more as long as they find no more than this. Those
+# left add to the scores of what is found, and find nothing themselves, unless too little is found that may be seen.
 LOOKED_AT = 2000
 LEAST_IDF = 1e-6
 
@@ -86,16 +86,17 @@ class PostgresLexical:
     def __init__(self, engine: Engine, weights: ColumnWeights = COLUMN_WEIGHTS) -> None:
         self._engine = engine
         self._weights = weights
-        self._corpora = Counted[str, Corpus]()
-        self._common = Counted[tuple[str, str], Frequency]()
+        self._corpora = RecentCounts[str, Corpus]()
+        self._common = RecentCounts[tuple[str, str], Frequency]()
         self.identity = f"jsonb/{ANALYSIS}/{weights.title}/{weights.headings}/{weights.body}"
 
     def look_up(self, query: str, scope: Scope, limit: int) -> WordHits:
         stems = query_stems(query)
         with reading(self._engine) as connection:
             corpus, frequencies = self._count(connection, stems, scope.namespace)
-            everywhere = {stem: each.everywhere for stem, each in frequencies.items()}
-            hits = _search(connection, telling(stems, everywhere), everywhere, corpus, scope, limit)
+            # What only other namespaces hold finds nothing here, and must not take the place of what does.
+            everywhere = {stem: each.everywhere for stem, each in frequencies.items() if each.here}
+            hits = _search(connection, telling(list(everywhere), everywhere), everywhere, corpus, scope, limit)
         here = {stem: frequencies[stem].here for stem in stems[:MAX_QUERY_STEMS]}
         return WordHits(tuple(hits), here, corpus.here)
 
@@ -114,7 +115,7 @@ class PostgresLexical:
             if is_large(corpus.here):
                 self._corpora.note({namespace: corpus})
         counted = {(namespace, stem): Frequency(everywhere, here) for stem, everywhere, here, *_ in rows}
-        self._common.note({key: found for key, found in counted.items() if found.everywhere > COUNTED})
+        self._common.note({key: found for key, found in counted.items() if found.here > COUNTED})
         known = common | counted
         return corpus, {stem: known.get((namespace, stem), NOWHERE) for stem in stems}
 
@@ -184,8 +185,8 @@ def _search(
     # The best chunks of all, and of these what may be seen. Where too few are left, all that match are looked at.
     depth = DEPTH * limit
     rows = connection.execute(statement, values | {"depth": depth}).all()
-    if len(rows) < limit and sum(frequencies[stem] for stem in looked_at) > depth:
-        rows = connection.execute(statement, values | {"depth": None}).all()
+    if len(rows) < limit and (len(looked_at) < len(wanted) or sum(frequencies[stem] for stem in looked_at) > depth):
+        rows = connection.execute(statement, values | {"finding": list(wanted), "depth": None}).all()
     return [Hit(row.id, row.score) for row in rows]
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from core.store.columns import CleanText
 from core.store.schema import chunks, documents, sections
 from core.store.scope import in_scope, scope_values
 from core.types import Passage, Scope
@@ -76,4 +77,4 @@ def _is_one_of_them(dialect: str) -> sa.ColumnElement[bool]:
     if dialect != "postgresql":
         return chunks.c.id.in_(sa.bindparam("chunk_ids", expanding=True))
     # One statement for all numbers of ids, so that Postgres has its plan.
-    return chunks.c.id == sa.any_(sa.bindparam("chunk_ids", type_=sa.ARRAY(sa.Text)))
+    return chunks.c.id == sa.any_(sa.bindparam("chunk_ids", type_=sa.ARRAY(CleanText)))

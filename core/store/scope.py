@@ -38,7 +38,8 @@ class _Unindexed(FunctionElement[str]):
     """
 
     inherit_cache = True
-    type = sa.Text()
+    # Which cleans what it is compared with.
+    type = documents.c.namespace.type
 
 
 @compiles(_Unindexed)

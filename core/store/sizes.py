@@ -1,4 +1,4 @@
-"""How many chunks a namespace has, for statistics."""
+"""How many chunks a namespace has, for statistics, and what was counted lately."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from core.store.schema import documents
 # Below this many it is counted each time; above, what came in within the last seconds changes nothing.
 LARGE = 5_000
 SECONDS = 10.0
-# Counts at hand.
 REMEMBERED = 8192
 K = TypeVar("K", bound=Hashable)
 T = TypeVar("T")
 
 
-class Counted(Generic[K, T]):
+class RecentCounts(Generic[K, T]):
     """Large counts, which may be some seconds old, because to count them takes as long as a search."""
 
-    def __init__(self, size: int = REMEMBERED) -> None:
-        self._large = Remembered[K, tuple[float, T]](size)
+    def __init__(self) -> None:
+        self._large = Remembered[K, tuple[float, T]](REMEMBERED)
 
     def known(self, keys: Collection[K]) -> dict[K, T]:
         """Those of the keys that were counted lately."""
@@ -41,7 +40,7 @@ class Sizes:
     """How many chunks there are in one namespace, or in all."""
 
     def __init__(self) -> None:
-        self._counted = Counted[str | None, int]()
+        self._counted = RecentCounts[str | None, int]()
 
     def of(self, connection: Connection, namespace: str | None) -> int:
         known = self._counted.known([namespace])

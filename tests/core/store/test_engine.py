@@ -207,7 +207,10 @@ def test_connections_that_postgres_cut_while_they_rested_are_made_anew(
     engine.dispose()
 
 
-def test_connections_that_postgres_cut_while_they_were_used_fail_once(postgres_url: str) -> None:
+def test_connections_that_postgres_cut_while_they_were_used_fail_once(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_module, "RESTED_SECONDS", 600.0)
     engine = open_engine(postgres_url)
     cut_twice(engine)
     with pytest.raises(StorageFailed, match="Cannot connect"), reading(engine) as connection:

@@ -171,14 +171,33 @@ def test_in_postgres_common_stems_score_what_rarer_ones_find(postgres: Engine, m
     texts = ["common", "common rare", "rare", *["common middling"] * 3]
     chunk_ids = publish(DocumentStore(postgres), document("many"), [*texts, *["other words"] * 10])
 
-    def found(most: int) -> list[str]:
+    def found(most: int, limit: int = 10) -> list[str]:
         monkeypatch.setattr("core.store.lexical_postgres.LOOKED_AT", most)
-        return [texts[chunk_ids.index(each)] for each in search(postgres, "common middling rare")]
+        hits = open_lexical(postgres).look_up("common middling rare", Scope(), limit).hits
+        return [texts[chunk_ids.index(hit.chunk_id)] for hit in hits]
 
     assert sorted(found(100)) == sorted(texts)
-    assert sorted(found(5)) == sorted(texts[1:])
+    assert sorted(found(5, 5)) == sorted(texts[1:])
     # The rarest finds, however many these are; the others add to their scores.
-    assert found(1) == ["common rare", "rare"]
+    assert found(1, 2) == ["common rare", "rare"]
+    # Unless that is too little.
+    assert sorted(found(1, 10)) == sorted(texts)
+
+
+def test_in_postgres_words_that_others_hold_hide_nothing(postgres: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("core.store.lexical_postgres.LOOKED_AT", 3)
+    store, index = DocumentStore(postgres), open_lexical(postgres)
+    here = publish(store, document("here"), ["annual leave"] * 4)
+    publish(store, document("elsewhere", "hr"), ["zebra"] * 2)
+    closed = publish(store, document("closed", readers=frozenset({"ann"})), ["quagga"] * 2)
+
+    def found(query: str, limit: int, readers: frozenset[str] = frozenset()) -> list[str]:
+        return sorted(hit.chunk_id for hit in index.look_up(query, Scope(readers=readers), limit).hits)
+
+    assert found("leave zebra", 4) == sorted(here)
+    assert index.look_up("leave", Scope("a\x00b"), 4).hits == ()
+    assert found("leave quagga", 4) == sorted(here)
+    assert found("leave quagga", 9, frozenset({"ann"})) == sorted([*here, *closed])
 
 
 def test_in_postgres_what_is_common_is_counted_now_and_then(postgres: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -207,6 +226,17 @@ def test_in_postgres_what_was_counted_may_be_gone(postgres: Engine, monkeypatch:
     assert index.look_up("common", Scope(), 10).hits == ()
     store.withdraw(document("second").id)
     assert index.look_up("common", Scope(), 10) == WordHits((), {"common": 3}, 0)
+
+
+def test_in_postgres_a_word_common_elsewhere_is_counted_here_each_time(
+    postgres: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, index = DocumentStore(postgres), open_lexical(postgres)
+    monkeypatch.setattr("core.store.lexical_postgres.COUNTED", 2)
+    publish(store, document("many"), ["annual leave"] * 4)
+    assert index.look_up("leave", Scope("hr"), 10).frequencies == {"leav": 0}
+    publish(store, document("few", "hr"), ["annual leave"] * 2)
+    assert index.look_up("leave", Scope("hr"), 10).frequencies == {"leav": 2}
 
 
 def test_the_words_of_chunks_come_as_analysed_or_not_at_all(engine: Engine, ids: list[str]) -> None:
